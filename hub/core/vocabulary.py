@@ -30,6 +30,13 @@ class Channel(DescribedEnum):
     WEBHOOK = "webhook", "a signed HTTP request to an application"
 
 
+class Feedback(DescribedEnum):
+    """A fact about a sent message beside its status. It is reported as an event of its own."""
+
+    BOUNCED = "bounced", "the message came back after it was accepted"
+    COMPLAINED = "complained", "the recipient reported the message as spam"
+
+
 class Scope(DescribedEnum):
     """Permissions of an API key."""
 

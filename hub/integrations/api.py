@@ -23,7 +23,7 @@ from hub.core.errors import (
     Unreachable,
 )
 from hub.core.quotes import quoted
-from hub.core.vocabulary import Address, Channel, ContentKind, Status
+from hub.core.vocabulary import Address, Channel, ContentKind, Feedback, Status
 from hub.integrations import inbound_contents
 from hub.integrations.base import Integration, action
 from hub.integrations.branding import Branding
@@ -66,6 +66,7 @@ from hub.integrations.shortening import (
 from hub.integrations.team_posts import TeamPosts
 from hub.integrations.values import (
     Accepted,
+    AttachedFile,
     Attachment,
     Button,
     ButtonPress,
@@ -107,6 +108,7 @@ __all__ = [
     "Accepted",
     "Address",
     "AddressNotAllowed",
+    "AttachedFile",
     "Attachment",
     "BadWebhook",
     "Branding",
@@ -127,6 +129,7 @@ __all__ = [
     "ELLIPSIS",
     "ErrorCode",
     "ErrorTable",
+    "Feedback",
     "Escaper",
     "Exchange",
     "FilledTemplate",

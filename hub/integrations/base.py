@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar
 
 from hub.core.data_dir import SimulatorCredentials
 from hub.core.errors import SendError
-from hub.core.vocabulary import Address, Channel
+from hub.core.vocabulary import Address, Channel, Feedback
 from hub.integrations.error_table import ErrorTable
 from hub.integrations.escaping import NO_ESCAPING, Escaper
 from hub.integrations.help_reply_setting import with_help_setting
@@ -31,6 +31,7 @@ from hub.integrations.settings_fields import (
 from hub.integrations.shortening import plain_text, unit_size
 from hub.integrations.values import (
     Accepted,
+    AttachedFile,
     Attachment,
     Button,
     ButtonPress,
@@ -56,6 +57,7 @@ from hub.lib.provider_http import ProviderHttpClient, record_exchanges
 
 __all__ = [
     "Accepted",
+    "AttachedFile",
     "Attachment",
     "Button",
     "ButtonPress",
@@ -129,6 +131,8 @@ class Integration(ProviderRequests):
     family: ClassVar[str] = ""
     # True: the status of a message changes after `send`, by a webhook or by `fetch_status`
     reports: ClassVar[bool]
+    # what webhooks report about a message beside its status; a complaint opts the recipient out
+    feedback: ClassVar[tuple[Feedback, ...]] = ()
     # one of `webhooks`; its URL is sent with each message for status callbacks
     status_path: ClassVar[str] = ""
     errors: ClassVar[ErrorTable] = NO_ERRORS  # the error codes of the provider
@@ -164,6 +168,8 @@ class Integration(ProviderRequests):
     max_template_length: ClassVar[int] = 100_000  # of an approved template, filled
     # content type → maximum bytes of an attached file; empty: no files
     media: ClassVar[Mapping[str, int]] = {}
+    # True: `send` gets the content of uploaded files. A file at a URL is sent as a link.
+    attaches_files: ClassVar[bool] = False
     per_second: ClassVar[float] = 0  # messages per second of one sender; 0: no limit
     burst: ClassVar[float] = 0  # messages that a sender may send at once after a pause
     # describes the provider's usual limit; with it, or with per_second, the form has a rate setting
@@ -183,6 +189,8 @@ class Integration(ProviderRequests):
     resend_unknown: ClassVar[bool] = False
     # True: `check` posts a visible message, because the provider offers no other test
     checks_visibly: ClassVar[bool] = False
+    # codes of messages that failed because of the sender's setup: pages show them as a warning
+    sender_faults: ClassVar[frozenset[str]] = frozenset()
     # the response header with the ID of a request in the provider's logs
     request_ref_header: ClassVar[str] = ""
 
@@ -360,6 +368,11 @@ class Integration(ProviderRequests):
 
         Mark an email as read after `store` returned. Raises a SendError.
         """
+        raise NotImplementedError
+
+    @staticmethod
+    def preview_html(message: Outbound) -> str:
+        """Return a message as HTML, as a page shows it to admins. It loads nothing."""
         raise NotImplementedError
 
     def fetch_file(self, url: str) -> tuple[str, bytes]:

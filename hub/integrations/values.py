@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from hub.core.errors import SendError
-from hub.core.vocabulary import Address, Channel, ContentKind, Status
+from hub.core.vocabulary import Address, Channel, ContentKind, Feedback, Status
 from hub.integrations.branding import NO_BRANDING, Branding
 from hub.integrations.webhook_request import WebhookRequest as WebhookRequest
 from hub.lib import phones
@@ -75,6 +75,15 @@ class Card:
 
 
 @dataclass(frozen=True)
+class AttachedFile:
+    """A file of a message, for integrations with `attaches_files`."""
+
+    name: str
+    content_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Outbound:
     """One message to send: `id` msg_…, `attempt` from 1, `to` in the integration's normal form.
 
@@ -92,6 +101,8 @@ class Outbound:
     files: tuple[str, ...] = ()  # the IDs of those that the hub stores
     # those that other servers store; they are checked before the message is sent
     external_media: tuple[str, ...] = ()
+    # the content of the stored files: only for integrations with `attaches_files`
+    attachments: tuple[AttachedFile, ...] = ()
     card: Card | None = None
     buttons: tuple[Button, ...] = ()
     locale: str = "en"
@@ -253,6 +264,7 @@ class StatusUpdate(WebhookEvent):
     # the provider accepted free text, and now requires an approved template
     outside_window: bool = False
     error: SendError | None = None  # see `Accepted`
+    feedback: Feedback | None = None  # one of the integration's `feedback`
     details: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.integrations.base import Button, Outbound
+from hub.integrations.base import AttachedFile, Button, Outbound
 from hub.integrations.branding import Branding
+from hub.integrations.smtp import labels
 from hub.integrations.smtp.mime import POLICY, envelope
 from tests.effort import examples
 
@@ -298,6 +299,43 @@ def test_branding_is_shown_without_loading_anything() -> None:
     [logo] = [part for part in message.walk() if part.get_content_type() == "image/png"]
     assert logo["Content-ID"] == "<logo@signpost>"
     assert logo.get_content() == LOGO
+
+
+def test_labels_are_in_the_language_of_the_message() -> None:
+    for locale, sign, help_text in (
+        ("de-AT", "Prüfen und unterschreiben", "Falls die Schaltfläche"),
+        ("pt_BR", "Rever e assinar", "Se o botão não funcionar"),
+        ("nn", "Se gjennom og signer", "Hvis knappen ikke virker"),
+        ("xx", "Review and sign", "If the button does not work"),
+    ):
+        html = text_of(parsed(sent(locale=locale, branding=BRANDING)), "html")
+        assert f">{sign}<" in re.sub(r"\s*([<>])\s*", r"\1", html), locale
+        assert help_text in html, locale
+    assert parsed(sent(locale="fr", sender_name="Anne"))["Subject"] == "Message de Anne"
+    assert "Hilfe" in text_of(parsed(sent(locale="de", buttons=(Button("Hilfe", LINK),))), "html")
+
+
+def test_every_language_has_every_label() -> None:
+    languages = labels._labels()
+    assert len(languages) >= 20
+    for language, found in languages.items():
+        values = vars(found).values()
+        assert all(value == value.strip() != "" for value in values), language
+        assert "{name}" in found.from_sender, language
+
+
+def test_files_are_attached_and_those_at_an_address_are_links() -> None:
+    file = AttachedFile("Договор “1”.pdf", "application/pdf", b"%PDF" + bytes(range(256)) * 40)
+    url = "https://files.example/large.zip"
+    content = sent(attachments=(file,), external_media=(url,), branding=BRANDING)
+    check_lines(content)
+    message = parsed(content)
+    assert message.get_content_type() == "multipart/mixed"
+    [attached] = message.iter_attachments()
+    assert (attached.get_filename(), attached.get_content()) == (file.name, file.content)
+    assert attached.get_content_type() == "application/pdf"
+    assert url in text_of(message, "plain")
+    assert f'href="{url}"' in text_of(message, "html")
 
 
 def test_right_to_left_language_sets_the_direction() -> None:

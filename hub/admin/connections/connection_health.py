@@ -9,13 +9,15 @@ from hub import integrations
 from hub.admin.view import datetimes, filters
 from hub.connections import connections
 from hub.db.types import now
-from hub.messaging.send import destinations, provider_health
+from hub.messaging.send import destinations, provider_health, sender_faults
 from hub.messaging.send.destinations import DestinationPause
 from hub.messaging.send.provider_health import ProviderProblem
+from hub.messaging.send.sender_faults import SenderFault
 from hub.models import Connection
 
 SHORT_PAUSE = timedelta(minutes=1)
 PAUSED = "destination"  # the kind of a problem with one destination only
+FAULT = "sender"  # the kind of a problem with the sender's own setup
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,14 @@ def describe_health(connections: list[Connection]) -> dict[str, HealthNotice]:
     pauses = destinations.find_pauses(
         [connection.id for connection in connections if connection.enabled]
     )
+    faults = sender_faults.find_sender_faults(
+        connection for connection in connections if connection.enabled
+    )
+    notices |= {
+        connection.id: _describe_fault(connection, faults[connection.id])
+        for connection in connections
+        if connection.id in faults and connection.id not in notices
+    }
     # a paused destination needs action, unlike a rate limit, but an unreachable provider is shown
     # before it
     return notices | {
@@ -47,6 +57,17 @@ def describe_health(connections: list[Connection]) -> dict[str, HealthNotice]:
         for connection_id, pause in pauses.items()
         if connection_id not in notices or notices[connection_id].kind == provider_health.SLOWED
     }
+
+
+def _describe_fault(connection: Connection, fault: SenderFault) -> HealthNotice:
+    problem = integrations.get(connection.integration).explain(fault.code)
+    messages = filters.plural(fault.count, "message was", "messages were")
+    cause = f"{problem.text} {problem.remedy} " if problem else ""
+    text = (
+        f"{cause}{messages} rejected with {fault.code} in the last 24 hours. Once the problem is"
+        " fixed, choose Test connection."
+    )
+    return HealthNotice(FAULT, "envelope", "Recipients’ providers reject messages", text)
 
 
 def _describe_pause(pause: DestinationPause) -> HealthNotice:

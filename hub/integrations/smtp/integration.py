@@ -19,6 +19,7 @@ from hub.integrations.api import (
     BadWebhook,
     Channel,
     CheckResult,
+    Feedback,
     Outbound,
     Problem,
     ProviderHttpClient,
@@ -47,6 +48,7 @@ from hub.integrations.smtp.mime import (
     Envelope,
     envelope,
     message_id,
+    preview_html,
     reply_address,
     sender_name,
     sheet_of,
@@ -57,6 +59,26 @@ from hub.integrations.smtp.session import Session, SessionPool, server_of
 
 OWN_SERVER = "smtp://mail.example:465"  # stands for the server of the settings
 OWN_MAILBOX = "imap://mail.example:993"
+
+
+# A larger file is better sent as a link: mailboxes refuse large emails, and each email that is
+# being sent takes several times the size of its file in memory.
+MAX_FILE_SIZE = 3 * 1024 * 1024  # bytes
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+ATTACHABLE = dict.fromkeys(
+    (
+        "application/pdf",
+        "application/zip",
+        "image/jpeg",
+        "image/png",
+        "text/calendar",
+        "text/csv",
+        "text/plain",
+        f"{_OFFICE}.spreadsheetml.sheet",
+        f"{_OFFICE}.wordprocessingml.document",
+    ),
+    MAX_FILE_SIZE,
+)
 
 
 class Smtp(WebhookReceiver):
@@ -92,10 +114,15 @@ class Smtp(WebhookReceiver):
 
     channel = Channel.EMAIL
     reports = True
+    feedback = (Feedback.BOUNCED, Feedback.COMPLAINED)
     replies_to_keywords = False
     address = Address.EMAIL
     event_prefix = "email"
     uses_letterhead = True
+    # the domain of the From address lacks SPF or DKIM, as Gmail, Outlook.com and Yahoo report it
+    sender_faults = frozenset({"5.7.26", "5.7.515", "5.7.9"})
+    attaches_files = True
+    media = ATTACHABLE
     # after a refusal for now: servers that see a sender for the first time ask for some minutes
     retry_schedule = (60, 300, 900, 1800, 3600, 7200, 14400)
     lifetime = 72
@@ -187,6 +214,10 @@ class Smtp(WebhookReceiver):
             "text": plain_body(message, sheet_of(message, self.settings)),
         }
         return {label: value for label, value in shown.items() if value}
+
+    @staticmethod
+    def preview_html(message: Outbound) -> str:
+        return preview_html(message)
 
     # receiving
     @webhook("smtp/{connection}")

@@ -15,6 +15,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from hub.integrations.api import Button, Outbound
+from hub.integrations.smtp.labels import button_text, labels_of
 
 BUTTON_COLOR = "#0b5a6b"
 BUTTON_TEXT_COLOR = "#ffffff"
@@ -35,7 +36,6 @@ class Sheet:
     logo: str = ""  # the address of a file within the email
     color: str = BUTTON_COLOR
     color_on: str = BUTTON_TEXT_COLOR
-    link_help: str = "If the button does not work, open this address:"
 
 
 @cache
@@ -47,7 +47,7 @@ def _layout() -> Template:
 def html_body(message: Outbound, subject: str, sheet: Sheet) -> str:
     """Return the HTML of a message."""
     button = next((button for button in message.buttons if is_web_address(button.url)), None)
-    paragraphs = [part for part in re.split(r"\n\s*\n", message.text) if part.strip()]
+    paragraphs = [part for part in re.split(r"\n\s*\n", text_of(message)) if part.strip()]
     shown = [part for part in paragraphs if button is None or part.strip() != button.url]
     is_rtl = message.locale.replace("_", "-").partition("-")[0].lower() in RIGHT_TO_LEFT
     return _layout().render(
@@ -60,9 +60,10 @@ def html_body(message: Outbound, subject: str, sheet: Sheet) -> str:
         logo=sheet.logo,
         body=Markup("").join(_paragraph(part) for part in shown),
         button=button,
+        button_text=button_text(button.text, message.locale) if button else "",
         color=sheet.color,
         color_on=sheet.color_on,
-        link_help=_link_help(button, sheet),
+        link_help=_link_help(button, labels_of(message.locale).link_help),
         footer=_lines(sheet.footer),
     )
 
@@ -70,12 +71,17 @@ def html_body(message: Outbound, subject: str, sheet: Sheet) -> str:
 def plain_body(message: Outbound, sheet: Sheet) -> str:
     """Return the plain text of a message, with the links that its text does not contain."""
     links = [
-        f"{button.text}: {button.url}"
+        f"{button_text(button.text, message.locale)}: {button.url}"
         for button in message.buttons
         if is_web_address(button.url) and button.url not in message.text
     ]
     footer = [f"-- \n{sheet.footer}"] if sheet.footer else []
-    return "\n\n".join([message.text, *links, *footer]) + "\n"
+    return "\n\n".join([text_of(message), *links, *footer]) + "\n"
+
+
+def text_of(message: Outbound) -> str:
+    """Return the text of a message, with the addresses of files at other servers."""
+    return "\n\n".join(filter(None, (message.text, *message.external_media)))
 
 
 def is_web_address(url: str) -> bool:
@@ -103,8 +109,8 @@ def _linked(line: str) -> Markup:
     return result + escape(line[position:])
 
 
-def _link_help(button: Button | None, sheet: Sheet) -> Markup:
+def _link_help(button: Button | None, label: str) -> Markup:
     if button is None:
         return Markup("")
     link = Markup('<a href="{}">{}</a>').format(button.url, button.url)
-    return Markup("{}<br>{}").format(sheet.link_help, link)
+    return Markup("{}<br>{}").format(label, link)

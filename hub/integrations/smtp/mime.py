@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -18,6 +19,7 @@ from hub.integrations.smtp.form import (
     UNSUBSCRIBE_REMINDERS,
 )
 from hub.integrations.smtp.headers import email_policy
+from hub.integrations.smtp.labels import labels_of
 from hub.integrations.smtp.layout import (
     BUTTON_COLOR,
     BUTTON_TEXT_COLOR,
@@ -98,6 +100,9 @@ def compose(message: Outbound, settings: Mapping[str, Any]) -> EmailMessage:
     email.add_alternative(html_body(message, subject, sheet), subtype="html", charset="utf-8")
     if message.branding.logo:
         _attach_logo(email, message)
+    for file in message.attachments:
+        kind, _, subtype = file.content_type.partition("/")
+        email.add_attachment(file.content, kind, subtype, filename=file.name)
     return email
 
 
@@ -105,10 +110,11 @@ def sheet_of(message: Outbound, settings: Mapping[str, Any]) -> Sheet:
     """Return what an email shows around its text."""
     branding = message.branding
     url = unsubscribe_url(message, settings)
+    labels = labels_of(message.locale)
     lines = (
-        f"Support: {branding.support}" if branding.support else "",
+        f"{labels.support}: {branding.support}" if branding.support else "",
         branding.footer,
-        f"Unsubscribe: {url}" if url else "",
+        f"{labels.unsubscribe}: {url}" if url else "",
     )
     return Sheet(
         branding.name or settings["from_name"],
@@ -117,6 +123,17 @@ def sheet_of(message: Outbound, settings: Mapping[str, Any]) -> Sheet:
         color=branding.color or BUTTON_COLOR,
         color_on=branding.text_color if branding.color else BUTTON_TEXT_COLOR,
     )
+
+
+def preview_html(message: Outbound) -> str:
+    """Return the HTML of an email for a page, with the logo inside."""
+    branding = message.branding
+    settings = {"from_name": message.sender_name}
+    sheet = sheet_of(message, settings)
+    if branding.logo:
+        logo = b64encode(branding.logo).decode()
+        sheet = replace(sheet, logo=f"data:{branding.logo_type};base64,{logo}")
+    return html_body(message, subject_of(message, settings), sheet)
 
 
 def unsubscribe_url(message: Outbound, settings: Mapping[str, Any]) -> str:
@@ -138,7 +155,10 @@ def _attach_logo(email: EmailMessage, message: Outbound) -> None:
 
 def subject_of(message: Outbound, settings: Mapping[str, Any]) -> str:
     """Return the subject of an email; one without a subject names the sender."""
-    subject = message.subject.strip() or f"Message from {sender_name(message, settings)}"
+    subject = message.subject.strip()
+    if not subject:
+        label = labels_of(message.locale).from_sender
+        subject = label.replace("{name}", sender_name(message, settings))
     if len(subject) > MAX_SUBJECT_LENGTH:
         subject = subject[: MAX_SUBJECT_LENGTH - 1].rstrip() + "…"
     return subject

@@ -193,7 +193,8 @@ def attached_files(
     if url:
         return [{"url": _checked_url(url)}]
     file = find_file(file_id, source_id=source_id, test=test)
-    if is_loopback(urlsplit(_settings().public_url).hostname or "") and not _settings().demo:
+    is_local = is_loopback(urlsplit(_settings().public_url).hostname or "")
+    if is_local and not (integration_class.attaches_files or _settings().demo):
         raise Refused(
             "not_public",
             "HUB_PUBLIC_URL is a URL of this machine only, so providers cannot fetch"

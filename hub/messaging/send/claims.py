@@ -33,6 +33,7 @@ from hub.messaging.policy.policy import (
 from hub.messaging.policy.rules import UnreadableRules
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
 from hub.messaging.send import connection_pause, media_check, outcomes
+from hub.messaging.send.attachments import attach_files
 from hub.messaging.send.calls import Claim, DueMessage, Outcome
 from hub.messaging.send.due_messages import (
     choose_messages,
@@ -317,7 +318,10 @@ def _build_outbound(due: DueMessage, claiming: _ClaimContext) -> Outbound | None
         row.tries + 1,
         allow_free_text=allow_free_text,
     )
-    if outbound is None or not row.thread:
+    if outbound is None:
+        return None
+    outbound = attach_files(outbound, claiming.integration)
+    if not row.thread:
         return outbound
     return replace(outbound, thread=find_provider_thread(row), edits=find_edited_post_id(row))
 
@@ -367,7 +371,7 @@ def _write_attempt(due: DueMessage, outbound: Outbound, claiming: _ClaimContext)
 
 def _file_check(integration: Integration, outbound: Outbound) -> Callable[[], None] | None:
     """Return a function that checks files on other servers; the sending thread calls it."""
-    if not outbound.external_media:
+    if not outbound.external_media or integration.attaches_files:
         return None
     limits = {
         content_type: media.size_limit(integration.media, content_type)

@@ -55,6 +55,19 @@ def test_branding_is_shown_in_emails(hub_demo: Flask, simulator: Any) -> None:
     assert "Support: help@acme.example" in received["text"]
 
 
+def test_page_previews_an_email_that_loads_and_runs_nothing(app: Flask, admin: Browser) -> None:
+    save(admin, PNG, footer="<script>alert(1)</script>")
+    page = admin.get(PATH)
+    assert f'<iframe class="sp-email" src="{PATH}/preview" sandbox' in page.text
+    assert "frame-src 'self'" in page.headers["Content-Security-Policy"]
+    shown = admin.get(f"{PATH}/preview")
+    assert shown.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none';")
+    assert "#ffcc00" in shown.text
+    assert 'src="data:image/png;base64,' in shown.text
+    assert "<script" not in shown.text
+    assert "frame-src" not in admin.get("/settings").headers["Content-Security-Policy"]
+
+
 def test_logo_is_kept_until_it_is_removed(app: Flask, admin: Browser) -> None:
     assert save(admin, PNG).status_code == 303
     page = admin.get(PATH).text
