@@ -3,7 +3,7 @@
 hub.db              the embedded database        hub.db.lock   its write lock
 secret-key          signs cookies                encryption-keys   `id:key` lines, newest first
 queue.sock          the embedded queue server    simulator.json    the simulator's credentials
-demo-key            the demo's API key
+demo-key            the demo's API key           simulator-mail.pem  its mail server's key
 """
 
 from __future__ import annotations

@@ -15,8 +15,10 @@ from hub.simulator import sample_templates
 from hub.simulator.account import Account
 from hub.simulator.content import Templates
 from hub.simulator.mail.mailbox import Mailbox
+from hub.simulator.mail.returns import post_to_hub
 from hub.simulator.mail.server import Handler, MailServer
 from hub.simulator.media import MediaFiles
+from hub.simulator.posting import HubResponse
 from hub.simulator.posts import Posts
 from hub.simulator.record_store import RecordStore
 from hub.simulator.slack.messages import Messages
@@ -104,7 +106,8 @@ class SimulatorContext:
         self.mail_server = MailServer(
             config.simulator_mail_bind,
             self.account.credentials,
-            Handler(self.mailbox, self.store, self.faults),
+            Handler(self.mailbox, self.store, self.faults, self.send_email_back),
+            config.data_dir,
         )
 
     def start(self) -> None:
@@ -118,6 +121,10 @@ class SimulatorContext:
         self.timeline.stop()
         self.mail_server.stop()
         self.telegram.updates.stop()
+
+    def send_email_back(self, content: bytes) -> HubResponse:
+        """Post an email to the hub that answers one of its own."""
+        return post_to_hub(self.account.credentials, self.config.public_url, content)
 
     def pause(self, seconds: float) -> None:
         """Wait, at most until the simulator stops."""

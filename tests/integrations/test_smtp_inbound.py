@@ -16,13 +16,13 @@ from sqlalchemy import select
 
 from hub.connections import demo
 from hub.core.errors import NotFound, RecipientRefused
-from hub.core.vocabulary import Status
+from hub.core.vocabulary import Feedback, Status
 from hub.db.engine import db
 from hub.intake import inbound_mail
 from hub.integrations.base import Inbound, StatusUpdate
 from hub.integrations.smtp.inbound import events_of
 from hub.integrations.smtp.return_paths import return_address
-from hub.models import Connection, Message, Suppression
+from hub.models import Connection, Message, PlatformEvent, Suppression
 from hub.models import InboundMessage as ReceivedMessage
 from tests.effort import examples
 from tests.hub_fixtures import deliver, process_pending_callbacks, queue_text
@@ -172,11 +172,38 @@ def test_keyword_counts_only_in_a_reply_to_a_message() -> None:
     assert genuine.text == "STOP"
 
 
+def complaint(kind: str = "abuse", to: str = RETURN) -> bytes:
+    """Return a complaint as providers pass it on (RFC 5965)."""
+    text = (
+        f"From: feedback@provider.example\nTo: {to}\nSubject: Complaint\n"
+        'Content-Type: multipart/report; report-type=feedback-report; boundary="b"\n\n'
+        "--b\nContent-Type: text/plain\n\nA user reported spam.\n"
+        f"--b\nContent-Type: message/feedback-report\n\nFeedback-Type: {kind}\nVersion: 1\n\n"
+        f"--b\nContent-Type: message/rfc822\n\nMessage-ID: <{MESSAGE}@acme.example>\n\nHello\n"
+        "--b--\n"
+    )
+    return text.replace("\n", "\r\n").encode()
+
+
+@pytest.mark.parametrize("to", [RETURN, "sign@acme.example"])
+def test_complaint_is_read_and_changes_no_status(to: str) -> None:
+    [update] = events_of(complaint(to=to), SETTINGS)
+    assert isinstance(update, StatusUpdate)
+    assert (update.status, update.feedback) == (None, Feedback.COMPLAINED)
+    assert update.provider_id == f"{MESSAGE}@acme.example"
+
+
+@pytest.mark.parametrize("kind", ["not-spam", ""])
+def test_report_that_is_no_complaint_is_ignored(kind: str) -> None:
+    assert events_of(complaint(kind), SETTINGS) == []
+
+
 @given(content=st.binary(max_size=600))
 @settings(max_examples=examples(200))
 def test_any_bytes_are_read_without_an_error(content: bytes) -> None:
     events_of(content, SETTINGS)
     events_of(report("5.1.1") + content, SETTINGS)
+    events_of(complaint() + content, SETTINGS)
     events_of(b"To: " + RETURN.encode() + b"\r\n" + content, SETTINGS)
 
 
@@ -212,6 +239,34 @@ def test_hard_bounce_suppresses(sent: tuple[str, str]) -> None:
     process_pending_callbacks()
     assert status_of(message_id) == (Status.UNDELIVERED, "5.1.1")
     assert suppressed() == [("email", "provider")]
+
+
+def events_about(message_id: str) -> list[tuple[str, dict[str, Any]]]:
+    db.session.rollback()
+    query = select(PlatformEvent).where(PlatformEvent.message_id == message_id)
+    rows = db.session.scalars(query.order_by(PlatformEvent.id))
+    return [(row.type, row.payload) for row in rows]
+
+
+def test_bounce_is_reported_to_the_signing_app_once(sent: tuple[str, str]) -> None:
+    message_id, slug = sent
+    for code in ("5.2.2", "5.1.1"):
+        inbound_mail.store(slug, report(code, to=return_address(message_id, "b@acme.example")))
+    process_pending_callbacks()
+    found = dict(events_about(message_id))
+    assert set(found) == {"email_sent", "email_undelivered", "email_bounced"}
+    assert found["email_bounced"] == {"code": "5.2.2"}
+
+
+def test_complaint_opts_out_and_is_reported(sent: tuple[str, str]) -> None:
+    message_id, slug = sent
+    content = complaint(to=return_address(message_id, "bounces@acme.example"))
+    for number in range(2):
+        inbound_mail.store(slug, content + b"\r\n" * number)
+        process_pending_callbacks()
+    assert status_of(message_id) == (Status.SENT, "")
+    assert suppressed() == [("email", "complaint")]
+    assert [name for name, _ in events_about(message_id)] == ["email_sent", "email_complained"]
 
 
 def test_soft_bounce_does_not_suppress(sent: tuple[str, str]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from email.message import EmailMessage, Message
 from email.parser import BytesParser
 from email.policy import default
@@ -21,6 +22,7 @@ from hub.integrations.api import (
     Address,
     Channel,
     ErrorCode,
+    Feedback,
     Inbound,
     RecipientRefused,
     Status,
@@ -41,6 +43,7 @@ _QUOTE = re.compile(
     r"^(?:>|-{2,} ?\S.*\S ?-{2,}$|_{10,}$|(?:On|Am|Le|El|Il|Op) .{5,200}:$|(?:From|Von|De): )",
     re.MULTILINE,
 )
+COMPLAINTS = {"abuse", "fraud", "other", "virus"}  # not `not-spam`
 _AUTOMATIC = ("auto-generated", "auto-replied", "auto-notified")
 ACTIONS = {
     "failed": Status.UNDELIVERED,
@@ -54,7 +57,7 @@ ACTIONS = {
 def events_of(content: bytes, settings: Mapping[str, Any]) -> list[WebhookEvent]:
     """Return what an email reports: a status, a reply, or nothing."""
     email = BytesParser(EmailMessage, policy=default).parsebytes(content)
-    reports: list[WebhookEvent] = list(_reports(email, settings))
+    reports: list[WebhookEvent] = [*_complaints(email, settings), *_reports(email, settings)]
     if reports or _is_automatic(email):
         return reports
     reply = _reply(email, settings)
@@ -71,12 +74,14 @@ def _reports(email: EmailMessage, settings: Mapping[str, Any]) -> Iterator[Statu
     blocks = [block for part in parts for block in _blocks(part) if block.get("Action")]
     for block in blocks:
         yield _update(block, provider_id)
-    if not blocks and (code := _code_of_other_format(email)):
-        yield errors.ERRORS.update(code, Status.UNDELIVERED, "returned", provider_id=provider_id)
+    is_complaint = any(_feedback_blocks(email))
+    if not blocks and not is_complaint and (code := _code_of_other_format(email)):
+        update = errors.ERRORS.update(code, Status.UNDELIVERED, "returned", provider_id=provider_id)
+        yield replace(update, feedback=Feedback.BOUNCED)
 
 
 def _subject_of_report(email: EmailMessage) -> UUID | None:
-    """Return the ID of the message that a report is about, or None if it is about none of Signpost."""
+    """Return the ID of the message of Signpost that a report is about, or None."""
     addresses = " ".join(
         str(value)
         for name in ("To", "Delivered-To", "X-Original-To", "Envelope-To")
@@ -86,7 +91,8 @@ def _subject_of_report(email: EmailMessage) -> UUID | None:
         return UUID(match[1])
     if email.get_content_type() != "multipart/report":
         return None
-    match = _MESSAGE_ID.search(email.as_bytes().decode("utf-8", "replace"))
+    content = email.as_bytes().decode("utf-8", "replace")
+    match = _MESSAGE_ID.search(content) or _RETURN_ADDRESS.search(content)
     return UUID(match[1]) if match else None
 
 
@@ -111,6 +117,7 @@ def _update(block: Message, provider_id: str) -> StatusUpdate:
         code=code or "returned",
         reason=entry.sentence,
         error=_suppressing_error(entry, code),
+        feedback=Feedback.BOUNCED,
     )
 
 
@@ -136,6 +143,27 @@ def _code_of_other_format(email: EmailMessage) -> str:
     if permanent:
         return "returned_for_good"
     return "returned" if temporary else ""
+
+
+def _complaints(email: EmailMessage, settings: Mapping[str, Any]) -> Iterator[StatusUpdate]:
+    """Return the complaint in a report of the recipient's provider (RFC 5965)."""
+    kinds = [
+        str(block.get("Feedback-Type", "")).strip().lower() for block in _feedback_blocks(email)
+    ]
+    subject = _subject_of_report(email) if COMPLAINTS.intersection(kinds) else None
+    if subject is not None:
+        yield StatusUpdate(
+            provider_id=f"msg_{subject}@{domain_of(settings['from_address'])}",
+            provider_status="complained",
+            reason="The recipient reported the message as spam.",
+            feedback=Feedback.COMPLAINED,
+        )
+
+
+def _feedback_blocks(email: EmailMessage) -> Iterator[Message]:
+    for part in email.walk():
+        if part.get_content_type() == "message/feedback-report":
+            yield from _blocks(part)
 
 
 # ── Replies ───────────────────────────────────────────────────────────────────────────────────────

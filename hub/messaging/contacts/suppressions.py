@@ -29,8 +29,9 @@ BY_ADMIN = "admin"
 BY_IMPORT = "import"
 BY_PROVIDER = "provider"
 BY_UNSUBSCRIBE = "unsubscribe"
+BY_COMPLAINT = "complaint"
 MAX_REASON_LENGTH = 500  # characters
-REASONS = (BY_ADMIN, BY_IMPORT, BY_PROVIDER, "complaint", "api", BY_UNSUBSCRIBE, "keyword")
+REASONS = (BY_ADMIN, BY_IMPORT, BY_PROVIDER, BY_COMPLAINT, "api", BY_UNSUBSCRIBE, "keyword")
 
 
 @dataclass(frozen=True)

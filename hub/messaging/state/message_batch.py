@@ -17,7 +17,7 @@ from sqlalchemy import bindparam, select, update
 
 from hub import integrations
 from hub.core.errors import NotFound
-from hub.core.vocabulary import Status
+from hub.core.vocabulary import Feedback, Status
 from hub.db import store
 from hub.db.compiled_sql import Statement, get_table
 from hub.db.encrypted_fields import PLATFORM_EVENT_PAYLOAD
@@ -158,7 +158,7 @@ class MessageBatch:
     _provider_ids: list[dict[str, Any]] = field(default_factory=list)
     _facts: list[dict[str, Any]] = field(default_factory=list)
     _threads_to_store: list[dict[str, Any]] = field(default_factory=list)
-    _reported: list[tuple[MessageRow, Status, Mapping[str, str]]] = field(default_factory=list)
+    _reported: list[_ReportedEvent] = field(default_factory=list)
     _prices: list[PriceCorrection] = field(default_factory=list)
 
     def read(self, ids: Collection[str]) -> None:
@@ -279,6 +279,12 @@ class MessageBatch:
         if status in REPORTED_STATUSES:
             self._reported.append((row, status, details))
 
+    def record_feedback(
+        self, row: MessageRow, feedback: Feedback, details: Mapping[str, str]
+    ) -> None:
+        """Record the platform event of feedback. It is stored once per message and kind."""
+        self._reported.append((row, feedback, details))
+
     def record_price(self, row: MessageRow, price: Price | None) -> None:
         """Replace the estimate with the provider's price, unless a price is stored already."""
         if price is None or row.price is not None:
@@ -349,11 +355,12 @@ class MessageBatch:
         ]
 
 
+_ReportedEvent = tuple[MessageRow, Status | Feedback, Mapping[str, str]]
 _values_of = attrgetter("contact_id", *CHANGED_COLUMNS)
 
 
 def _event_row(
-    row: MessageRow, status: Status, details: Mapping[str, str], prefix: str
+    row: MessageRow, status: Status | Feedback, details: Mapping[str, str], prefix: str
 ) -> dict[str, Any]:
     event_id = new_id("pev")
     return {

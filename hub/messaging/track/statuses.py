@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from hub.core.errors import SendError, SlowDown
-from hub.core.vocabulary import Status
+from hub.core.vocabulary import Feedback, Status
 from hub.db.compiled_sql import Statement
 from hub.db.engine import db
 from hub.db.store import list_param, read, transaction, wake
@@ -21,6 +21,7 @@ from hub.db.types import is_id, now
 from hub.integrations.base import StatusUpdate
 from hub.lib import times
 from hub.messaging.compose import fallback
+from hub.messaging.contacts import suppressions
 from hub.messaging.send import outcomes
 from hub.messaging.send.outcomes import FIND_AFTER
 from hub.messaging.send.throttle_gate import SENDER_WIDE_SCOPES, ThrottleGates
@@ -122,6 +123,8 @@ def _apply(
         # the largest number is the same for repeated callbacks in any order
         row.segments = max(row.segments or 0, update.segments)
     batch.record_price(row, update.price)
+    if update.feedback is not None:
+        _apply_feedback(row, update.feedback, update, attempt, batch)
     # the failure of an older attempt does not change the message: a newer one is in progress
     is_latest = attempt.number == row.tries
     if update.status is None or not (is_latest or update.status in POSITIVE):
@@ -141,6 +144,24 @@ def _apply(
         update.status,
         {**update.details, "code": update.code} if update.code else update.details,
     )
+
+
+def _apply_feedback(
+    row: MessageRow,
+    feedback: Feedback,
+    update: StatusUpdate,
+    attempt: _Attempt,
+    batch: MessageBatch,
+) -> None:
+    """Report feedback to the signing app, and opt out a recipient who complained."""
+    if feedback is Feedback.COMPLAINED:
+        suppressions.suppress(
+            row.id,
+            reason=suppressions.BY_COMPLAINT,
+            code="",
+            attempt_started_at=attempt.started_at,
+        )
+    batch.record_feedback(row, feedback, {"code": update.code} if update.code else {})
 
 
 def _apply_error(

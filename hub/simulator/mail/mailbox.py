@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -42,6 +43,12 @@ class StoredEmail:
         return [(name, str(value)) for name, value in self.message.items()]
 
     @property
+    def head(self) -> str:
+        """The headers as they were received."""
+        lines = self.content.partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
+        return lines.replace("\r\n", "\n")
+
+    @property
     def text(self) -> str:
         return self._body("plain")
 
@@ -65,11 +72,12 @@ class Mailbox:
         self._posts = posts
         self._records = records
 
-    def add(self, sender: str, recipient: str, content: bytes) -> None:
-        """Store an email."""
+    def add(self, sender: str, recipient: str, content: bytes) -> StoredEmail:
+        """Store an email, and return it."""
         body = {"sender": sender, "content": content.decode("latin-1")}
         number = str(self._records.next_number("email"))
         self._posts.add(PROVIDER, recipient, number, body)
+        return StoredEmail(number, sender, recipient, content, time.time())
 
     def list_emails(self, recipient: str = "") -> list[StoredEmail]:
         """Return the newest emails to one recipient or to all, oldest first."""

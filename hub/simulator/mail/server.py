@@ -6,7 +6,10 @@ import asyncio
 import hmac
 import logging
 from base64 import b64decode
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
@@ -14,9 +17,11 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from hub.core.bind_address import Bind
 from hub.core.data_dir import SimulatorCredentials
 from hub.simulator.fault import find_fault
-from hub.simulator.mail import scripted_faults
-from hub.simulator.mail.mailbox import Mailbox
-from hub.simulator.mail.scripted_faults import Recipient
+from hub.simulator.mail import certificate, scripted_faults
+from hub.simulator.mail.mailbox import Mailbox, StoredEmail
+from hub.simulator.mail.returns import build_return
+from hub.simulator.mail.scripted_faults import Recipient, Returning
+from hub.simulator.posting import HubResponse
 from hub.simulator.store import Store
 
 USERNAME = "signpost"
@@ -25,6 +30,8 @@ ACCEPTED = "250 2.0.0 Accepted"
 RATE_LIMITED = "450 4.7.1 Too many messages, slow down"
 NOT_SIGNED_IN = "530 5.7.0 Authentication required"
 FAULTY = "451 4.3.0 Temporary fault"
+START_SECONDS = 60.0
+RETURN_PAUSES = (0.3, 2.0, 10.0, 60.0)  # seconds before each try to send an email back
 
 logging.getLogger("mail.log").setLevel(logging.ERROR)
 
@@ -46,10 +53,19 @@ def _xoauth2(token: str) -> bytes:
 class Handler:
     """Answers to a sender, a recipient and a message."""
 
-    def __init__(self, mailbox: Mailbox, store: Store, faults: Any) -> None:
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        store: Store,
+        faults: Any,
+        send_back: Callable[[bytes], HubResponse],
+    ) -> None:
+        """`send_back` posts an email that comes back."""
         self._mailbox = mailbox
         self._store = store
         self._faults = faults
+        self._send_back = send_back
+        self._returns: set[asyncio.Task[None]] = set()  # a task without a reference may vanish
 
     async def auth_XOAUTH2(self, server: SMTP, args: list[str]) -> AuthResult:
         """Sign in with an access token: `AUTH XOAUTH2 <base64>`."""
@@ -93,36 +109,77 @@ class Handler:
         if fault and fails and fault.error:
             return fault.error
         content = envelope.original_content or b""
-        await asyncio.to_thread(self._mailbox.add, envelope.mail_from or "", recipient, content)
+        sender = envelope.mail_from or ""
+        stored = await asyncio.to_thread(self._mailbox.add, sender, recipient, content)
+        if returning := find_fault(scripted_faults.RETURNING, recipient.lower()):
+            task = asyncio.create_task(self._return(stored, returning))
+            self._returns.add(task)
+            task.add_done_callback(self._returns.discard)
         if fault and fault.at == "DATA" and fault.hangs:
             await asyncio.sleep(fault.hangs)
         if fault and fault.at == "DATA" and fault.closes:
             _cut(server)
         return ACCEPTED
 
+    async def _return(self, stored: StoredEmail, returning: Returning) -> None:
+        """Send an email back, again after a while if the hub does not accept it."""
+        content = build_return(stored, returning.kind, returning.error)
+        for pause in RETURN_PAUSES:
+            await asyncio.sleep(pause)
+            if (await asyncio.to_thread(self._send_back, content)).is_accepted:
+                return
+
     def _should_fail(self, fault: Recipient) -> bool:
-        if fault.closes and not fault.once:
+        if fault.closes and not fault.fails_once:
             return True
         return fault.should_refuse(lambda: self._store.is_first_attempt(fault.address, ""))
 
 
+class _Controller(Controller):
+    """A server that ends its sessions when it stops. Otherwise it waits until clients end them."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._sessions: WeakSet[SMTP] = WeakSet()
+
+    def factory(self) -> SMTP:
+        server = SMTP(self.handler, **self.SMTP_kwargs)
+        self._sessions.add(server)
+        return server
+
+    def cancel_tasks(self, stop_loop: bool = True) -> None:
+        for server in list(self._sessions):
+            _cut(server)
+        super().cancel_tasks(stop_loop)
+
+
 class MailServer:
-    """The server in a thread of its own."""
+    """The server in a thread of its own. It offers STARTTLS, and accepts unencrypted sessions too.
+
+    `folder` holds its key, and `options` are those of aiosmtpd.
+    """
 
     def __init__(
-        self, bind: Bind, credentials: SimulatorCredentials, handler: Handler, **options: Any
+        self,
+        bind: Bind,
+        credentials: SimulatorCredentials,
+        handler: Handler,
+        folder: Path,
+        **options: Any,
     ) -> None:
         self._password = password_of(credentials)
         self._token = token_of(credentials)
         settings: dict[str, Any] = {
             "authenticator": self._authenticate,
             "auth_require_tls": False,
+            "tls_context": certificate.tls_context(folder),
             "data_size_limit": MAX_MESSAGE_SIZE,
             "enable_SMTPUTF8": True,
             "server_hostname": "mail.simulator.example",
             "ident": "Signpost simulator",
+            "ready_timeout": START_SECONDS,
         }
-        self._controller = Controller(handler, bind.host, bind.port, **settings | options)
+        self._controller = _Controller(handler, bind.host, bind.port, **settings | options)
 
     def start(self) -> None:
         self._controller.start()

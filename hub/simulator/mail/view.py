@@ -10,9 +10,12 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from hub.simulator.context import LIMITS, current_simulator
 from hub.simulator.mail import scripted_faults
+from hub.simulator.mail.certificate import certificate_of
 from hub.simulator.mail.mailbox import StoredEmail
+from hub.simulator.mail.returns import build_return
+from hub.simulator.mail.scripted_faults import ReturnKind
 from hub.simulator.mail.server import USERNAME, password_of
-from hub.simulator.page import guard
+from hub.simulator.page import guard, request_body
 
 view = Blueprint("mail", __name__)
 view.before_request(guard)
@@ -20,6 +23,7 @@ FAULTS = (
     ("Rejected", scripted_faults.REFUSING),
     ("Rejected for now", scripted_faults.WAITING),
     ("Lost connections", scripted_faults.LOSING),
+    ("Accepted, then answered", scripted_faults.RETURNING),
 )
 # an email is shown as mailboxes show it: with its own styles, and without scripts and images
 EMAIL_CSP = (
@@ -71,6 +75,33 @@ def html(number: str) -> Response:
 def raw(number: str) -> Response:
     """Return an email as it was received."""
     return Response(_find(number).content, mimetype="text/plain")
+
+
+@view.post("/simulator/mail/<number>/return")
+def send_back(number: str) -> BaseResponse:
+    """Answer an email as its recipient or a mail server does.
+
+    `kind` is one of ReturnKind, and `text` its status code or what a reply says.
+    """
+    given = request_body()
+    try:
+        kind = ReturnKind(str(given.get("kind", "")))
+    except ValueError:
+        abort(400, f"Send a kind: {', '.join(ReturnKind)}.")
+    content = build_return(_find(number), kind, str(given.get("text", "")))
+    response = current_simulator().send_email_back(content)
+    if request.is_json:
+        return jsonify(accepted=response.is_accepted, summary=response.summary)
+    if not response.is_accepted:
+        abort(502, f"Signpost did not accept it: {response.summary}.")
+    return redirect(url_for("mail.page", email=number), 303)
+
+
+@view.get("/simulator/mail/certificate.pem")
+def show_certificate() -> Response:
+    """Return the mail server's certificate, which HUB_CA_FILE can name."""
+    folder = current_simulator().config.data_dir
+    return Response(certificate_of(folder), mimetype="application/x-pem-file")
 
 
 @view.post("/simulator/mail/empty")
