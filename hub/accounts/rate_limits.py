@@ -109,9 +109,20 @@ ACCOUNT = FailedSignInLimit(
     "guessed", "300 per hour", "Too many failed sign-ins to this account."
 )  # for distributed password guessing
 
+WRONG_LINKS = "20 per 5 minutes"  # links with a wrong token, from one network
 # wrong passwords per account and network, or per account and known browser
 SIGN_IN_LIMIT = RateLimitItemPerMinute(5, LOCKOUT_MINUTES)
 CURRENT_PASSWORD = RateLimitItemPerDay(5)  # of one sign-in
+
+
+def wrong_links_error(breach: RequestLimit) -> RateLimited:
+    """Return the error for too many wrong links."""
+    wait = seconds_left(breach)
+    return RateLimited(
+        "Too many links that are not valid were opened from your network."
+        f" Wait {_format_minutes(wait)}, then open the link again.",
+        wait,
+    )
 
 
 def seconds_left(breach: RequestLimit) -> int:

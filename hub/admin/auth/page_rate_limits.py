@@ -67,6 +67,24 @@ def limit_failed_sign_ins(
     )
 
 
+def limit_wrong_links(name: str) -> RouteLimit:
+    """Limit how many links with a wrong token a network may open or post to.
+
+    Valid links are not counted: a mail provider uses those of many recipients.
+    """
+
+    def _breached(breach: RequestLimit) -> Response:
+        return render_rate_limit_error(rate_limits.wrong_links_error(breach))
+
+    return limiter.shared_limit(
+        rate_limits.WRONG_LINKS,
+        name,
+        key_func=client_network,
+        deduct_when=lambda response: response.status_code == 404,
+        on_breach=_breached,
+    )
+
+
 def client_network() -> str:
     """Return the network that the request comes from."""
     return find_network(request.remote_addr or "") or "unknown"

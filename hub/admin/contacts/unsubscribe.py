@@ -11,6 +11,7 @@ from typing import Any
 from flask import make_response, render_template, request
 
 from hub.admin.auth.guard import accepts_body, admin, posted_by_others, public
+from hub.admin.auth.page_rate_limits import limit_wrong_links
 from hub.messaging.contacts import unsubscribing
 
 MAX_BODY_SIZE = 10_000  # bytes
@@ -20,6 +21,7 @@ MAX_BODY_SIZE = 10_000  # bytes
 @public
 @posted_by_others
 @accepts_body(MAX_BODY_SIZE)
+@limit_wrong_links("unsubscribe")
 def unsubscribe(token: str) -> Any:
     """Ask whether to unsubscribe, or unsubscribe the recipient of the link's message."""
     page = unsubscribing.preview_unsubscribe(token)

@@ -115,12 +115,26 @@ def test_link_of_one_person_cannot_be_made_into_that_of_another(mail_demo: Flask
     own = unsubscribe_token(eric)
     other = unsubscribe_token(anna)
     forged = [other[:22] + own[22:], own[:22] + other[22:], "x" * 43, own[:-1], own + "A", "é", ""]
-    forged += [own[:at] + ("A" if own[at] != "A" else "B") + own[at + 1 :] for at in range(42)]
     for token in forged:
         assert message_of_token(token) != anna
         assert click(mail_demo, f"/u/{token}") == 404
+    forged = [own[:at] + ("A" if own[at] != "A" else "B") + own[at + 1 :] for at in range(42)]
+    assert {message_of_token(token) for token in forged} == {None}
     assert suppressions() == []
     assert (message_of_token(own), message_of_token(other)) == (eric, anna)
+
+
+def test_network_that_tries_many_wrong_links_is_limited(mail_demo: Flask) -> None:
+    [message_id] = post("request.sent", "Eric")
+    path = f"/u/{unsubscribe_token(message_id)}"
+    assert {click(mail_demo, path, {}) for _ in range(25)} == {400}, "a valid link is not limited"
+    statuses = [click(mail_demo, f"/u/{number:043}") for number in range(22)]
+    assert statuses == [404] * 20 + [429] * 2
+    limited = mail_demo.test_client().get(path)
+    assert limited.status_code == 429
+    assert "Retry-After" in limited.headers
+    elsewhere = {"REMOTE_ADDR": "203.0.113.9"}
+    assert mail_demo.test_client().get(path, environ_base=elsewhere).status_code == 200
 
 
 def test_admin_sees_the_reason_and_can_remove_the_opt_out(mail_demo: Flask, admin: Browser) -> None:
