@@ -22,7 +22,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import certifi
@@ -206,8 +206,7 @@ class _GuardedConnection:
                 options=self.socket_options or (),
             )
         except NotResolved as error:
-            cause: Any = error  # urllib3 only shows it
-            raise NameResolutionError(self.host, this, cause) from error
+            raise NameResolutionError(self.host, this, cast(Any, error)) from error
         except NotConnected as error:
             if error.timed_out:
                 raise ConnectTimeoutError(self, str(error)) from None
