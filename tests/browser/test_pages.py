@@ -34,6 +34,7 @@ NO_PAGES = (
     "admin.export_suppressions",
     "admin.contact_data",
     "admin.separate_contacts",  # needs two linked contacts
+    "admin.preview_branding",  # a frame of another page
 )
 # the view → the addresses it is looked at; braces are filled from the requests and messages of
 # `lived_in`
@@ -81,6 +82,7 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.deactivate_user": ("/settings/users/{user}/deactivate",),
     "admin.sources": ("/settings/sources",),
     "admin.source": ("/settings/sources/default",),
+    "admin.branding": ("/settings/sources/default/branding",),
     "admin.docs": (
         "/docs",
         "/docs/whatsapp",
@@ -95,6 +97,7 @@ OPEN: dict[str, tuple[str, ...]] = {
     "admin.first_admin": ("/setup/used-up",),
     "admin.set_password": ("/password/used-up", "/password/{link}"),
     "admin.confirm_action": ("/a/nothing", "/a/{button}"),
+    "admin.unsubscribe": ("/u/nothing",),
 }
 WRONG = {
     "/nothing-here": 404,
@@ -103,6 +106,7 @@ WRONG = {
     "/setup/used-up": 404,
     "/password/used-up": 404,
     "/a/nothing": 404,
+    "/u/nothing": 404,
 }
 PATHS = [(True, path) for paths in ADMIN.values() for path in paths] + [
     (False, path) for paths in OPEN.values() for path in paths
