@@ -67,12 +67,12 @@ SCENARIOS: dict[str, Scenario] = {
         partial(sending.run, in_flight=256),
         partial(sending.unmeasured_rows, in_flight=256),
     ),
-    "emailing": (emailing, emailing.run, emailing.unmeasured),
-    "beside": (beside, beside.run, beside.unmeasured),
-    "accepting": (accepting, accepting.run, accepting.unmeasured),
-    "idle": (idle, idle.run, idle.unmeasured),
-    "growth": (growth, growth.run, growth.unmeasured),
-    "workers": (workers, workers.run, workers.unmeasured),
+    "emailing": (emailing, emailing.run, emailing.unmeasured_rows),
+    "beside": (beside, beside.run, beside.unmeasured_rows),
+    "accepting": (accepting, accepting.run, accepting.unmeasured_rows),
+    "idle": (idle, idle.run, idle.unmeasured_rows),
+    "growth": (growth, growth.run, growth.unmeasured_rows),
+    "workers": (workers, workers.run, workers.unmeasured_rows),
 }
 
 

@@ -17,8 +17,8 @@ from email.message import EmailMessage
 from benchmarks.hubs import Hub
 from benchmarks.mail_server import MailServer
 from benchmarks.plan import Plan
-from benchmarks.sending import Sent, measure, prove
-from benchmarks.table import Row, at_least, missing, ratio
+from benchmarks.sending import Sent, check_counts, measure_sending
+from benchmarks.table import Row, at_least, ratio_row, unmeasured_row
 
 WHAT = "emails per second over 8 kept sessions, server takes 25 ms per reply"
 AGAINST = "smtplib in a loop, one kept session"
@@ -36,15 +36,15 @@ def run(plan: Plan) -> list[Row]:
     with plan.crew("emailing") as crew:
         server = MailServer(crew, REPLY_MILLISECONDS)
         hub = Hub(crew, server.url, connections=0)
-        connection = hub.ask("benchmarks.emails", port=server.port)
-        hub.queue()
+        connection = hub.run_module("benchmarks.emails", port=server.port)
+        hub.start_queue()
         others = 0
         for _ in plan.each_run("emailing"):
             waiting = hub.count("messages WHERE status = 'queued'")
             count = max(1, round(IDEAL * (plan.seconds + 6)) - waiting)
-            hub.ask("benchmarks.emails", count=count, connection=connection)
-            helpers = [hub.worker("deliver"), hub.cron()]
-            found.append(measure(crew, server, helpers[:1], plan.seconds, SESSIONS))
+            hub.run_module("benchmarks.emails", count=count, connection=connection)
+            helpers = [hub.start_worker("deliver"), hub.start_cron()]
+            found.append(measure_sending(crew, server, helpers[:1], plan.seconds, SESSIONS))
             left = hub.count("messages WHERE status = 'queued'")
             for helper in helpers:
                 crew.stop(helper)
@@ -52,17 +52,17 @@ def run(plan: Plan) -> list[Row]:
             sent, seconds = send_in_a_loop(server.port, plan.seconds)
             others += sent
             looped.append(sent / seconds)
-        prove(hub, server, others)
+        check_counts(hub, server, others)
     note = (
         f"The ideal of 8 sessions is {IDEAL:,.0f}. Sessions in use at once:"
         f" {max(one.most_flying for one in found)}. {min(one.cpu for one in found):.2f} ms of"
         f" processor time for each email, {max(one.memory for one in found):.0f} MB."
     )
-    return [ratio(WHAT, AGAINST, GOAL, [one.rate for one in found], looped, "/s", note)]
+    return [ratio_row(WHAT, AGAINST, GOAL, [one.rate for one in found], looped, "/s", note)]
 
 
-def unmeasured(why: str) -> list[Row]:
-    return [missing(WHAT, AGAINST, GOAL, why)]
+def unmeasured_rows(reason: str) -> list[Row]:
+    return [unmeasured_row(WHAT, AGAINST, GOAL, reason)]
 
 
 def send_in_a_loop(port: int, seconds: float) -> tuple[int, float]:

@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from benchmarks.bulk_insert import Tables, ids
+from benchmarks.bulk_insert import Tables, generate_ids
 from benchmarks.filling import MESSAGE
 from hub import create_app
 from hub.connections import connections
@@ -50,7 +50,7 @@ def connect(port: int) -> str:
 def fill(tables: Tables, count: int, connection: str) -> None:
     """Add emails to different people, each with a button, as a signing request's are."""
     moment = time.time_ns() // 1_000_000
-    people = list(ids(count, moment - DAY, DAY // 2))
+    people = list(generate_ids(count, moment - DAY, DAY // 2))
     first = db.session.query(Contact).count()
 
     def contact(n: int, number: int) -> tuple[Any, ...]:
@@ -60,7 +60,7 @@ def fill(tables: Tables, count: int, connection: str) -> None:
 
     columns = ("id", "kind", "address", "address_key", "test", "created_at")
     tables.insert(Contact, columns, (contact(n, number) for n, (number, _) in enumerate(people)))
-    made = list(ids(count, moment - 1000, 900))
+    made = list(generate_ids(count, moment - 1000, 900))
     at = tables.time(moment)
     until = tables.time(moment + DAY)
     carrier = tables.known(connection)

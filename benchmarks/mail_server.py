@@ -14,7 +14,7 @@ import time
 from dataclasses import asdict, dataclass, field
 
 from benchmarks.provider import Counts, Provider
-from benchmarks.running import Crew, Started, accepts, free_port, python
+from benchmarks.running import Crew, Started, accepts_connections, find_free_port, python_command
 
 COUNTS = "xcounts"
 
@@ -24,11 +24,13 @@ class MailServer(Provider):
     """A running mail server."""
 
     def __init__(self, crew: Crew, milliseconds: float) -> None:
-        self.port = free_port()
+        self.port = find_free_port()
         self.crew = crew
-        command = python("benchmarks.mail_server", str(self.port), str(milliseconds))
+        command = python_command("benchmarks.mail_server", str(self.port), str(milliseconds))
         self.started: Started = crew.start("mail-server", command)
-        crew.wait_for(lambda: accepts(self.port), "the mail server answering", of=self.started)
+        crew.wait_for(
+            lambda: accepts_connections(self.port), "the mail server answering", of=self.started
+        )
 
     def counts(self, *, reset: bool = False) -> Counts:
         with smtplib.SMTP("127.0.0.1", self.port, timeout=10) as session:

@@ -312,32 +312,8 @@ def inbound_mail(connection: str) -> None:
             sys.exit(os.EX_TEMPFAIL)
 
 
-@cli.command("new-integration", short_help="Create a new integration.")
-@click.argument("name")
-@click.option(
-    "--package",
-    "folder",
-    metavar="FOLDER",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Create a separate package in this folder.",
-)
-@click.option("--kind", type=KINDS, default="team", show_default=True, help="Kind of integration.")
-@click.option("--title", default="", help="The product's name, if it is not the capitalized NAME.")
-@click.option(
-    "--own-server", is_flag=True, help="With --kind webhook-url: admins run the server themselves."
-)
-def new_integration(name: str, folder: Path | None, **choices: Any) -> None:
-    """Create an integration that works: a module and its test, in this checkout.
-
-    NAME is the name of the module, in lowercase letters, digits and underscores. It is stored and
-    cannot change. No file is overwritten.
-    """
-    from hub.run import scaffold
-
-    created = scaffold.create(name, folder, scaffold.Choice(**choices))
-    click.echo("\n".join(os.path.relpath(path) for path in created.files))
-    click.echo(f"\nReplace the sample values in {name}.py. Made-up addresses end in .example.")
-    click.echo(f"Next: {f'{folder}/README.md' if folder else 'hub/integrations/README.md'}")
+cli.add_command(new_integration)
+cli.add_command(try_integration)
 
 
 def _show_progress(report: Report) -> None:

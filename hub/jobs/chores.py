@@ -44,7 +44,7 @@ def run_chores(stopping: ShutdownSignal) -> int:
         partial(status_polling.poll_statuses, stopping),
         template_sync.sync_due,
         partial(mailboxes.read_mailboxes, stopping),
-        erasure.clean_erased,
+        contact_erasure.clean_erased,
         partial(price_polling.poll_prices, stopping),
     ):
         name = _name(chore)

@@ -113,7 +113,7 @@ class Hub:
             {
                 "HUB_DATA_DIR": str(folder),
                 "HUB_SIMULATOR_BIND": bind,
-                "HUB_SIMULATOR_MAIL_BIND": f"127.0.0.1:{free_port()}",
+                "HUB_SIMULATOR_MAIL_BIND": f"127.0.0.1:{find_free_port()}",
                 "HUB_LOG_LEVEL": "WARNING",
             },
         )

@@ -160,7 +160,9 @@ def recheck_quiet_hours(connection_id: str) -> None:
 
 
 def _policy_question(draft: Draft, current_time: datetime) -> PolicyQuestion:
-    expires_at = min(draft.expires_at or LATEST, current_time + _lifetime(draft.connection.integration))
+    expires_at = min(
+        draft.expires_at or LATEST, current_time + _lifetime(draft.connection.integration)
+    )
     return PolicyQuestion(
         draft.recipient,
         expires_at,
