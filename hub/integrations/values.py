@@ -11,6 +11,7 @@ from typing import Any
 
 from hub.core.errors import SendError
 from hub.core.vocabulary import Address, Channel, ContentKind, Feedback, Status
+from hub.integrations.attached_file import AttachedFile as AttachedFile
 from hub.integrations.branding import NO_BRANDING, Branding
 from hub.integrations.webhook_request import WebhookRequest as WebhookRequest
 from hub.lib import phones
@@ -72,15 +73,6 @@ class Card:
         _clean(
             self, title=_one_line(self.title), facts=facts, notes=tuple(map(_one_line, self.notes))
         )
-
-
-@dataclass(frozen=True)
-class AttachedFile:
-    """A file of a message, for integrations with `attaches_files`."""
-
-    name: str
-    content_type: str
-    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
