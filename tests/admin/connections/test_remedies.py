@@ -207,6 +207,7 @@ FOLLOWED: dict[str, tuple[Callable[[ThreadedBrowser], None], Callable[[ThreadedB
     "keyword": (receive_text("STOP"), receive_text("START")),
     "keyword_elsewhere": (receive_text_elsewhere("STOP"), receive_text_elsewhere("START")),
     "admin": (suppress("admin"), lift_suppression),
+    "unsubscribe": (suppress("unsubscribe"), lift_suppression),
     "import": (suppress("import"), lift_suppression),
     "api": (suppress("api"), lift_suppression),
     "complaint": (suppress("complaint"), lift_suppression),

@@ -44,7 +44,9 @@ def test_every_class_of_a_template_is_in_the_stylesheet(template: Path) -> None:
 def test_every_posting_form_has_a_csrf_token(template: Path) -> None:
     source = template.read_text(encoding="utf-8")
     for form in re.findall(r"<form\b.*?</form>", source, flags=re.DOTALL):
-        assert 'method="post"' not in form or "csrf_field()" in form
+        # the link of that page is the proof, and mailboxes post the same without a token
+        is_exempt = template.name == "unsubscribe.html"
+        assert 'method="post"' not in form or "csrf_field()" in form or is_exempt
 
 
 @pytest.mark.parametrize("template", OURS, ids=lambda path: path.name)
