@@ -292,7 +292,8 @@ def test_branding_is_shown_without_loading_anything() -> None:
     assert 'src="cid:logo@signpost"' in html
     assert 'alt="Acme Legal"' in html
     assert "background:#ffcc00;color:#000000" in html
-    assert "Support: +1 555<br>Acme Inc., 1 Main St<br>Reg. 4711" in html
+    lines = ("Support: +1 555", "Acme Inc., 1 Main St", "Reg. 4711")
+    assert "<br>".join(f'<span dir="auto">{line}</span>' for line in lines) in html
     assert text_of(message, "plain").endswith(
         "-- \nSupport: +1 555\nAcme Inc., 1 Main St\nReg. 4711\n"
     )
@@ -342,3 +343,5 @@ def test_right_to_left_language_sets_the_direction() -> None:
     html = text_of(parsed(sent(text=ALPHABETS["Arabic"], locale="ar-EG", buttons=())), "html")
     assert 'lang="ar-EG" dir="rtl"' in html
     assert "text-align:right" in html
+    html = text_of(parsed(sent(text=ALPHABETS["Hebrew"], locale="he")), "html")
+    assert '<span dir="auto">אם הכפתור אינו פועל, יש לפתוח את הכתובת הזו:</span>' in html

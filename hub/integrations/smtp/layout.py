@@ -64,7 +64,7 @@ def html_body(message: Outbound, subject: str, sheet: Sheet) -> str:
         color=sheet.color,
         color_on=sheet.color_on,
         link_help=_link_help(button, labels_of(message.locale).link_help),
-        footer=_lines(sheet.footer),
+        footer=Markup("<br>").join(_directed(_linked(line)) for line in sheet.footer.split("\n")),
     )
 
 
@@ -93,6 +93,11 @@ def _paragraph(text: str) -> Markup:
     return Markup('<p dir="auto">{}</p>').format(_lines(text.strip("\n")))
 
 
+def _directed(line: Markup) -> Markup:
+    """Return a line with the direction of its own letters: the layout's cells are left to right."""
+    return Markup('<span dir="auto">{}</span>').format(line)
+
+
 def _lines(text: str) -> Markup:
     return Markup("<br>").join(_linked(line) for line in text.split("\n"))
 
@@ -113,4 +118,4 @@ def _link_help(button: Button | None, label: str) -> Markup:
     if button is None:
         return Markup("")
     link = Markup('<a href="{}">{}</a>').format(button.url, button.url)
-    return Markup("{}<br>{}").format(label, link)
+    return Markup("{}<br>{}").format(_directed(escape(label)), link)

@@ -50,7 +50,7 @@ def test_branding_is_shown_in_emails(hub_demo: Flask, simulator: Any) -> None:
     )
     deliver()
     [received] = simulator.test_client().get("/simulator/mail.json").json["emails"]
-    assert "Acme Inc.<br>1 Main St" in received["html"]
+    assert '>Acme Inc.</span><br><span dir="auto">1 Main St<' in received["html"]
     assert "cid:logo@signpost" in received["html"]
     assert "Support: help@acme.example" in received["text"]
 
