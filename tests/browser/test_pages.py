@@ -140,7 +140,7 @@ def sample_data(hub: Hub, admin: State, playwright: Playwright) -> dict[str, str
         *people,
         title="Master Services Agreement between Acme Holdings International and its subsidiaries",
     )
-    delivered, undelivered = (message["id"] for message in answer["messages"])
+    delivered, undelivered, _ = (message["id"] for message in answer["messages"])
     hub.wait_for_status(hub.message("+15005550004"), "failed", "suppressed")
     suppressed = hub.wait_for_status(hub.message("+15005550004"), "suppressed")["id"]
     hub.wait_for_status(undelivered, "undelivered")
