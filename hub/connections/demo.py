@@ -58,7 +58,8 @@ def connect_chats_and_mail() -> None:
     """Create the demo's connections to chats, a team and the mail server, if they are missing."""
     credentials = data_dir.simulator_credentials(current_app.extensions["hub.config"].data_dir)
     for integration_class, settings in _simulated_integrations(credentials):
-        if integration_class.channel in (Channel.CHAT, Channel.EMAIL):
+        is_shown = integration_class.channel in (Channel.CHAT, Channel.EMAIL)
+        if is_shown and integration_class.starts_in_demo:
             _create_connection(integration_class, f"Demo {integration_class.title}", settings)
 
 

@@ -191,6 +191,8 @@ class Integration(ProviderRequests):
     checks_visibly: ClassVar[bool] = False
     # codes of messages that failed because of the sender's setup: pages show them as a warning
     sender_faults: ClassVar[frozenset[str]] = frozenset()
+    # whether a demo starts with a connection, if `demo_settings` returns an account
+    starts_in_demo: ClassVar[bool] = True
     # the response header with the ID of a request in the provider's logs
     request_ref_header: ClassVar[str] = ""
 

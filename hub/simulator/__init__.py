@@ -1,8 +1,8 @@
 """Simulate the providers on this machine: their APIs, their webhooks, and pages that show the
 messages.
 
-Twilio and its phones are in this package. Slack, Telegram and Teams each have a package of their
-own.
+Twilio and its phones are in this package. Slack, Telegram, Teams and Apprise each have a package of
+their own.
 
     accept            check a new message              resources     JSON of the API's resources
     rest              routes of Twilio's API           content_rest  routes of the Content API

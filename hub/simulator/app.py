@@ -13,6 +13,8 @@ from hub.core.bind_address import is_loopback
 from hub.core.config import Config
 from hub.lib import assets
 from hub.lib.page_text import Isolation
+from hub.simulator.apprise.api import api as apprise_api
+from hub.simulator.apprise.page import view as apprise_view
 from hub.simulator.content_rest import content
 from hub.simulator.context import SimulatorContext, current_simulator
 from hub.simulator.errors import RestError, request_id
@@ -49,6 +51,8 @@ BLUEPRINTS = (
     teams_api,
     teams_view,
     mail_view,
+    apprise_api,
+    apprise_view,
 )
 
 

@@ -60,6 +60,7 @@ VIEWS = (  # endpoints and titles of the pages
     ("telegram.page", "Telegram"),
     ("teams.page", "Teams"),
     ("mail.page", "Mail"),
+    ("apprise.page", "Apprise"),
 )
 # posting an inbound message failed
 FAILURE_TEXTS = {"ct": "no connection", "rt": "no response", "elsewhere": "not on this machine"}

@@ -22,6 +22,7 @@ from hub.integrations.api import (
     ProviderResponse,
     SecretField,
     SendError,
+    SimulatorCredentials,
     TextField,
     call,
     plain_text,
@@ -67,6 +68,7 @@ class Apprise(IncomingWebhook):
     per_second = 1
     rate_hint = "Most services accept one message a second."
     concurrency = 8
+    starts_in_demo = False  # other integrations already show posts there
     # stands for all services: only its replacement is called
     api = {"apprise": "https://appriseit.com"}
 
@@ -107,6 +109,12 @@ class Apprise(IncomingWebhook):
             return f"one receiver at {service_of(destination.replace('/', '://')).title}"
         except ValueError:
             return destination
+
+    @classmethod
+    def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
+        webhook = credentials.derive("apprise webhook", 18)
+        token = credentials.derive("apprise token", 40)
+        return {"url": f"discord://{webhook}/{token}", "own_server": ""}
 
     # sending
     def text_of(self, message: Outbound, *, title: bool = True) -> str:
