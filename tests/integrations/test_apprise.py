@@ -273,6 +273,7 @@ def test_url_that_is_no_longer_supported_breaks_the_connection() -> None:
     with pytest.raises(ConnectionBroken) as problem:
         old.send(outbound(old))
     assert problem.value.code == "not_supported"
+    assert old.render(outbound(old))["text"] == "Anna has signed."
 
 
 def test_destination_names_the_service_and_no_part_of_the_url() -> None:

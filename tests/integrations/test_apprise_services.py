@@ -10,7 +10,9 @@ import logging
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +218,28 @@ def test_second_request_is_never_made() -> None:
         )
     assert problem.value.code == "second_request"
     assert made == ["https://chat.example/api/v1/login"]
+
+
+def test_threads_do_not_mix_their_messages() -> None:
+    service = service_of(URL)
+    all_are_sending = threading.Barrier(8)
+
+    def post(number: int) -> bool:
+        status = 200 if number % 2 else 429
+        sent: list[bytes] = []
+
+        def answer(method: str, url: str, headers: Any, body: bytes | None) -> ProviderResponse:
+            sent.append(body or b"")
+            all_are_sending.wait(10)
+            return ProviderResponse(status, {}, b"{}")
+
+        response = delivery.notify(service, URL, f"Message {number}.", "", answer)
+        [body] = sent
+        assert response is not None
+        return response.status == status and f"Message {number}." in body.decode()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(post, range(80)))
 
 
 class ImpatientClient(ProviderHttpClient):

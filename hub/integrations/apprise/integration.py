@@ -118,7 +118,10 @@ class Apprise(IncomingWebhook):
 
     # sending
     def text_of(self, message: Outbound, *, title: bool = True) -> str:
-        escape = self._service().escape
+        try:
+            escape = service_of(self.setting("url")).escape
+        except ValueError:  # of an earlier version; `post` refuses it
+            escape = self.escape
         return plain_text(message, self.max_length, escape=escape, title=title)
 
     def post(self, payload: Mapping[str, Any]) -> ProviderResponse:
