@@ -76,6 +76,6 @@ def test_invalid_settings_are_listed(tmp_path: Path, http_recorder: HttpRecorder
 
 
 def test_unknown_setting_is_refused_by_name(tmp_path: Path, http_recorder: HttpRecorder) -> None:
-    done = run(tmp_path, http_recorder, "-s", "colour=blue")
+    done = run(tmp_path, http_recorder, "-s", "tone=blue")
     assert isinstance(done.exception, Refused)
-    assert "has no setting colour. Its settings are account_sid" in str(done.exception)
+    assert "has no setting tone. Its settings are account_sid" in str(done.exception)
