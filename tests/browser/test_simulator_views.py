@@ -127,5 +127,13 @@ def test_teams_view_is_accessible(open_page: Tabs, simulator: Simulator) -> None
     assert_page_is_usable(page, title="Teams · Signpost")
 
 
+def test_apprise_view_is_accessible(open_page: Tabs, simulator: Simulator) -> None:
+    simulator.post_json("/apprise/ntfy.sh/", topic="signing", message="Anna signed. " * 60)
+    page = open_page()
+    page.goto(f"{simulator.url}/simulator/apprise")
+    assert_page_is_usable(page, title="Apprise · Signpost")
+    assert page.get_by_text("ntfy.sh").is_visible()
+
+
 def plain_text(text: str) -> dict[str, str]:
     return {"type": "plain_text", "text": text}
