@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -26,6 +26,9 @@ from hub.integrations.api import (
 from hub.integrations.apprise import Apprise
 from hub.integrations.calls import NotAllowed
 from tests.integrations.http_recorder import HttpRecorder, record_requests
+from tests.lib.provider_pages import Page
+from tests.lib.test_provider_tls import certificate as certificate
+from tests.lib.test_provider_tls import serve_tls as serve_tls
 
 # the test of the contract reads these
 SETTINGS = {
@@ -246,6 +249,17 @@ def test_server_that_is_not_named_receives_nothing(http_recorder: HttpRecorder) 
     with pytest.raises(ConnectionBroken) as problem:
         other.send(outbound(other))
     assert (problem.value.code, http_recorder.seen) == ("other_host", [])
+
+
+def test_server_whose_certificate_is_not_trusted_receives_nothing(
+    serve_tls: Callable[..., int],
+) -> None:
+    Page.requests = []
+    server = f"127.0.0.1:{serve_tls()}"
+    own = connect_own(f"gotifys://{server}/Apq3xV9kLmT2wRz", server)
+    with pytest.raises(Unreachable, match="certificate is not trusted"):
+        own.send(outbound(own))
+    assert Page.requests == []
 
 
 # ── Testing ───────────────────────────────────────────────────────────────────────────────────────
