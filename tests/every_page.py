@@ -27,6 +27,8 @@ LISTS = (
     "/activity",
     "/templates",
     "/unreadable-rows",
+    "/webhook-endpoints",
+    "/webhook-events",
     "/codes",
     "/opt-outs/files/opt-outs?test=1",
     "/opt-outs/files/consents?test=1",

@@ -42,6 +42,7 @@ LOCK_NAMES = {
 # time, so that its statements are compiled once; only ever shorten this list
 COMPILED = {
     "hub/accounts/api_keys.py",
+    "hub/endpoints/platform_events.py",
     "hub/intake/process_callbacks.py",
     "hub/intake/provider_callbacks.py",
     "hub/messaging/compose/cancellation.py",
@@ -89,6 +90,7 @@ LAYERS = (
     "models",
     "integrations",
     "shared",
+    "endpoints",
     "messaging.policy",
     "messaging.state",
     "messaging.contacts",

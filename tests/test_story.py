@@ -74,6 +74,19 @@ def test_printed_command_sends_a_message_that_is_delivered_within_3_seconds(hub:
     assert times == sorted(times)
 
 
+def test_app_is_notified_with_a_genuine_webhook(hub: Hub) -> None:
+    def notified() -> bool:
+        url = f"{hub.phones}/simulator/receiver.json"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            requests = json.load(answer)["requests"]
+        return any(
+            request["verified"] and request["event"]["type"] == "whatsapp_read"
+            for request in requests
+        )
+
+    hub.wait(notified, 10)
+
+
 def test_request_is_followed_from_the_first_text_to_the_document(agreement: Agreement) -> None:
     title = agreement.title
     post = agreement.post_event

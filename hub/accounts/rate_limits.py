@@ -85,6 +85,8 @@ SAVE = UserRateLimit(
     "save again. Your entries are still here",
 )
 KEYS = UserRateLimit("keys", "10 per minute", "changed API keys 10 times", "try again")
+WEBHOOKS = UserRateLimit("webhooks", "10 per minute", "changed webhooks 10 times", "try again")
+TEST_EVENTS = UserRateLimit("test_events", "10 per minute", "sent 10 test events", "try again")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ from hub.admin.requests import action_links, signers
 from hub.admin.requests import pages as request_pages
 from hub.admin.settings import account, api_keys, branding, opt_out_keywords, sources, users
 from hub.admin.view import filters, navigation
+from hub.admin.webhook_endpoints import delivery_pages
+from hub.admin.webhook_endpoints import pages as webhook_pages
 from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
 from hub.lib import assets, request_checks
@@ -63,6 +65,8 @@ PAGES = (
     privacy,
     suppressions,
     documentation_pages,
+    webhook_pages,
+    delivery_pages,
 )
 
 

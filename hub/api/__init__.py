@@ -1,11 +1,11 @@
 """The JSON API for signing apps under /api/v1/. Every request carries an API key.
 
-events, messages, media, suppressions, requests   the views
-shapes, request_shapes, consent_shapes, fields    the schemas of requests and responses
+events, messages, media, suppressions, requests, webhook_endpoints   the views
+shapes, request_shapes, consent_shapes, webhook_shapes, fields   the schemas
 guard, scopes                                     API keys, rate limits and scopes
 operations                                        the description that each view declares
 problems, error_codes                             errors as RFC 9457 problem details
-document, reference                               the OpenAPI document and its page
+document, webhook_document, reference             the OpenAPI document and its page
 """
 
 from __future__ import annotations
@@ -13,7 +13,16 @@ from __future__ import annotations
 from flask import Blueprint, Flask
 
 from hub.api import document as document
-from hub.api import events, guard, media, messages, problems, requests, suppressions
+from hub.api import (
+    events,
+    guard,
+    media,
+    messages,
+    problems,
+    requests,
+    suppressions,
+    webhook_endpoints,
+)
 from hub.lib import request_checks, unmatched
 
 
@@ -23,7 +32,7 @@ def init_app(app: Flask) -> None:
     request_checks.add_request_checks(api)
     guard.require_api_key(api)
     problems.register_error_handlers(api)
-    for module in (events, messages, media, suppressions, requests):
+    for module in (events, messages, media, suppressions, requests, webhook_endpoints):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(api)
     unmatched.register_fallback(

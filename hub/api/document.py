@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from hub.api.operations import Operation, Route, list_routes
 from hub.api.reference import groups
 from hub.api.shapes import ProblemOut
+from hub.api.webhook_document import describe_webhooks
 from hub.core import __version__
 from hub.core.config import Config
 from hub.lib import compression, request_checks
@@ -39,6 +40,7 @@ TAGS = (
     ("Media", "Files to attach to messages, on channels that support them."),
     ("Opt-outs", "Opt-outs and consents of contacts."),
     ("Requests", "Signing requests, and the messages to each signer."),
+    ("Webhooks", "Endpoints of your app that are notified of events."),
 )
 ERRORS = {
     "400": "The body is not JSON.",
@@ -80,6 +82,7 @@ RETRY = {
 
 
 PARAMETERS = {
+    "endpoint_id": "The ID of a webhook endpoint, whk_…",
     "suppression_id": "The ID of an opt-out, sup_…",
     "message_id": "The ID of a message, msg_…",
     "request_id": (
@@ -112,6 +115,7 @@ def document(server: str) -> dict[str, Any]:
         "tags": [{"name": name, "description": about} for name, about in TAGS],
         "security": [{"key": []}],
         "paths": paths,
+        "webhooks": describe_webhooks(),
         "components": {
             "securitySchemes": {
                 "key": {

@@ -26,6 +26,7 @@ ERROR_CODES = MappingProxyType(
         "no_such_connection": ErrorCode(
             404, "No connection with this name is available to this key."
         ),
+        "no_such_endpoint": ErrorCode(404, "Your source has no webhook endpoint with this ID."),
         "no_such_file": ErrorCode(404, "The file was deleted when its retention period ended."),
         "no_such_media": ErrorCode(
             404, "No file with this ID is available to this key, or the file was deleted."
@@ -72,6 +73,9 @@ ERROR_CODES = MappingProxyType(
         "still_running": ErrorCode(
             409, "A request with this `Idempotency-Key` is still in progress."
         ),
+        "too_many_endpoints": ErrorCode(
+            409, "The source has as many webhook endpoints as it can have."
+        ),
         "under_way": ErrorCode(409, "The message is still in progress, so it cannot be resent."),
         "unreadable": ErrorCode(
             409, "A stored value is damaged. See [unreadable rows](outages.md#unreadable-rows)."
@@ -83,6 +87,14 @@ ERROR_CODES = MappingProxyType(
         "not_json": ErrorCode(415, "The body must be sent as `application/json`."),
         "bad_address": ErrorCode(422, "The address is not valid for this channel."),
         "bad_cursor": ErrorCode(422, "`after` is not a cursor of this list."),
+        "bad_event_pattern": ErrorCode(
+            422, "The text is neither the name of an event nor its beginning with a star."
+        ),
+        "bad_description": ErrorCode(422, "The description is too long."),
+        "bad_url": ErrorCode(422, "The URL is not a public https address."),
+        "no_events": ErrorCode(422, "The endpoint would receive no events."),
+        "too_many_events": ErrorCode(422, "The endpoint has more patterns than it can have."),
+        "unknown_event": ErrorCode(422, "No event matches the pattern."),
         "bad_idempotency_key": ErrorCode(
             422, "The `Idempotency-Key` is too long or holds control characters."
         ),

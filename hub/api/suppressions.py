@@ -96,7 +96,7 @@ def add_suppression() -> tuple[dict[str, Any], int]:
             channel=posted.channel or "",
             explanation=posted.why,
             test=client.test,
-            reason="api",
+            reason=suppressions.BY_API,
             source_id=client.source_id,
         ),
         _answer,

@@ -120,7 +120,7 @@ def _check_providers() -> str:
         return "unknown"
 
 
-JOBS = {"deliver": "sending", "settle": "processing webhooks"}
+JOBS = {"deliver": "sending", "settle": "processing webhooks", "notify": "notifying apps"}
 
 
 def _check_jobs() -> str:

@@ -28,7 +28,7 @@ from hub.db import store
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
-from hub.messaging.send import destinations
+from hub.messaging.send import connection_pause, destinations
 from hub.messaging.state import unreadable_rows
 from hub.models import Connection, Message, Route, RouteStep
 from hub.shared import audit
@@ -247,6 +247,7 @@ def _mark_broken(connection_id: str, version: int, reason: str) -> None:
     if connection.settings_version == version and connection.state == ConnectionState.ENABLED:
         set_state(connection, ConnectionState.BROKEN, reason)
         audit.record("connection.broke", connection.id, connection.title, why=reason)
+        connection_pause.report_broken_connection(connection)
 
 
 # ── On and off ────────────────────────────────────────────────────────────────────────────────────

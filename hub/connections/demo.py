@@ -11,7 +11,7 @@ from flask import current_app
 from sqlalchemy import select
 
 from hub import integrations
-from hub.accounts import api_keys
+from hub.accounts import api_keys, sources
 from hub.connections import connection_tests, connections, settings_form
 from hub.connections.connection_tests import lock_connection, set_state
 from hub.core import data_dir
@@ -21,11 +21,13 @@ from hub.core.vocabulary import Channel, ConnectionState, EventType
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
+from hub.endpoints import endpoints
+from hub.endpoints.endpoints import EndpointSettings
 from hub.integrations.base import CheckResult, Integration
 from hub.messaging.compose import provider_templates, template_sync
 from hub.messaging.compose.provider_templates import APPROVED
 from hub.messaging.policy.rules import Rules
-from hub.models import Connection, ProviderTemplate, SigningRequest, Source
+from hub.models import Connection, ProviderTemplate, SigningRequest, Source, WebhookEndpoint
 from hub.shared import audit, integration_instances
 from hub.signing import team_subscriptions
 
@@ -61,6 +63,23 @@ def connect_chats_and_mail() -> None:
         is_shown = integration_class.channel in (Channel.CHAT, Channel.EMAIL)
         if is_shown and integration_class.starts_in_demo:
             _create_connection(integration_class, f"Demo {integration_class.title}", settings)
+
+
+def add_endpoint() -> None:
+    """Create the demo's webhook endpoint, which the simulator receives for, if it is missing."""
+    config: Config = current_app.extensions["hub.config"]
+    source_id = sources.get_source(sources.DEFAULT).id
+    if db.session.scalar(select(WebhookEndpoint.id).where(WebhookEndpoint.test).limit(1)) is None:
+        endpoints.create(
+            source_id,
+            EndpointSettings(
+                url=f"{config.simulator_url}/receiver/ok",
+                events=["*"],
+                description="Simulated signing app",
+            ),
+            test=True,
+            secret=data_dir.simulator_credentials(config.data_dir).webhook_secret,
+        )
 
 
 def subscribe() -> None:

@@ -178,7 +178,7 @@ class Config:
     receipt_days: int = setting(
         "HUB_RECEIPT_DAYS",
         "30",
-        "Days before stored webhooks of providers are deleted.",
+        "Days before stored webhooks of providers, and webhooks to apps, are deleted.",
         parse_positive,
     )
     web_workers: int = setting(

@@ -49,6 +49,11 @@ class SimulatorCredentials:
             :length
         ]
 
+    @property
+    def webhook_secret(self) -> str:
+        """The secret of the demo's webhook endpoint, which the simulator receives for."""
+        return f"whsec_{base64.b64encode(self.derive('webhook secret').encode()).decode()}"
+
 
 def create(folder: Path) -> Path:
     """Create the data folder for its owner only. An existing folder is left unchanged."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum, StrEnum
 
-QUEUES = ("deliver", "settle", "chores")  # each has a worker, and a job in hub/jobs
+QUEUES = ("deliver", "settle", "notify", "chores")  # each has a worker, and a job in hub/jobs
 
 
 class DescribedEnum(StrEnum):
@@ -209,6 +209,22 @@ class ConnectionState(DescribedEnum):
         "broken",
         "the provider rejects every message until an admin fixes it, and its messages stay queued",
     )
+
+
+class EndpointState(DescribedEnum):
+    """The state of a webhook endpoint."""
+
+    ENABLED = "enabled", "events are sent to it"
+    DISABLED = "disabled", "events are kept as missed, and are not sent to it"
+
+
+class DeliveryState(DescribedEnum):
+    """The state of a platform event for one webhook endpoint."""
+
+    PENDING = "pending", "waiting for the first or the next attempt"
+    DELIVERED = "delivered", "the endpoint accepted it"
+    FAILED = "failed", "the last attempt failed"
+    MISSED = "missed", "it happened while the endpoint was off"
 
 
 class Lane(DescribedEnum):

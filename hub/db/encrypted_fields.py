@@ -27,6 +27,9 @@ REQUEST_URL = EncryptedField("requests", "url")
 SETTING_VALUE = EncryptedField("settings", "value")
 SIGNER_DETAILS = EncryptedField("signers", "details")
 SIGNER_SIGNING_URL = EncryptedField("signers", "signing_url")
+WEBHOOK_ANSWER = EncryptedField("webhook_attempts", "answer")
+WEBHOOK_SECRET = EncryptedField("webhook_secrets", "secret")
+WEBHOOK_SETTINGS = EncryptedField("webhook_endpoints", "settings")
 
 
 def form_secret(field: str) -> EncryptedField:

@@ -20,7 +20,7 @@ JOB = "hub.jobs.{queue}.run"
 WAKE_SECONDS = 30  # a lost wake-up costs at most this time
 JOB_SECONDS = 120  # RQ ends a job after this time; jobs end well before
 # the jobs of these queues check repeatedly before they end, so that one wake-up is enough
-LINGERING = ("deliver", "settle")
+LINGERING = ("deliver", "settle", "notify")
 WAKE_INTERVAL = 0.02  # seconds
 
 

@@ -18,7 +18,7 @@ from hub.db.types import first_id_at, now
 from hub.intake import purge
 from hub.intake.purge import AT_ONCE, delete_in_batches
 from hub.lib import times
-from hub.messaging.inbox.inbound import received_cause
+from hub.messaging.inbox.inbound import inbound_causes
 from hub.models import AuditEntry, MessageBody, PlatformEvent, ProviderCallback, UserSession
 from hub.shared import clock_check, security_log
 
@@ -85,7 +85,7 @@ def _delete_texts(ids: list[str]) -> None:
         .where(MessageBody.owner_id.in_(ids))
         .execution_options(synchronize_session=False)
     )
-    about_inbound = PlatformEvent.cause.in_([received_cause(f"inb_{uuid}") for uuid in ids])
+    about_inbound = PlatformEvent.cause.in_(inbound_causes([f"inb_{uuid}" for uuid in ids]))
     db.session.execute(
         delete(PlatformEvent).where(about_inbound).execution_options(synchronize_session=False)
     )

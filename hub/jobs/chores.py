@@ -11,6 +11,7 @@ from rq.timeouts import BaseTimeoutException
 
 from hub import jobs
 from hub.db.engine import db
+from hub.endpoints import deliveries, health
 from hub.intake import mailboxes, retention
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose import cancellation, media, template_sync
@@ -44,6 +45,8 @@ def run_chores(stopping: ShutdownSignal) -> int:
         partial(status_polling.poll_statuses, stopping),
         template_sync.sync_due,
         partial(mailboxes.read_mailboxes, stopping),
+        health.check_failing,
+        deliveries.delete_old,
         contact_erasure.clean_erased,
         partial(price_polling.poll_prices, stopping),
     ):
@@ -75,4 +78,5 @@ def is_due() -> bool:
         or clock_skew.is_due()
         or template_sync.is_due()
         or mailboxes.is_due()
+        or health.is_due()
     )

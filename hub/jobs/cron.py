@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from hub.core.vocabulary import QUEUES
 from hub.db.engine import db
 from hub.db.store import wake_now
+from hub.endpoints import claims as notify_claims
 from hub.intake import process_callbacks
 from hub.jobs import chores
 from hub.lib.shutdown import ShutdownSignal
@@ -52,6 +53,7 @@ def wake_queues() -> None:
     checks: dict[str, Callable[[], object]] = {
         "deliver": claims.find_due_connections,
         "settle": process_callbacks.is_due,
+        "notify": notify_claims.is_due,
         "chores": chores.is_due,
     }
     for queue, check in checks.items():

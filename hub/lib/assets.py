@@ -41,6 +41,7 @@ ICONS = (
     "book",
     "box",
     "box-arrow-up-right",
+    "broadcast",
     "caret-down-square",
     "cash-coin",
     "chat-dots",

@@ -267,14 +267,15 @@ class ProviderHttpClient:
         read: float = READ_SECONDS,
         count_to: int = 0,
         largest: int = MAX_RESPONSE_SIZE,
+        keep: int = 0,
         hidden: str = "",
     ) -> ProviderResponse:
         """Make one request. Raises ConnectFailed or ResponseLost. Every HTTP status is a
         ProviderResponse.
 
-        A body larger than `largest` bytes is not read. With `count_to`, the body is counted up to
-        that size and not stored. `hidden` is a secret part of the path that the exchange omits.
-        Errors contain only the host of a URL.
+        A body larger than `largest` bytes is an error. With `keep`, its first bytes are returned
+        instead. With `count_to`, the body is counted up to that size and not stored. `hidden` is a
+        secret part of the path that the exchange omits. Errors contain only the host of a URL.
         """
         exchange = _record_exchange(method, url, hidden)
         self._check_encryption(url)
@@ -296,7 +297,7 @@ class ProviderHttpClient:
                 exchange.status = response.status
                 exchange.headers = {name.lower(): value for name, value in response.headers.items()}
                 deadline = started + connect + 2 * read
-                content, size = self._read(response, deadline, count_to, largest)
+                content, size = self._read(response, deadline, count_to, largest, keep)
             finally:
                 response.release_conn()
         except HTTPError as error:
@@ -333,23 +334,23 @@ class ProviderHttpClient:
 
     @staticmethod
     def _read(
-        response: urllib3.BaseHTTPResponse, deadline: float, count_to: int, largest: int
+        response: urllib3.BaseHTTPResponse, deadline: float, count_to: int, largest: int, keep: int
     ) -> tuple[bytes, int]:
         chunks = []
         size = 0
         # read1 returns available bytes; waiting for more would let a slow stream last forever
         while chunk := response.read1(64 * 1024):
             size += len(chunk)
-            is_enough = size > (count_to or largest)
+            if not count_to:
+                chunks.append(chunk)
+            is_enough = size > (count_to or keep or largest)
             is_late = time.monotonic() > deadline
             if is_enough or is_late:
                 response.close()  # an incomplete response must not return to the pool
-                if count_to and not is_late:
+                if (count_to or keep) and not is_late:
                     break
                 raise HTTPError("response too slow" if is_late else "response too large")
-            if not count_to:
-                chunks.append(chunk)
-        return b"".join(chunks), size
+        return b"".join(chunks)[: keep or None], size
 
 
 def _record_exchange(method: str, url: str, hidden: str) -> Exchange:

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 
+# global by their numbers, but private in fact: the WireServer of Azure, which serves secrets to
+# virtual machines, and the prefix that a network uses for its own translation (RFC 8215)
+PRIVATE_IN_FACT = (
+    ipaddress.ip_network("168.63.129.16/32"),
+    ipaddress.ip_network("64:ff9b:1::/48"),
+)
+
 
 def is_public(address: str) -> bool:
     """Return whether an IP address is on the public internet.
@@ -11,6 +18,8 @@ def is_public(address: str) -> bool:
     It also checks the IPv4 address in IPv4-mapped, 6to4, Teredo and NAT64 forms.
     """
     ip = ipaddress.ip_address(address.partition("%")[0])
+    if any(ip in network for network in PRIVATE_IN_FACT):
+        return False
     if isinstance(ip, ipaddress.IPv6Address):
         embedded = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
         if embedded is None and ip in ipaddress.ip_network("64:ff9b::/96"):

@@ -31,6 +31,8 @@ from hub.models.template import ProviderTemplate, Template, TemplateMapping, Tem
 from hub.models.throttle import Throttle
 from hub.models.usage import Usage
 from hub.models.user import User, UserSession
+from hub.models.webhook_delivery import WebhookAttempt, WebhookDelivery
+from hub.models.webhook_endpoint import WebhookEndpoint, WebhookSecret
 
 __all__ = [
     "ActionToken",
@@ -75,4 +77,8 @@ __all__ = [
     "Usage",
     "User",
     "UserSession",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookSecret",
 ]

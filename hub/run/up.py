@@ -144,7 +144,7 @@ def warm_up(config: Config) -> None:
     Nothing connects to the database, because a connection must not be used after a fork.
     """
     import hub
-    from hub.jobs import chores, cron, deliver, settle, worker  # noqa: F401
+    from hub.jobs import chores, cron, deliver, notify, settle, worker  # noqa: F401
     from hub.run import web_server  # noqa: F401 - loaded, for the children
 
     hub.create_app(config)
@@ -163,6 +163,7 @@ def _prepare(config: Config) -> str:
         if config.demo:
             demo.prepare()
             demo.connect_chats_and_mail()
+            demo.add_endpoint()
     return ""
 
 

@@ -5,6 +5,7 @@ The posts then show who pressed it and with what result.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -13,6 +14,8 @@ from hub.core.errors import NotFound, Refused
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
+from hub.endpoints.catalog import BUTTON_PRESSED
+from hub.endpoints.platform_events import NewEvent, store_events
 from hub.messaging.track.statuses import Origin
 from hub.models import ActionToken, Event, Message
 from hub.shared import action_tokens, audit
@@ -80,6 +83,7 @@ def perform_action(
     finally:
         audit.act_as(signed_in)
     db.session.flush()
+    _report_press(action, request, connection_ids=origin.connection_ids if origin else ())
     updated_request = signing_batch.get_request(request.id) or request
     connection_ids = origin.connection_ids if origin else ()
     pressed = team_posts.PressedButton(action.event_id or "", tuple(connection_ids), reply_to, post)
@@ -87,6 +91,28 @@ def perform_action(
         updated_request, planning.usable_connections(test=request.test), pressed=pressed
     )
     return True
+
+
+def _report_press(
+    action: ActionToken, request: RequestRecord, connection_ids: Collection[str]
+) -> None:
+    """Report a pressed button to the app of its request, without the person who pressed it."""
+    signers = (row.external_id for row in request.signers if row.id == action.subject)
+    event = NewEvent(
+        cause=f"{action.digest.hex()}:{BUTTON_PRESSED}",
+        type=BUTTON_PRESSED,
+        source_id=request.source_id,
+        test=request.test,
+        request_id=request.id,
+        at=action.used_at or now(),
+        payload={
+            "button": action.kind,
+            "result": action.outcome,
+            "signer": next(signers, None),
+            "connection": next(iter(connection_ids), None),
+        },
+    )
+    store_events([event])
 
 
 def _has_posted(request: RequestRecord, origin: Origin) -> bool:

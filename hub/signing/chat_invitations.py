@@ -25,6 +25,7 @@ from hub.messaging.compose.outbox import Draft, add_message
 from hub.messaging.contacts import chats
 from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.contacts.keywords import Keyword
+from hub.messaging.contacts.opt_out_events import Decision, report_decision
 from hub.messaging.inbox import chat_membership, opt_out
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, ConnectionInfo, Consent, Recipient, Signer, SigningRequest
@@ -249,26 +250,26 @@ def _link_signer(
     chats.link_chat(
         connection.id, request.source_id, _addresses(signer), contact.id, origin.callback_id
     )
-    opt_out.process_keyword(
+    lifted = opt_out.process_keyword(
         Keyword.START, "opened an invitation link", connection.info, contact, at, answered=True
     )
     proof = (
         f"Opened the invitation link of signer {signer.external_id} of request"
         f" {request.external_id}."
     )
-    db.session.add(
-        Consent(
-            id=new_id("cns"),
-            contact_id=contact.id,
-            channel=connection.channel,
-            given=True,
-            evidence=opt_out.BY_LINK,
-            source_id=request.source_id,
-            at=at,
-            proof=proof,
-        )
+    consent = Consent(
+        id=new_id("cns"),
+        contact_id=contact.id,
+        channel=connection.channel,
+        given=True,
+        evidence=opt_out.BY_LINK,
+        source_id=request.source_id,
+        at=at,
+        proof=proof,
     )
+    db.session.add(consent)
     db.session.flush()
+    _report_consent(consent, connection, request, for_all=bool(lifted))
     add_message(
         Draft(
             connection=connection.info,
@@ -277,6 +278,30 @@ def _link_signer(
             source_id=request.source_id,
             request_id=request.id,
             signer_id=signer.id,
+        )
+    )
+
+
+def _report_consent(
+    consent: Consent, connection: Connection, request: SigningRequest, *, for_all: bool
+) -> None:
+    """Report that a contact opened an invitation link.
+
+    `for_all`: it also removed the contact's opt-out, which applied to every source.
+    """
+    report_decision(
+        Decision(
+            row_id=consent.id,
+            consented=True,
+            contact_id=consent.contact_id,
+            reason=consent.evidence,
+            channel=consent.channel,
+            test=connection.test,
+            at=consent.at,
+            source_id=None if for_all else request.source_id,
+            connection_id=connection.id,
+            request_id=request.id,
+            message_source_id=request.source_id,
         )
     )
 

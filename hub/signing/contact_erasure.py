@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 
 from hub.core.errors import DecryptionError, NotFound, Refused
 from hub.core.vocabulary import Address
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import is_id, now
+from hub.endpoints import deliveries
 from hub.lib import addresses
 from hub.messaging.compose import cancellation
-from hub.messaging.contacts import contact_links, suppressions
-from hub.messaging.inbox.inbound import received_cause
+from hub.messaging.contacts import contact_links, opt_out_events, suppressions
+from hub.messaging.inbox.inbound import inbound_causes
 from hub.models import (
     AuditEntry,
     Consent,
@@ -204,7 +205,12 @@ def _delete_callbacks(contact_id: str, sent: Sequence[str], received: Sequence[s
     Returns the number of deleted callbacks.
     """
     for batch in _batches(received):
-        _delete(PlatformEvent.cause, [received_cause(message_id) for message_id in batch])
+        _erase_answers(PlatformEvent.cause.in_(inbound_causes(batch)))
+        _delete(PlatformEvent.cause, inbound_causes(batch))
+    for batch in _batches(sent):
+        _erase_answers(PlatformEvent.message_id.in_(batch))
+    for batch in _batches(opt_out_events.decision_causes(_decision_rows(contact_id, received))):
+        _erase_answers(PlatformEvent.cause.in_(batch))
     for batch in _batches(sent):  # the event stays, without its payload, which holds the address
         _execute(
             update(PlatformEvent)
@@ -213,6 +219,21 @@ def _delete_callbacks(contact_id: str, sent: Sequence[str], received: Sequence[s
         )
     ids = _callback_ids(contact_id, sent)
     return sum(_delete(ProviderCallback.id, batch) for batch in _batches(ids))
+
+
+def _decision_rows(contact_id: str, received: Sequence[str]) -> list[str]:
+    """Return the IDs of the rows that store the opt-outs and opt-ins of a contact."""
+    contact = db.session.get_one(Contact, contact_id)
+    opt_outs = [row.id for row in suppressions.opt_outs_of_contact(contact)]
+    consents = db.session.scalars(select(Consent.id).where(Consent.contact_id == contact_id))
+    return [*received, *opt_outs, *consents]
+
+
+def _erase_answers(condition: ColumnElement[bool]) -> None:
+    """Delete what apps answered to the webhooks about some events."""
+    event_ids = list(db.session.scalars(select(PlatformEvent.id).where(condition)))
+    for batch in _batches(event_ids):
+        deliveries.erase_answers(batch)
 
 
 def _callback_ids(contact_id: str, sent: Sequence[str]) -> list[str]:

@@ -21,6 +21,8 @@ from hub.simulator.errors import RestError, request_id
 from hub.simulator.mail.view import view as mail_view
 from hub.simulator.page import page
 from hub.simulator.people import people
+from hub.simulator.receiver.api import api as receiver_api
+from hub.simulator.receiver.view import view as receiver_view
 from hub.simulator.rest import rest
 from hub.simulator.slack.api import api as slack_api
 from hub.simulator.slack.page import view as slack_view
@@ -53,6 +55,8 @@ BLUEPRINTS = (
     mail_view,
     apprise_api,
     apprise_view,
+    receiver_api,
+    receiver_view,
 )
 
 

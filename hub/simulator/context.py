@@ -20,6 +20,7 @@ from hub.simulator.mail.server import Handler, MailServer
 from hub.simulator.media import MediaFiles
 from hub.simulator.posting import HubResponse
 from hub.simulator.posts import Posts
+from hub.simulator.receiver.requests import WebhookLog
 from hub.simulator.record_store import RecordStore
 from hub.simulator.slack.messages import Messages
 from hub.simulator.slack.workspace import Workspace
@@ -101,6 +102,7 @@ class SimulatorContext:
         self.slack_messages = Messages(self.posts, self.slack)
         self.telegram = Telegram(self.account.credentials, self.posts, self.records)
         self.teams = Workflow(self.account.credentials)
+        self.webhooks = WebhookLog(self.account.credentials, self.records)
         self.faults = Faults()
         self.mailbox = Mailbox(self.posts, self.records)
         self.mail_server = MailServer(

@@ -61,6 +61,7 @@ VIEWS = (  # endpoints and titles of the pages
     ("teams.page", "Teams"),
     ("mail.page", "Mail"),
     ("apprise.page", "Apprise"),
+    ("receiver.page", "Webhooks"),
 )
 # posting an inbound message failed
 FAILURE_TEXTS = {"ct": "no connection", "rt": "no response", "elsewhere": "not on this machine"}

@@ -16,14 +16,19 @@ NOT_IN_THE_API = {
     "bad_amount",
     "bad_currency",
     "bad_encoding",
+    "bad_header",
     "bad_line",
     "bad_locale",
+    "bad_overlap",
     "bad_period",
     "bad_quote",
+    "bad_user",
     "bad_word",
     "contradiction",
     "duplicate_column",
     "empty_message",
+    "endpoint_off",
+    "event_deleted",
     "erased",
     "erased_already",
     "missing_column",
@@ -36,6 +41,7 @@ NOT_IN_THE_API = {
     "no_such_contact",
     "no_such_conversation",
     "no_such_country",
+    "no_such_delivery",
     "no_such_link",
     "no_such_mapping",
     "no_such_source",
@@ -43,7 +49,11 @@ NOT_IN_THE_API = {
     "no_variable",
     "not_approved",
     "not_set_aside",
+    "reserved_header",
+    "rotation_running",
+    "too_many_headers",
     "twice",
+    "two_authorizations",
     "two_meanings",
     "unknown_column",
     "unknown_sender",
@@ -55,7 +65,7 @@ OTHER_STATUS_ON_PAGES = {("too_large", 422), ("unreadable", 422)}
 
 def raised_codes() -> Iterator[tuple[str, int]]:
     """Return every literal error code behind the API, with its status."""
-    folders = (HUB / "api", HUB / "signing", HUB / "messaging")
+    folders = (HUB / "api", HUB / "signing", HUB / "messaging", HUB / "endpoints")
     modules = [
         path
         for path in HUB.rglob("*.py")

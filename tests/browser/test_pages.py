@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page, Playwright
 from hub.core.vocabulary import Role
 from hub.simulator.signing import Key, post
 from tests.browser.conftest import NARROW, WIDE, State, Tabs, token_in
+from tests.browser.webhook_endpoints import add_failing_endpoints, webhook_addresses
 from tests.live_hub import Hub, wait_until
 
 SERIOUS = ("serious", "critical")
@@ -70,6 +71,23 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.rename_connection": ("/connections/demo-sms/rename",),
     "admin.archive_connection": ("/connections/demo-sms/archive",),
     "admin.disable_connection": ("/connections/demo-sms/disable",),
+    "admin.webhook_endpoints": ("/webhook-endpoints",),
+    "admin.webhook_endpoint": (
+        "/webhook-endpoints/{endpoint}",
+        "/webhook-endpoints/{endpoint}?state=missed",
+        "/webhook-endpoints/{failing}",
+        "/webhook-endpoints/{gone}",
+    ),
+    "admin.webhook_delivery": (
+        "/webhook-endpoints/{endpoint}/events/{webhook}",
+        "/webhook-endpoints/{failing}/events/{webhook}",
+    ),
+    "admin.webhook_events": ("/webhook-events",),
+    "admin.new_webhook_endpoint": ("/webhook-endpoints/new",),
+    "admin.edit_webhook_endpoint": ("/webhook-endpoints/{endpoint}/edit",),
+    "admin.rotate_webhook_secret": ("/webhook-endpoints/{endpoint}/rotate",),
+    "admin.disable_webhook_endpoint": ("/webhook-endpoints/{endpoint}/disable",),
+    "admin.delete_webhook_endpoint": ("/webhook-endpoints/{endpoint}/delete",),
     "admin.clock": ("/clock",),
     "admin.unreadable_rows": ("/unreadable-rows",),
     "admin.activity": ("/activity", "/activity?kind=connection"),
@@ -120,24 +138,18 @@ def test_every_page_is_covered(app: Flask) -> None:
 
 
 @pytest.fixture(scope="module")
-def sample_data(hub: Hub, admin: State, playwright: Playwright) -> dict[str, str]:
+def failing_endpoints(hub: Hub) -> dict[str, str]:
+    """Create webhook endpoints that fail, before anything else happens."""
+    return add_failing_endpoints(hub)
+
+
+@pytest.fixture(scope="module")
+def sample_data(
+    failing_endpoints: dict[str, str], hub: Hub, admin: State, playwright: Playwright
+) -> dict[str, str]:
     """Create sample data for the pages and return the identifiers of their addresses."""
-    names = [
-        ("eric", "Eric Smith", hub.number()),
-        ("anna", "Anna Berg", "+15005550011"),
-        ("tom", "Tomás Aurelio Wyśniewski-Okonkwo", ""),
-    ]
-    people = [
-        {
-            "id": id,
-            "name": name,
-            "email": f"{id}@example.com",
-            **({"mobile_number": to} if to else {}),
-        }
-        for id, name, to in names
-    ]
     _, answer = hub.request(
-        *people,
+        *signers(hub),
         title="Master Services Agreement between Acme Holdings International and its subsidiaries",
     )
     delivered, undelivered, _ = (message["id"] for message in answer["messages"])
@@ -167,8 +179,27 @@ def sample_data(hub: Hub, admin: State, playwright: Playwright) -> dict[str, str
         "request": hub.wait_for_status(delivered)["request"],
         "button": action_token(hub),
         **add_user_and_archived_connection(playwright, hub, admin),
+        **webhook_addresses(playwright, hub, admin, failing_endpoints),
         **inbox_addresses(playwright, hub, admin),
     }
+
+
+def signers(hub: Hub) -> list[dict[str, str]]:
+    """Return signers with a number that works, one that fails, and none."""
+    names = [
+        ("eric", "Eric Smith", hub.number()),
+        ("anna", "Anna Berg", "+15005550011"),
+        ("tom", "Tomás Aurelio Wyśniewski-Okonkwo", ""),
+    ]
+    return [
+        {
+            "id": id,
+            "name": name,
+            "email": f"{id}@example.com",
+            **({"mobile_number": to} if to else {}),
+        }
+        for id, name, to in names
+    ]
 
 
 def action_token(hub: Hub) -> str:

@@ -130,12 +130,14 @@ def test_rows_of_0_2_0_survive_the_newest_migration(empty_app: Flask) -> None:
         tables = reflect(connection)
         for table in tables.sorted_tables:
             connection.execute(table.insert().values(sample_row(table)))
+    filled = set(tables.tables)
     up.migrate()
     with db.engine.connect() as connection:
         missing = [
             table.name
             for table in reflect(connection).sorted_tables
-            if not connection.scalar(select(func.count()).select_from(table))
+            if table.name in filled
+            and not connection.scalar(select(func.count()).select_from(table))
         ]
     assert missing == []
 

@@ -115,6 +115,8 @@ def describe_change(row: AuditEntry, provider: str) -> str:
 def _href(row: AuditEntry) -> str:
     if is_id("msg", row.subject):
         return url_for("admin.message", message_id=row.subject)
+    if is_id("whk", row.subject):
+        return url_for("admin.webhook_endpoint", endpoint_id=row.subject)
     if is_id("req", row.subject):
         return url_for("admin.request_page", request_id=row.subject)
     return ""
@@ -146,6 +148,7 @@ KINDS = (
     ("api_key", "API keys"),
     ("source", "Sources"),
     ("template", "Templates"),
+    ("webhook_endpoint", "Webhooks"),
     ("suppression", "Opt-outs"),
     ("security", "Security"),
 )
@@ -216,4 +219,12 @@ SENTENCES = {
     "user.signed_in": "signed in as {}",
     "user.signed_out": "signed out {}",
     "user.time_zone_changed": "changed the time zone of {}",
+    "webhook_endpoint.changed": "changed the webhook endpoint {}",
+    "webhook_endpoint.created": "created the webhook endpoint {}",
+    "webhook_endpoint.deleted": "deleted the webhook endpoint {}",
+    "webhook_endpoint.disabled": "switched off the webhook endpoint {}",
+    "webhook_endpoint.enabled": "enabled the webhook endpoint {}",
+    "webhook_endpoint.failing": "reported that the webhook endpoint {} will be switched off",
+    "webhook_endpoint.resent": "resent webhooks {}",
+    "webhook_endpoint.secret_rotated": "rotated the secret of the webhook endpoint {}",
 }

@@ -14,9 +14,10 @@ from sqlalchemy import func, select
 from hub.admin.connections import connection_health
 from hub.admin.overview.daily_stats import DAY, LOST
 from hub.admin.view.filters import plural
-from hub.core.vocabulary import ConnectionState, Status
+from hub.core.vocabulary import ConnectionState, EndpointState, Status
 from hub.db.engine import db
 from hub.db.types import first_id_at, now
+from hub.endpoints import endpoints
 from hub.intake import process_callbacks
 from hub.messaging.compose import template_sync
 from hub.messaging.policy import policy, spending
@@ -58,6 +59,7 @@ def list_items() -> list[AttentionItem]:
         _late_messages(),
         _unreadable_rows(),
         _unprocessed_callbacks(),
+        _webhook_endpoints(),
     )
     return list(chain.from_iterable(kinds))
 
@@ -79,6 +81,25 @@ def _wrong_clock() -> Iterator[AttentionItem]:
             ),
             href=url_for("admin.clock"),
             button="Check clock",
+        )
+
+
+def _webhook_endpoints() -> Iterator[AttentionItem]:
+    """Report endpoints that fail for long, or that Signpost switched off."""
+    for row in db.session.scalars(endpoints.troubled_query()):
+        is_off = row.state == EndpointState.DISABLED
+        title = row.description or "A webhook endpoint"
+        yield AttentionItem(
+            tone="bad" if is_off else "warn",
+            icon="toggle-off" if is_off else "exclamation-triangle-fill",
+            title=f"{title} {'was switched off' if is_off else 'is failing'}",
+            text=(
+                "Its events are kept as missed."
+                if is_off
+                else "It has accepted no webhooks for 4 days. Signpost will switch it off."
+            ),
+            href=url_for("admin.webhook_endpoint", endpoint_id=row.id),
+            button="Open endpoint",
         )
 
 

@@ -154,6 +154,8 @@ GLOBALS: dict[str, Any] = {
     "connection_badge": status_badges.connection_badge,
     "request_badge": status_badges.request_badge,
     "signer_badge": status_badges.signer_badge,
+    "endpoint_badge": status_badges.endpoint_badge,
+    "delivery_badge": status_badges.delivery_badge,
     "zone_title": datetimes.zone_title,
     "zone_names": datetimes.zone_names,
     "control_attributes": field_attributes.with_error_attributes,

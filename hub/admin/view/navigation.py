@@ -95,6 +95,18 @@ CONNECTION = (
     "send_test_message",
     "connection_action",
 )
+WEBHOOKS = (
+    "webhook_endpoint",
+    "webhook_delivery",
+    "webhook_events",
+    "new_webhook_endpoint",
+    "edit_webhook_endpoint",
+    "rotate_webhook_secret",
+    "disable_webhook_endpoint",
+    "delete_webhook_endpoint",
+    "send_test_event",
+    "resend_webhooks",
+)
 SETTINGS = (
     "account",
     "set_time_zone",
@@ -139,6 +151,12 @@ PAGES = (
     ),
     NavigationPage(
         "Templates", "file-text", "admin.templates", ("admin.map_template", "admin.unmap_template")
+    ),
+    NavigationPage(
+        "Webhooks",
+        "broadcast",
+        "admin.webhook_endpoints",
+        tuple(f"admin.{name}" for name in WEBHOOKS),
     ),
     NavigationPage("Activity", "clock-history", "admin.activity", has_gap_before=True),
     NavigationPage(

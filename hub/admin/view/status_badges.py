@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hub.core.vocabulary import Channel, ConnectionState, RequestState, SignerState, Status
+from hub.core.vocabulary import (
+    Channel,
+    ConnectionState,
+    DeliveryState,
+    RequestState,
+    SignerState,
+    Status,
+)
 from hub.messaging.send import provider_health
 
 
@@ -34,6 +41,16 @@ def request_badge(state: str) -> Badge:
 def signer_badge(state: str) -> Badge:
     """Return the badge of a signer's state."""
     return SIGNERS.get(state) or message_badge(state)
+
+
+def endpoint_badge(word: str) -> Badge:
+    """Return the badge of a webhook endpoint, by the word for its state."""
+    return ENDPOINTS[word]
+
+
+def delivery_badge(state: str) -> Badge:
+    """Return the badge of an event for a webhook endpoint."""
+    return DELIVERIES.get(state) or message_badge(state)
 
 
 def channel_title(channel: str) -> str:
@@ -81,6 +98,20 @@ SIGNERS: dict[str, Badge] = {
     SignerState.VIEWED: Badge("read", "eye-fill", "Opened"),
     SignerState.SIGNED: Badge("delivered", "check-circle-fill", "Signed"),
     SignerState.DECLINED: Badge("failed", "x-octagon-fill", "Declined"),
+}
+
+ENDPOINTS: dict[str, Badge] = {  # by the word of an endpoint's summary
+    "working": Badge("delivered", "check-circle-fill", "Working"),
+    "failing": Badge("broken", "exclamation-triangle-fill", "Failing"),
+    "off": Badge("disabled", "toggle-off", "Off"),
+    "new": Badge("queued", "clock", "No events yet"),
+}
+
+DELIVERIES: dict[str, Badge] = {
+    DeliveryState.PENDING: Badge("queued", "clock", "Pending"),
+    DeliveryState.DELIVERED: Badge("delivered", "check-circle-fill", "Delivered"),
+    DeliveryState.FAILED: Badge("failed", "x-octagon-fill", "Failed"),
+    DeliveryState.MISSED: Badge("suppressed", "slash-circle", "Missed"),
 }
 
 CHANNELS: dict[str, str] = {

@@ -29,7 +29,9 @@ from hub.messaging.contacts.csv_files import (
     csv_line,
     import_lines,
 )
+from hub.messaging.contacts.opt_out_events import Decision, report_decision
 from hub.messaging.contacts.opt_out_files import find_source_id
+from hub.messaging.policy.newest_decisions import BY_KEYWORD, PURPOSES
 from hub.messaging.state import unreadable_rows
 from hub.models import Consent, Contact, Source
 from hub.shared import audit
@@ -38,7 +40,7 @@ from hub.shared.address_keys import address_keys
 BY_API = "api"
 BY_IMPORT = "import"
 BY_ADMIN = "admin"
-SOURCES = (BY_API, BY_IMPORT, BY_ADMIN, "keyword", "link")
+SOURCES = (BY_API, BY_IMPORT, BY_ADMIN, BY_KEYWORD, "link")
 COLUMNS = (
     "address",
     "channel",
@@ -116,6 +118,7 @@ def _add_entry(entry: ConsentEntry, *, source: str, test: bool, source_id: str |
     current_time = now()
     at = current_time if entry.at is None else times.past_time(entry.at, current_time, field="at")
     contact = get_or_create_contact(kind, address, test=test)
+    former = _newest_entry(contact.id, entry.channel, source_id)
     row = Consent(
         id=new_id("cns"),
         contact_id=contact.id,
@@ -131,7 +134,41 @@ def _add_entry(entry: ConsentEntry, *, source: str, test: bool, source_id: str |
     )
     db.session.add(row)
     db.session.flush()
+    if row.purpose in PURPOSES and (former is None or _changes(row, former)):
+        _report(row, test=test)
     return row
+
+
+def _newest_entry(contact_id: str, channel: str, source_id: str | None) -> Consent | None:
+    """Return the newest entry of a source about a channel that applies to its messages."""
+    query = select(Consent).where(
+        Consent.contact_id == contact_id,
+        Consent.channel == channel,
+        Consent.source_id == source_id,
+        Consent.purpose.in_(PURPOSES),
+        Consent.evidence != BY_KEYWORD,
+    )
+    return db.session.scalar(query.order_by(Consent.at.desc(), Consent.id.desc()).limit(1))
+
+
+def _changes(row: Consent, former: Consent) -> bool:
+    """Return whether an entry is newer than the former one, and decides otherwise."""
+    return row.given != former.given and not isinstance(former.at, BadTime) and row.at >= former.at
+
+
+def _report(row: Consent, *, test: bool) -> None:
+    report_decision(
+        Decision(
+            row_id=row.id,
+            consented=row.given,
+            contact_id=row.contact_id,
+            reason=row.evidence,
+            channel=row.channel,
+            test=test,
+            at=row.at,
+            source_id=row.source_id,
+        )
+    )
 
 
 def consent_history(address: str, *, test: bool, source_id: str) -> Select[Consent]:

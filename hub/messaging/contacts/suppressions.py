@@ -20,18 +20,20 @@ from hub.db.types import is_id, now
 from hub.lib import addresses, text
 from hub.messaging.contacts import contact_links, merging
 from hub.messaging.contacts.contacts import get_or_create_contact
+from hub.messaging.contacts.opt_out_events import Decision, report_decision
 from hub.messaging.policy import linked_contacts, opt_outs, policy
 from hub.models import Contact, Message, Suppression
 from hub.shared import audit
 from hub.shared.address_keys import address_keys, keys_of_contact
 
 BY_ADMIN = "admin"
+BY_API = "api"
 BY_IMPORT = "import"
 BY_PROVIDER = "provider"
 BY_UNSUBSCRIBE = "unsubscribe"
 BY_COMPLAINT = "complaint"
 MAX_REASON_LENGTH = 500  # characters
-REASONS = (BY_ADMIN, BY_IMPORT, BY_PROVIDER, BY_COMPLAINT, "api", BY_UNSUBSCRIBE, "keyword")
+REASONS = (BY_ADMIN, BY_IMPORT, BY_PROVIDER, BY_COMPLAINT, BY_API, BY_UNSUBSCRIBE, "keyword")
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def suppress(
         )
         if db.session.scalar(lifted.limit(1)) is not None:
             return
-    _store_suppression(
+    row, is_new = _store_suppression(
         contact.address_key,
         message.channel,
         sender,
@@ -77,6 +79,8 @@ def suppress(
         code=code,
         message_id=message.id,
     )
+    if is_new:
+        _report(row, contact.id, consented=False, reason=reason, message=message)
 
 
 @transaction
@@ -131,9 +135,12 @@ def store_opt_out(
             field="why",
         )
     contact = get_or_create_contact(*address, test=test)
-    return _store_suppression(
+    row, is_new = _store_suppression(
         contact.address_key, channel, sender, test, reason, explanation=explanation, **details
     )
+    if is_new:
+        _report(row, contact.id, consented=False, reason=reason)
+    return row, is_new
 
 
 def _store_suppression(
@@ -182,6 +189,34 @@ def _store_suppression(
     return row, True
 
 
+def _report(
+    row: Suppression,
+    contact_id: str,
+    *,
+    consented: bool,
+    reason: str,
+    message: Message | None = None,
+) -> None:
+    """Report that an opt-out was added or removed. `message`: the one that was refused."""
+    report_decision(
+        Decision(
+            row_id=row.id,
+            consented=consented,
+            contact_id=contact_id,
+            reason=reason,
+            channel=row.channel,
+            test=row.test,
+            at=row.lifted_at or row.since,
+            source_id=row.source_id,
+            code=row.code,
+            connection_id=message.connection_id if message else None,
+            message_id=message.id if message else None,
+            request_id=message.request_id if message else None,
+            message_source_id=message.source_id if message else None,
+        )
+    )
+
+
 # ── Remove ────────────────────────────────────────────────────────────────────────────────────────
 @transaction
 def lift_opt_out(
@@ -220,6 +255,8 @@ def lift_opt_out(
         code=row.code,
         why=row.lift_reason,
     )
+    if opt_out.contact_id:
+        _report(row, opt_out.contact_id, consented=True, reason=BY_API if source_id else BY_ADMIN)
     return row
 
 

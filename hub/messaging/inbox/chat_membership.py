@@ -15,6 +15,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.integrations.base import ChatPermission
 from hub.messaging.contacts.contacts import get_or_create_contact
+from hub.messaging.contacts.opt_out_events import Decision, report_decision
 from hub.messaging.contacts.suppressions import BY_PROVIDER
 from hub.messaging.policy.connection_info import read_connections
 from hub.messaging.policy.policy import sender_key
@@ -51,12 +52,34 @@ def apply_membership(change: ChatPermission, origin: Origin, at: datetime) -> bo
     blocks = [row for row in stored if row.reason == BY_PROVIDER]
     if any(max(row.since, row.lifted_at or row.since) - PRECISION > at for row in blocks):
         return True  # a newer change is stored
+    changed: list[Suppression] = []
     if change.allowed:
-        _lift_blocks(blocks, scope, change, at)
+        changed = _lift_blocks(blocks, scope, change, at)
     elif all(row.lifted_at for row in stored):  # of one scope, only one may be open
-        db.session.add(_block(scope, change, at))
+        changed = [_block(scope, change, at)]
+        db.session.add_all(changed)
     db.session.flush()
+    for row in changed:
+        _report(row, receiver, contact.id, consented=change.allowed)
     return True
+
+
+def _report(
+    row: Suppression, receiver: ConnectionInfo, contact_id: str, *, consented: bool
+) -> None:
+    report_decision(
+        Decision(
+            row_id=row.id,
+            consented=consented,
+            contact_id=contact_id,
+            reason=row.reason,
+            code=row.code,
+            channel=receiver.channel,
+            test=receiver.test,
+            at=row.lifted_at or row.since,
+            connection_id=receiver.id,
+        )
+    )
 
 
 def _block(scope: Mapping[str, Any], change: ChatPermission, at: datetime) -> Suppression:
@@ -65,18 +88,18 @@ def _block(scope: Mapping[str, Any], change: ChatPermission, at: datetime) -> Su
 
 def _lift_blocks(
     blocks: Sequence[Suppression], scope: Mapping[str, Any], change: ChatPermission, at: datetime
-) -> None:
-    """Lift the block of a chat.
+) -> list[Suppression]:
+    """Lift the block of a chat; return what was lifted.
 
     A permission without a block before it is stored too, because an older block may arrive late.
     """
     active = [row for row in blocks if row.lifted_at is None]
-    if not active:
-        active = [_block(scope, change, at)]
-        db.session.add_all(active)
-    for row in active:
+    rows = active or [_block(scope, change, at)]
+    db.session.add_all(rows)
+    for row in rows:
         row.lifted_at = at
         row.lift_reason = change.reason
+    return active
 
 
 def _change_destination(

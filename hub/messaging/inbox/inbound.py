@@ -12,20 +12,22 @@ from hub import integrations
 from hub.core.errors import DecryptionError, Refused
 from hub.core.vocabulary import Address
 from hub.db.compiled_sql import Statement, get_table
-from hub.db.encrypted_fields import MESSAGE_CONTENT, PLATFORM_EVENT_PAYLOAD
+from hub.db.encrypted_fields import MESSAGE_CONTENT
 from hub.db.engine import db
 from hub.db.store import cached, list_param, read, transaction, write
 from hub.db.types import keyring, new_id
+from hub.endpoints.catalog import BUTTON_PRESSED, RECEIVED
+from hub.endpoints.platform_events import NewEvent, store_events
 from hub.integrations import base
 from hub.lib.crypto import digest
 from hub.messaging.contacts import contact_links
 from hub.messaging.contacts.contacts import get_or_create_contact
+from hub.messaging.contacts.opt_out_events import Decision, report_decision
 from hub.messaging.inbox import opt_out
 from hub.messaging.inbox.answers import OriginalMessage, find_original_message
 from hub.messaging.policy import session_windows
 from hub.messaging.policy.connection_info import read_connections
 from hub.messaging.policy.policy import sender_key
-from hub.messaging.state.message_batch import platform_events
 from hub.messaging.track.statuses import Origin
 from hub.models import (
     Connection,
@@ -80,10 +82,14 @@ def store_inbound(inbound: base.Inbound, origin: Origin, at: datetime) -> bool:
     window = integration_class.session_window
     if contact and window and is_addressee:
         session_windows.open_window(sender_key(receiver), contact.id, at, window)
+    _record_events(inbound, integration_class.event_prefix, receiver, answered, row_id, at)
     if contact and keyword is not None:
         is_answered = is_answered or bool(integration_class.replies_to_keywords)
-        opt_out.process_keyword(keyword, inbound.text, receiver, contact, at, answered=is_answered)
-    _record_event(inbound, integration_class.event_prefix, receiver, answered, row_id, at)
+        consented = opt_out.process_keyword(
+            keyword, inbound.text, receiver, contact, at, answered=is_answered
+        )
+        if consented is not None:
+            _report_decision(consented, receiver, answered, contact.id, row_id, at)
     return True
 
 
@@ -221,10 +227,16 @@ def _update_conversation(
 
 def received_cause(inbound_id: str) -> str:
     """Return the cause of the platform event that reports a received message."""
-    return f"{inbound_id}:received"
+    return f"{inbound_id}:{RECEIVED}"
 
 
-def _record_event(
+def inbound_causes(inbound_ids: Collection[str]) -> list[str]:
+    """Return the causes of the platform events that quote received messages."""
+    types = (RECEIVED, BUTTON_PRESSED)
+    return [f"{inbound_id}:{event_type}" for inbound_id in inbound_ids for event_type in types]
+
+
+def _record_events(
     inbound: base.Inbound,
     prefix: str,
     receiver: ConnectionInfo,
@@ -232,30 +244,56 @@ def _record_event(
     row_id: str,
     at: datetime,
 ) -> None:
-    """Store the platform event of a received message, with the message and request it answers."""
-    event_id = new_id("pev")
+    """Store the platform event of a received message, with the message and request it answers.
+
+    A pressed button is an event of its own, too.
+    """
     payload: dict[str, Any] = {
         "inbound": row_id,
+        "kind": _content_kind(inbound),
+        "channel": receiver.channel,
         "connection": receiver.id,
         "test": receiver.test,
         "from": inbound.address,
         **_build_content(inbound),
         "provider_id": inbound.provider_id,
     }
-    write(
-        _ADD_EVENT,
-        {
-            "id": event_id,
-            "cause": received_cause(row_id),
-            "type": f"{prefix}_received",
-            "message_id": answered.message_id,
-            "request_id": answered.request_id,
-            "source_id": answered.source_id,
-            "at": at,
-            "payload": (
-                keyring().seal_json(PLATFORM_EVENT_PAYLOAD, event_id.partition("_")[2], payload)
-            ),
-        },
+    shared: dict[str, Any] = {
+        "message_id": answered.message_id,
+        "request_id": answered.request_id,
+        "source_id": answered.source_id,
+        "test": receiver.test,
+        "at": at,
+        "payload": payload,
+    }
+    received = NewEvent(cause=received_cause(row_id), type=f"{prefix}_{RECEIVED}", **shared)
+    pressed = NewEvent(cause=f"{row_id}:{BUTTON_PRESSED}", type=BUTTON_PRESSED, **shared)
+    store_events([received, pressed] if inbound.button else [received])
+
+
+def _report_decision(
+    consented: bool,
+    receiver: ConnectionInfo,
+    answered: OriginalMessage,
+    contact_id: str,
+    row_id: str,
+    at: datetime,
+) -> None:
+    report_decision(
+        Decision(
+            row_id=row_id,
+            consented=consented,
+            contact_id=contact_id,
+            reason=opt_out.BY_KEYWORD,
+            channel=receiver.channel,
+            test=receiver.test,
+            at=at,
+            connection_id=receiver.id,
+            inbound_id=row_id,
+            message_id=answered.message_id,
+            request_id=answered.request_id,
+            message_source_id=answered.source_id,
+        )
     )
 
 
@@ -269,7 +307,6 @@ _FIND_MESSAGE = Statement(
 )
 _ADD_MESSAGE = Statement.insert(_messages)
 _ADD_BODY = Statement.insert(get_table(MessageBody))
-_ADD_EVENT = Statement.insert(platform_events, on_conflict_do_nothing=True)
 _FIND_CONVERSATION = Statement(
     select(_conversations.c.id, _conversations.c.last_at)
     .where(

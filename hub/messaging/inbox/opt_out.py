@@ -20,6 +20,7 @@ from hub.messaging.compose.outbox import Draft, add_message
 from hub.messaging.contacts import contact_links
 from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.contacts.keywords import MAX_LENGTH, Keyword, recognize_keyword, spellings
+from hub.messaging.contacts.opt_out_events import Decision, report_decision
 from hub.messaging.policy import linked_contacts
 from hub.messaging.policy.policy import sender_key
 from hub.messaging.state import unreadable_rows
@@ -80,10 +81,7 @@ def save_rules(words: Mapping[str, Mapping[str, str]], *, everywhere: bool) -> N
         for word in _split_words(languages):
             _check_word(word, name, seen)
     row = db.session.get(Setting, SETTING) or Setting(name=SETTING)
-    row.value = {
-        **{name: dict(languages) for name, languages in words.items()},
-        "everywhere": everywhere,
-    }
+    row.value = {**{name: dict(texts) for name, texts in words.items()}, "everywhere": everywhere}
     db.session.add(row)
     unreadable_rows.recheck(Setting.__tablename__, SETTING)
     audit.record("opt_out.changed", SETTING)
@@ -127,19 +125,23 @@ def process_keyword(
     at: datetime,
     *,
     answered: bool,
-) -> None:
+) -> bool | None:
     """Opt a contact out or in, or send the help text.
 
-    A keyword that arrives late does not undo a newer one. `answered`: the provider has replied.
+    Return whether the contact consented, or None if neither an opt-out nor an opt-in was stored. A
+    keyword that arrives late does not undo a newer one. `answered`: the provider has replied.
     """
     if keyword == Keyword.STOP and _add_opt_out(receiver, contact, at):
         _record_decision(receiver, contact, at, text, consented=False)
         if not answered:
             _reply(receiver, contact, CONFIRMATION)
-    elif keyword == Keyword.START and _lift_opt_outs(receiver, contact, at):
+        return False
+    if keyword == Keyword.START and _lift_opt_outs(receiver, contact, at):
         _record_decision(receiver, contact, at, text, consented=True)
-    elif keyword == Keyword.HELP and not answered and not _has_enough_help(receiver, contact):
+        return True
+    if keyword == Keyword.HELP and not answered and not _has_enough_help(receiver, contact):
         _reply(receiver, contact, help_text(receiver.id))
+    return None
 
 
 def _split_words(words: Mapping[str, str]) -> Collection[str]:
@@ -244,8 +246,7 @@ def process_unassigned_keyword(
     A START lifts only the opt-outs of a STOP to such an account. Other messages, and repeated or
     late ones, change nothing.
     """
-    keyword, _ = keyword_meaning(inbound)
-    if keyword not in (Keyword.STOP, Keyword.START):
+    if (keyword := keyword_meaning(inbound)[0]) not in (Keyword.STOP, Keyword.START):
         return
     contact = get_or_create_contact(inbound.kind, inbound.address, test=False)
     contact_links.link_provider_id(
@@ -275,7 +276,18 @@ def process_unassigned_keyword(
         db.session.add(row)
     db.session.flush()
     if given == bool(active):
-        _record_consent(contact, channel, at, inbound.text, given=given)
+        consent_id = _record_consent(contact, channel, at, inbound.text, given=given)
+        report_decision(
+            Decision(
+                row_id=consent_id,
+                consented=given,
+                contact_id=contact.id,
+                reason=BY_KEYWORD,
+                channel=inbound.channel.value,
+                test=False,
+                at=at,
+            )
+        )
 
 
 def _unassigned(keys: Collection[bytes], channel: Channel) -> Select[Suppression]:
@@ -303,19 +315,19 @@ def _record_decision(
 
 def _record_consent(
     contact: Recipient, channel: str, at: datetime, text: str, *, given: bool
-) -> None:
-    db.session.add(
-        Consent(
-            id=new_id("cns"),
-            contact_id=contact.id,
-            channel=channel,
-            given=given,
-            evidence=BY_KEYWORD,
-            at=at,
-            proof=text,
-        )
+) -> str:
+    row = Consent(
+        id=new_id("cns"),
+        contact_id=contact.id,
+        channel=channel,
+        given=given,
+        evidence=BY_KEYWORD,
+        at=at,
+        proof=text,
     )
+    db.session.add(row)
     db.session.flush()
+    return row.id
 
 
 def _has_enough_help(receiver: ConnectionInfo, contact: Recipient) -> bool:
@@ -341,7 +353,6 @@ def help_text(connection_id: str) -> str:
     """Return the reply to HELP: the text of the connection's form, or a standard text."""
     connection = db.session.get_one(Connection, connection_id)
     custom = (connection.settings_or_none() or {}).get("help_text", "")
-    how_to_stop = (
-        "Send /stop to opt out." if connection.channel == Channel.CHAT else "Reply STOP to opt out."
-    )
-    return custom or f"{connection.title}: messages about documents for you to sign. {how_to_stop}"
+    stop = "Send /stop" if connection.channel == Channel.CHAT else "Reply STOP"
+    standard = f"{connection.title}: messages about documents for you to sign. {stop} to opt out."
+    return custom or standard

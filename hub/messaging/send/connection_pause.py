@@ -11,6 +11,8 @@ from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
+from hub.endpoints.catalog import CONNECTION_BROKEN
+from hub.endpoints.platform_events import NewEvent, sources_with_endpoints, store_events
 from hub.models import Connection
 from hub.shared import audit
 
@@ -36,7 +38,29 @@ def pause_connection(
         db.session.expire_all()
         connection = db.session.get_one(Connection, connection_id)
         audit.record("connection.broke", connection.id, connection.title, why=reason)
+        report_broken_connection(connection)
         log.warning("connection.broken", connection=connection.slug, why=reason)
+
+
+def report_broken_connection(connection: Connection) -> None:
+    """Report a broken connection to the apps of all sources, because each may send over it.
+
+    Inside a transaction. The reason, which may quote the provider, is shown to admins only.
+    """
+    moment = now()
+    store_events(
+        [
+            NewEvent(
+                cause=f"{connection.id}:{CONNECTION_BROKEN}:{source_id}:{moment.isoformat()}",
+                type=CONNECTION_BROKEN,
+                source_id=source_id,
+                test=connection.test,
+                at=moment,
+                payload={"connection": connection.id, "channel": connection.channel},
+            )
+            for source_id in sorted(sources_with_endpoints(test=connection.test))
+        ]
+    )
 
 
 _BREAK = (

@@ -20,17 +20,16 @@ from hub.core.errors import NotFound
 from hub.core.vocabulary import Feedback, Status
 from hub.db import store
 from hub.db.compiled_sql import Statement, get_table
-from hub.db.encrypted_fields import PLATFORM_EVENT_PAYLOAD
 from hub.db.store import list_param
-from hub.db.types import keyring, new_id, now
+from hub.db.types import new_id, now
+from hub.endpoints.catalog import REPORTED_STATUSES
+from hub.endpoints.platform_events import NewEvent, store_events
 from hub.integrations.base import Price
 from hub.messaging.policy import spending
 from hub.messaging.policy.connection_info import read_connections
 from hub.messaging.policy.spending import PriceCorrection
 from hub.models import Attempt, Message, PlatformEvent, StatusEvent, Thread
 
-# reported to the signing app as events; the name of an event begins with the integration's prefix
-REPORTED_STATUSES = (Status.SENT, Status.DELIVERED, Status.READ, Status.FAILED, Status.UNDELIVERED)
 # without a callback for this long, the hub polls the status of a message
 POLL_AFTER = timedelta(minutes=15)
 
@@ -330,9 +329,9 @@ class MessageBatch:
             (_ADD_FACT, self._facts),
             (_ADD_THREAD, self._threads_to_store),
             (_UPDATE_THREAD, self._threads_to_store),
-            (_ADD_EVENT, self._event_rows()),
         ):
             store.write(statement, rows)
+        store_events(self._new_events())
         spending.correct_prices(self._prices)
         self._stored_values = {row.id: _values_of(row) for row in self.rows.values()}
         self._new_attempts = []
@@ -343,14 +342,14 @@ class MessageBatch:
         self._prices = []
         self._threads_to_store = []
 
-    def _event_rows(self) -> list[dict[str, Any]]:
+    def _new_events(self) -> list[NewEvent]:
         connections = read_connections({row.connection_id for row, _, _ in self._reported})
         prefixes = {
             connection.id: _event_prefix(connection.integration, connection.channel)
             for connection in connections
         }
         return [
-            _event_row(row, status, details, prefixes[row.connection_id])
+            _new_event(row, status, details, prefixes[row.connection_id])
             for row, status, details in self._reported
         ]
 
@@ -359,22 +358,19 @@ _ReportedEvent = tuple[MessageRow, Status | Feedback, Mapping[str, str]]
 _values_of = attrgetter("contact_id", *CHANGED_COLUMNS)
 
 
-def _event_row(
+def _new_event(
     row: MessageRow, status: Status | Feedback, details: Mapping[str, str], prefix: str
-) -> dict[str, Any]:
-    event_id = new_id("pev")
-    return {
-        "id": event_id,
-        "cause": f"{row.id}:{status.value}",
-        "type": f"{prefix}_{status.value}",
-        "message_id": row.id,
-        "request_id": row.request_id,
-        "source_id": row.source_id,
-        "at": now(),
-        "payload": (
-            keyring().seal_json(PLATFORM_EVENT_PAYLOAD, event_id.partition("_")[2], dict(details))
-        ),
-    }
+) -> NewEvent:
+    """Return the platform event of a status. Its name begins with the integration's prefix."""
+    return NewEvent(
+        cause=f"{row.id}:{status.value}",
+        type=f"{prefix}_{status.value}",
+        message_id=row.id,
+        request_id=row.request_id,
+        source_id=row.source_id,
+        test=row.test,
+        payload=details,
+    )
 
 
 _threads = get_table(Thread)
@@ -389,7 +385,6 @@ _UPDATE_THREAD = Statement(  # the thread may have moved to another destination
     .values(provider_thread=bindparam("provider_thread"), message_id=bindparam("message_id"))
 )
 _ADD_FACT = Statement.insert(status_events, on_conflict_do_nothing=True)
-_ADD_EVENT = Statement.insert(platform_events, on_conflict_do_nothing=True)
 
 
 def _event_prefix(integration: str, channel: str) -> str:

@@ -41,6 +41,7 @@ from hub.models import (
     StatusEvent,
     Suppression,
     User,
+    WebhookEndpoint,
 )
 from hub.shared import audit
 from hub.signing import accept
@@ -155,6 +156,7 @@ def fill_with_bidi_text() -> None:
         (Suppression, ("explanation", "lift_reason")),
         (StatusEvent, ("reason",)),
         (ProviderTemplate, ("name", "reason", "text", "kind")),
+        (WebhookEndpoint, ("description",)),
     ):
         db.session.execute(update(model).values(dict.fromkeys(names, EVIL)))
     for request in db.session.scalars(select(SigningRequest)):
@@ -172,6 +174,7 @@ def fill_with_bidi_text() -> None:
 
 def fill() -> None:
     demo.prepare()
+    demo.add_endpoint()
     accept.accept_event(
         EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
@@ -219,6 +222,7 @@ def pages(app: Flask, simulator: Any) -> Callable[[], list[str]]:
                 "conversation_id": Conversation,
                 "suppression_id": Suppression,
                 "template_id": ProviderTemplate,
+                "endpoint_id": WebhookEndpoint,
             }
             values_by_name = {
                 name: db.session.scalars(select(model.id)).all() for name, model in ids.items()

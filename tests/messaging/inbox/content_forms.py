@@ -40,6 +40,7 @@ def sent(app: Flask, **fields: str) -> list[InboundMessage]:
 
 
 def last_payload() -> dict[str, Any]:
-    [event] = db.session.scalars(select(PlatformEvent))
+    received = PlatformEvent.type.endswith("_received")
+    [event] = db.session.scalars(select(PlatformEvent).where(received))
     payload: dict[str, Any] = event.payload
     return payload

@@ -1,0 +1,1 @@
+"""Pages of webhook endpoints: the list, one endpoint, its deliveries and the event catalog."""

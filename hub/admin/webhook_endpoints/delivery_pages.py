@@ -1,0 +1,160 @@
+"""Show an endpoint with its deliveries and attempts, send test events, and resend."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from hub.accounts.rate_limits import TEST_EVENTS
+from hub.admin.auth.guard import admin, has_role, require_role
+from hub.admin.auth.page_rate_limits import rate_limit
+from hub.admin.view import datetimes
+from hub.admin.view.filters import plural
+from hub.admin.view.forms import add_error
+from hub.admin.webhook_endpoints.endpoint_forms import ResendForm, TestEventForm
+from hub.admin.webhook_endpoints.endpoint_summaries import EndpointSummary, summarize
+from hub.core.errors import Refused
+from hub.core.vocabulary import DeliveryState, Role
+from hub.db.types import creation_time
+from hub.endpoints import deliveries, endpoints
+from hub.endpoints.payloads import Audience, EventSet, example_body
+from hub.models import WebhookDelivery
+
+
+@admin.get("/webhook-endpoints/<endpoint_id>", endpoint="webhook_endpoint")
+@require_role(Role.VIEWER)
+def show_endpoint(endpoint_id: str) -> str:
+    """Show an endpoint with its newest deliveries."""
+    return _page(endpoint_id)
+
+
+@admin.post("/webhook-endpoints/<endpoint_id>/test")
+@require_role(Role.OPERATOR)
+@rate_limit(TEST_EVENTS)
+def send_test_event(endpoint_id: str) -> Any:
+    """Send an example of an event, and show its delivery."""
+    form = TestEventForm(request.form)
+    try:
+        event_id = deliveries.send_test_event(endpoint_id, form.event.data or "")
+    except Refused as refusal:
+        if refusal.status == 404:
+            raise
+        add_error(form, refusal)
+        return _page(endpoint_id, test_form=form), 422
+    flash("Test event queued. Reload this page to see the answer.", "good")
+    return _to_delivery(endpoint_id, event_id)
+
+
+@admin.post("/webhook-endpoints/<endpoint_id>/resend")
+@require_role(Role.OPERATOR)
+def resend_webhooks(endpoint_id: str) -> Any:
+    """Send all events since a time again."""
+    form = ResendForm(request.form)
+    try:
+        if form.validate():
+            count = deliveries.resend_since(
+                endpoint_id, form.moment, delivered_too=bool(form.delivered_too.data)
+            )
+            flash(f"{plural(count, 'event')} queued to be sent again.", "good")
+            return redirect(url_for("admin.webhook_endpoint", endpoint_id=endpoint_id), 303)
+    except Refused as refusal:
+        if refusal.status == 404:
+            raise
+        add_error(form, refusal)
+    return _page(endpoint_id, resend_form=form), 422
+
+
+@admin.get("/webhook-endpoints/<endpoint_id>/events/<event_id>", endpoint="webhook_delivery")
+@require_role(Role.VIEWER)
+def show_delivery(endpoint_id: str, event_id: str) -> str:
+    """Show a delivery with its body and its attempts."""
+    endpoint = summarize(endpoints.find(endpoint_id))
+    delivery = deliveries.find(endpoint_id, event_id)
+    attempts = [(one, deliveries.answer_of(one)) for one in deliveries.attempts_of(delivery)]
+    return render_template(
+        "webhook_delivery.html",
+        endpoint=endpoint,
+        delivery=delivery,
+        at=creation_time(delivery.event_id),
+        attempts=attempts,
+        body=_body_of(endpoint, delivery),
+        may_resend=has_role(Role.OPERATOR) and endpoint.is_enabled,
+    )
+
+
+@admin.post("/webhook-endpoints/<endpoint_id>/events/<event_id>/resend")
+@require_role(Role.OPERATOR)
+def resend_webhook(endpoint_id: str, event_id: str) -> Response:
+    """Send one event again."""
+    deliveries.resend(endpoint_id, event_id)
+    flash("Event queued to be sent again.", "good")
+    return _to_delivery(endpoint_id, event_id)
+
+
+def _body_of(endpoint: EndpointSummary, delivery: WebhookDelivery) -> str:
+    """Return the body that the next attempt would send, '' if the event was deleted."""
+    row = endpoint.row
+    audience = Audience(endpoint.source.slug, row.test, row.with_addresses, row.with_texts)
+    try:
+        if delivery.example:
+            at = creation_time(delivery.event_id)
+            body = example_body(delivery.event_id, delivery.type, at, audience)
+        else:
+            body = EventSet({delivery.event_id}).body(delivery.event_id, audience)
+    except (Refused, KeyError):
+        return ""
+    return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+
+
+def _page(
+    endpoint_id: str,
+    *,
+    test_form: TestEventForm | None = None,
+    resend_form: ResendForm | None = None,
+) -> str:
+    endpoint = summarize(endpoints.find(endpoint_id))
+    state = request.args.get("state", "")
+    state = state if state in set(DeliveryState) else ""
+    rows = deliveries.page_of(endpoint_id, state=state, before=request.args.get("before", ""))
+    older = rows[deliveries.PAGE - 1].event_id if len(rows) > deliveries.PAGE else None
+    since = datetimes.local(endpoint.resend_since).replace(tzinfo=None, second=0, microsecond=0)
+    return render_template(
+        "webhook_endpoint.html",
+        endpoint=endpoint,
+        secrets=endpoints.active_secrets(endpoint_id),
+        deliveries=[(row, creation_time(row.event_id)) for row in rows[: deliveries.PAGE]],
+        chips=_chips(endpoint, state),
+        older=url_for("admin.webhook_endpoint", endpoint_id=endpoint_id, state=state, before=older)
+        if older
+        else None,
+        newer=url_for("admin.webhook_endpoint", endpoint_id=endpoint_id, state=state)
+        if request.args.get("before")
+        else None,
+        test_form=test_form or TestEventForm(),
+        resend_form=resend_form or ResendForm(data={"since": since}),
+        may_change=has_role(Role.ADMIN),
+        may_send=has_role(Role.OPERATOR) and endpoint.is_enabled,
+    )
+
+
+def _chips(endpoint: EndpointSummary, chosen: str) -> list[dict[str, Any]]:
+    states = [("", "All"), *((state.value, state.value.capitalize()) for state in DeliveryState)]
+    return [
+        {
+            "title": title,
+            "href": url_for(
+                "admin.webhook_endpoint", endpoint_id=endpoint.row.id, state=state or None
+            ),
+            "here": state == chosen,
+            "count": endpoint.counts.get(state, 0) if state else sum(endpoint.counts.values()),
+        }
+        for state, title in states
+    ]
+
+
+def _to_delivery(endpoint_id: str, event_id: str) -> Response:
+    target = url_for("admin.webhook_delivery", endpoint_id=endpoint_id, event_id=event_id)
+    return redirect(target, 303)

@@ -1,0 +1,192 @@
+"""List, create, change and delete webhook endpoints."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from hub.accounts import sources
+from hub.accounts.rate_limits import WEBHOOKS
+from hub.admin.auth.guard import admin, has_role, require_role
+from hub.admin.auth.page_rate_limits import rate_limit
+from hub.admin.view import confirmation
+from hub.admin.view.forms import add_error, is_submitted
+from hub.admin.webhook_endpoints.endpoint_forms import (
+    EndpointForm,
+    NewEndpointForm,
+    RotationForm,
+    form_values,
+)
+from hub.admin.webhook_endpoints.endpoint_summaries import EndpointSummary, summarize
+from hub.core.errors import Refused
+from hub.core.vocabulary import Role
+from hub.db.engine import db
+from hub.endpoints import endpoints
+from hub.endpoints.catalog import event_kinds
+from hub.models import WebhookEndpoint
+
+
+@admin.get("/webhook-endpoints", endpoint="webhook_endpoints")
+@require_role(Role.VIEWER)
+def list_endpoints() -> str:
+    """List the endpoints of all sources: failing ones first, then the newest."""
+    rows = db.session.scalars(endpoints.list_query().order_by(WebhookEndpoint.id.desc()))
+    summaries = [summarize(row) for row in rows]
+    return render_template(
+        "webhook_endpoints.html",
+        endpoints=sorted(summaries, key=lambda one: one.word not in ("off", "failing")),
+        may_change=has_role(Role.ADMIN),
+    )
+
+
+@admin.get("/webhook-events", endpoint="webhook_events")
+@require_role(Role.VIEWER)
+def list_events() -> str:
+    """List the types of events, each with an example."""
+    kinds = [
+        (kind, json.dumps(kind.example(), indent=2, ensure_ascii=False))
+        for kind in event_kinds().values()
+    ]
+    return render_template("webhook_events.html", kinds=kinds)
+
+
+@admin.route("/webhook-endpoints/new", methods=["GET", "POST"])
+@require_role(Role.ADMIN)
+@rate_limit(WEBHOOKS)
+def new_webhook_endpoint() -> Any:
+    """Show the form of a new endpoint, and create it. Its secret is shown once."""
+    default = request.args.get("source", "") or sources.DEFAULT
+    form = NewEndpointForm(
+        request.form if is_submitted() else None, data={"source": default, "events": "*"}
+    )
+    try:
+        if is_submitted() and form.validate():
+            source_id = sources.get_source(form.source.data).id
+            settings = form.read_settings()
+            created = endpoints.create(source_id, settings, test=bool(form.test.data))
+            return _render_secret(*created, title="Webhook endpoint created")
+    except Refused as refusal:
+        add_error(form, refusal)
+    return render_template("webhook_endpoint_form.html", form=form, endpoint=None), (
+        422 if is_submitted() else 200
+    )
+
+
+@admin.route("/webhook-endpoints/<endpoint_id>/edit", methods=["GET", "POST"])
+@require_role(Role.ADMIN)
+@rate_limit(WEBHOOKS)
+def edit_webhook_endpoint(endpoint_id: str) -> Any:
+    """Show the settings of an endpoint, and change them."""
+    endpoint = endpoints.find(endpoint_id)
+    form = EndpointForm(request.form if is_submitted() else None, data=form_values(endpoint))
+    try:
+        if is_submitted() and form.validate():
+            endpoints.change(endpoint_id, form.read_settings(endpoint))
+            flash("Changes saved. They apply to the next attempt.", "good")
+            return _to_endpoint(endpoint_id)
+    except Refused as refusal:
+        add_error(form, refusal)
+    summary = summarize(endpoint)
+    return render_template("webhook_endpoint_form.html", form=form, endpoint=summary), (
+        422 if is_submitted() else 200
+    )
+
+
+@admin.route("/webhook-endpoints/<endpoint_id>/rotate", methods=["GET", "POST"])
+@require_role(Role.ADMIN)
+@rate_limit(WEBHOOKS)
+def rotate_webhook_secret(endpoint_id: str) -> Any:
+    """Ask how long the former secret stays valid, and create a new one, which is shown once."""
+    endpoint = summarize(endpoints.find(endpoint_id))
+    form = RotationForm(request.form if is_submitted() else None)
+    try:
+        if is_submitted() and form.validate():
+            secret = endpoints.rotate_secret(
+                endpoint_id, form.duration, force=bool(form.force.data)
+            )
+            return _render_secret(endpoint_id, secret, title="New secret created")
+    except Refused as refusal:
+        add_error(form, refusal)
+    active = endpoints.active_secrets(endpoint_id)
+    if len(active) < 2:
+        del form.force
+    page = render_template("webhook_rotation.html", form=form, endpoint=endpoint, secrets=active)
+    return page, 422 if is_submitted() else 200
+
+
+@admin.post("/webhook-endpoints/<endpoint_id>/enable")
+@require_role(Role.ADMIN)
+def enable_webhook_endpoint(endpoint_id: str) -> Response:
+    """Switch an endpoint on."""
+    endpoints.enable(endpoint_id)
+    flash("Endpoint enabled. Resend what it missed if your app needs it.", "good")
+    return _to_endpoint(endpoint_id)
+
+
+@admin.route("/webhook-endpoints/<endpoint_id>/disable", methods=["GET", "POST"])
+@require_role(Role.ADMIN)
+def disable_webhook_endpoint(endpoint_id: str) -> Any:
+    """Ask for confirmation, and switch an endpoint off."""
+    endpoint = summarize(endpoints.find(endpoint_id))
+    if not is_submitted():
+        return confirmation.ask(
+            f"Switch off {endpoint.title}",
+            [
+                "Signpost sends it no events from now on, and keeps them as missed.",
+                "You can enable it at any time, and resend what it missed.",
+            ],
+            button="Switch off",
+            cancel=_url_of(endpoint_id),
+            crumbs=_crumbs(endpoint),
+        )
+    endpoints.disable(endpoint_id)
+    flash("Endpoint switched off.", "good")
+    return _to_endpoint(endpoint_id)
+
+
+@admin.route("/webhook-endpoints/<endpoint_id>/delete", methods=["GET", "POST"])
+@require_role(Role.ADMIN)
+def delete_webhook_endpoint(endpoint_id: str) -> Any:
+    """Ask for confirmation, and delete an endpoint with its deliveries."""
+    endpoint = summarize(endpoints.find(endpoint_id))
+    if not is_submitted():
+        return confirmation.ask(
+            f"Delete {endpoint.title}",
+            [
+                "Signpost deletes the endpoint, its secrets and its deliveries.",
+                "You cannot undo this.",
+            ],
+            button="Delete endpoint",
+            cancel=_url_of(endpoint_id),
+            crumbs=_crumbs(endpoint),
+        )
+    endpoints.delete(endpoint_id)
+    flash("Endpoint deleted.", "good")
+    return redirect(url_for("admin.webhook_endpoints"), 303)
+
+
+def _render_secret(endpoint_id: str, secret: str, *, title: str) -> str:
+    return render_template(
+        "webhook_secret.html",
+        title=title,
+        endpoint=summarize(endpoints.find(endpoint_id)),
+        secret=secret,
+    )
+
+
+def _crumbs(endpoint: EndpointSummary) -> list[tuple[str, str]]:
+    return [
+        ("Webhooks", url_for("admin.webhook_endpoints")),
+        (endpoint.title, _url_of(endpoint.row.id)),
+    ]
+
+
+def _url_of(endpoint_id: str) -> str:
+    return url_for("admin.webhook_endpoint", endpoint_id=endpoint_id)
+
+
+def _to_endpoint(endpoint_id: str) -> Response:
+    return redirect(_url_of(endpoint_id), 303)

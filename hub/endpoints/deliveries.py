@@ -1,0 +1,311 @@
+"""List deliveries, resend them, send test events, and delete what is old."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import delete, func, select, tuple_, update
+
+from hub.core.config import Config
+from hub.core.errors import Conflict, DecryptionError, NotFound, Refused
+from hub.core.vocabulary import DeliveryState, EndpointState
+from hub.db.encrypted_fields import WEBHOOK_ANSWER
+from hub.db.engine import db
+from hub.db.store import transaction, wake
+from hub.db.types import first_id_at, is_id, keyring, new_id, now
+from hub.endpoints import endpoints
+from hub.endpoints.catalog import event_kinds
+from hub.endpoints.claims import attempt_key
+from hub.endpoints.platform_events import QUEUE
+from hub.lib import times
+from hub.models import (
+    PlatformEvent,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookSecret,
+)
+from hub.shared import audit, clock_check
+
+MAX_MISSED = 10_000  # kept for each endpoint that is off, the newest ones
+DELETED_AT_ONCE = 1000
+BATCHES = 100  # in one run, which ends even if a damaged row cannot be deleted
+PAGE = 50
+NOT_DELIVERED = (DeliveryState.FAILED.value, DeliveryState.MISSED.value)
+
+
+def page_of(endpoint_id: str, *, state: str = "", before: str = "") -> list[WebhookDelivery]:
+    """Return deliveries of an endpoint, newest first, before an event."""
+    query = select(WebhookDelivery).where(WebhookDelivery.endpoint_id == endpoint_id)
+    if state:
+        query = query.where(WebhookDelivery.state == state)
+    if is_id("pev", before):
+        query = query.where(WebhookDelivery.event_id < before)
+    return list(db.session.scalars(query.order_by(WebhookDelivery.event_id.desc()).limit(PAGE + 1)))
+
+
+def find(endpoint_id: str, event_id: str) -> WebhookDelivery:
+    """Return a delivery; raise NotFound."""
+    endpoints.find(endpoint_id)
+    key = (endpoint_id, event_id)
+    row = db.session.get(WebhookDelivery, key) if is_id("pev", event_id) else None
+    if row is None:
+        raise NotFound("no_such_delivery", "This delivery does not exist, or was deleted.")
+    return row
+
+
+def attempts_of(delivery: WebhookDelivery) -> list[WebhookAttempt]:
+    """Return the attempts of a delivery, newest first."""
+    query = (
+        select(WebhookAttempt)
+        .where(
+            WebhookAttempt.endpoint_id == delivery.endpoint_id,
+            WebhookAttempt.event_id == delivery.event_id,
+        )
+        .order_by(WebhookAttempt.number.desc())
+    )
+    return list(db.session.scalars(query))
+
+
+def answer_of(attempt: WebhookAttempt) -> str:
+    """Return the first bytes of the answer to an attempt, '' if there is none to show."""
+    if attempt.answer is None:
+        return ""
+    key = attempt_key(attempt.endpoint_id, attempt.event_id, attempt.number)
+    try:
+        return str(keyring().open_json(WEBHOOK_ANSWER, key, attempt.answer))
+    except DecryptionError:
+        return ""
+
+
+def count_by_state(endpoint_id: str) -> dict[str, int]:
+    """Return the number of deliveries by state."""
+    query = (
+        select(WebhookDelivery.state, func.count())
+        .where(WebhookDelivery.endpoint_id == endpoint_id)
+        .group_by(WebhookDelivery.state)
+    )
+    return {row[0]: row[1] for row in db.session.execute(query)}
+
+
+def next_try(endpoint_id: str) -> datetime | None:
+    """Return when the next delivery of an endpoint is due; None if none waits."""
+    return db.session.scalar(
+        select(func.min(WebhookDelivery.due_at)).where(
+            WebhookDelivery.endpoint_id == endpoint_id, WebhookDelivery.due_at.is_not(None)
+        )
+    )
+
+
+# ── Resending ─────────────────────────────────────────────────────────────────────────────────────
+@transaction
+def resend(endpoint_id: str, event_id: str) -> None:
+    """Send an event again now, and retry it as usual; raise NotFound or Conflict."""
+    delivery = find(endpoint_id, event_id)
+    _require_enabled(endpoint_id)
+    _make_due(delivery)
+    audit.record("webhook_endpoint.resent", endpoint_id, delivery.type, event=event_id)
+
+
+@transaction
+def resend_since(endpoint_id: str, since: datetime, *, delivered_too: bool = False) -> int:
+    """Send all events since a time again that were not delivered; return how many.
+
+    `delivered_too`: also those that were delivered, for a receiver that lost its data.
+    """
+    _require_enabled(endpoint_id)
+    states = (*NOT_DELIVERED, DeliveryState.DELIVERED.value) if delivered_too else NOT_DELIVERED
+    result = db.session.execute(
+        update(WebhookDelivery)
+        .where(
+            WebhookDelivery.endpoint_id == endpoint_id,
+            WebhookDelivery.state.in_(states),
+            WebhookDelivery.event_id >= first_id_at("pev", since),
+            WebhookDelivery.example.is_(False),
+        )
+        .values(state=DeliveryState.PENDING.value, tries=0, due_at=now(), changed_at=now())
+        .execution_options(synchronize_session=False)
+    )
+    count = int(result.rowcount)  # type: ignore[attr-defined]
+    audit.record("webhook_endpoint.resent", endpoint_id, since=since.isoformat(), events=count)
+    wake(QUEUE)
+    return count
+
+
+@transaction
+def send_test_event(endpoint_id: str, event_type: str) -> str:
+    """Send the example of an event type to an endpoint; return the ID of the event."""
+    if event_type not in event_kinds():
+        raise Refused("unknown_event", "Choose one of the events in the list.", field="event")
+    _require_enabled(endpoint_id)
+    delivery = WebhookDelivery(
+        endpoint_id=endpoint_id, event_id=new_id("pev"), type=event_type, example=True
+    )
+    db.session.add(delivery)
+    _make_due(delivery)
+    return delivery.event_id
+
+
+def _make_due(delivery: WebhookDelivery) -> None:
+    delivery.state = DeliveryState.PENDING.value
+    delivery.tries = 0
+    delivery.due_at = now()
+    delivery.changed_at = now()
+    wake(QUEUE)
+
+
+def _require_enabled(endpoint_id: str) -> WebhookEndpoint:
+    endpoint = endpoints.find(endpoint_id)
+    if endpoint.state != EndpointState.ENABLED:
+        raise Conflict("endpoint_off", "This endpoint is off. Enable it first.")
+    return endpoint
+
+
+@transaction
+def erase_answers(event_ids: Sequence[str]) -> None:
+    """Delete the stored answers to webhooks about these events, which may repeat their content."""
+    endpoint_ids = select(WebhookEndpoint.id)  # so that the rows are found by their key
+    db.session.execute(
+        update(WebhookAttempt)
+        .where(WebhookAttempt.endpoint_id.in_(endpoint_ids), WebhookAttempt.event_id.in_(event_ids))
+        .values(answer=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+# ── Deleting ──────────────────────────────────────────────────────────────────────────────────────
+def delete_old() -> int:
+    """Delete old deliveries, missed ones beyond the limit, deleted endpoints, and ended secrets."""
+    removed = sum(_trim_missed(endpoint_id) for endpoint_id in _endpoints_that_are_off())
+    removed += sum(_empty(endpoint_id) for endpoint_id in _deleted_endpoints())
+    removed += _delete_ended_secrets()
+    if clock_check.is_trusted():
+        config: Config = current_app.extensions["hub.config"]
+        oldest = first_id_at("pev", now() - times.days(config.receipt_days))
+        removed += sum(_delete_before(endpoint_id, oldest) for endpoint_id in _all_endpoints())
+        removed += _delete_events_before(oldest)
+    return removed
+
+
+def _delete_events_before(event_id: str) -> int:
+    """Delete old events about no message. Others are deleted with their message."""
+    removed = 0
+    for _ in range(BATCHES):
+        count = _delete_some_events(event_id)
+        removed += count
+        if count < DELETED_AT_ONCE:
+            break
+    return removed
+
+
+@transaction
+def _delete_some_events(before: str) -> int:
+    old = select(PlatformEvent.id).where(
+        PlatformEvent.message_id.is_(None), PlatformEvent.id < before
+    )
+    ids = _some(old)
+    db.session.execute(
+        delete(PlatformEvent)
+        .where(PlatformEvent.id.in_(ids))
+        .execution_options(synchronize_session=False)
+    )
+    return len(ids)
+
+
+def _endpoints_that_are_off() -> Sequence[str]:
+    query = endpoints.list_query().where(WebhookEndpoint.state == EndpointState.DISABLED)
+    return [row.id for row in db.session.scalars(query)]
+
+
+def _all_endpoints() -> Sequence[str]:
+    return [row.id for row in db.session.scalars(endpoints.list_query())]
+
+
+def _deleted_endpoints() -> Sequence[str]:
+    query = select(WebhookEndpoint.id).where(
+        WebhookEndpoint.deleted_at < now() - timedelta(hours=1)
+    )
+    return list(db.session.scalars(query))
+
+
+def _trim_missed(endpoint_id: str) -> int:
+    query = (
+        select(WebhookDelivery.event_id)
+        .where(
+            WebhookDelivery.endpoint_id == endpoint_id,
+            WebhookDelivery.state == DeliveryState.MISSED.value,
+        )
+        .order_by(WebhookDelivery.event_id.desc())
+        .offset(MAX_MISSED)
+    )
+    return _delete_in_batches(lambda: [(endpoint_id, event) for event in _some(query)])
+
+
+def _empty(endpoint_id: str) -> int:
+    """Delete what a deleted endpoint leaves, and then the endpoint."""
+    query = select(WebhookDelivery.event_id).where(WebhookDelivery.endpoint_id == endpoint_id)
+    removed = _delete_in_batches(lambda: [(endpoint_id, event) for event in _some(query)])
+    is_empty = not _some(query)
+    db.session.rollback()
+    if is_empty:
+        _delete_endpoint(endpoint_id)
+    return removed + is_empty
+
+
+def _delete_before(endpoint_id: str, event_id: str) -> int:
+    query = select(WebhookDelivery.event_id).where(
+        WebhookDelivery.endpoint_id == endpoint_id,
+        WebhookDelivery.event_id < event_id,
+        WebhookDelivery.due_at.is_(None),
+    )
+    return _delete_in_batches(lambda: [(endpoint_id, event) for event in _some(query)])
+
+
+@transaction
+def _delete_ended_secrets() -> int:
+    ended = delete(WebhookSecret).where(WebhookSecret.expires_at < now())
+    result = db.session.execute(ended.execution_options(synchronize_session=False))
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def _some(query: Any) -> list[str]:
+    return list(db.session.scalars(query.limit(DELETED_AT_ONCE)))
+
+
+def _delete_in_batches(read_keys: Any) -> int:
+    removed = 0
+    for _ in range(BATCHES):
+        keys = read_keys()
+        db.session.rollback()
+        if not keys:
+            break
+        _delete_deliveries(keys)
+        removed += len(keys)
+    return removed
+
+
+@transaction
+def _delete_deliveries(keys: Sequence[tuple[str, str]]) -> None:
+    for model in (WebhookAttempt, WebhookDelivery):
+        db.session.execute(
+            delete(model)
+            .where(tuple_(model.endpoint_id, model.event_id).in_(keys))
+            .execution_options(synchronize_session=False)
+        )
+
+
+@transaction
+def _delete_endpoint(endpoint_id: str) -> None:
+    for column in (
+        WebhookAttempt.endpoint_id,
+        WebhookSecret.endpoint_id,
+        WebhookEndpoint.id,
+    ):
+        db.session.execute(
+            delete(column.class_)
+            .where(column == endpoint_id)
+            .execution_options(synchronize_session=False)
+        )

@@ -1,0 +1,174 @@
+"""Send due deliveries to every endpoint concurrently, in one bounded run of a worker.
+
+Threads call the endpoints, and only the main thread uses the database. Each endpoint has threads of
+its own, so a slow or dead one never delays another.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import structlog
+from flask import current_app
+
+from hub.core.config import Config
+from hub.core.errors import HubError
+from hub.db.engine import db
+from hub.db.types import now
+from hub.endpoints.allowed_addresses import allowed_addresses
+from hub.endpoints.claims import Claim, Outcome, find_due, record_and_claim
+from hub.endpoints.responses import Judgment, judge_error, judge_response
+from hub.endpoints.signatures import signed_headers
+from hub.endpoints.targets import TargetCache
+from hub.lib.provider_http import ConnectFailed, ProviderHttpClient
+from hub.lib.shutdown import ShutdownSignal
+
+log = structlog.get_logger(__name__)
+
+IN_FLIGHT = 16  # calls per endpoint
+AHEAD = 16  # claims per fast endpoint that wait for a thread, so that no thread waits for a claim
+FAST = 1000  # milliseconds of the last call; the calls before a waiting claim end within its lease
+IN_FLIGHT_FAILING = 2  # calls per endpoint whose last outcomes are failures
+ANSWER_WITHIN = 15.0  # seconds
+READ_BYTES = 16 * 1024  # of an answer, so that a short one leaves its connection usable
+LINGER_SECONDS = 5.0  # how long an idle dispatcher waits for more work
+IDLE_PAUSE = 0.025
+GATHER_PAUSE = 0.003  # outcomes that arrive together are written together
+MAX_CALL_TIME = 60.0
+LAST_WAIT = 3.0  # for running calls, after SIGTERM; others are repeated when their lease ends
+
+
+class Dispatcher:
+    """Sends due deliveries until none is due for a while."""
+
+    def __init__(self, stopping: ShutdownSignal) -> None:
+        config: Config = current_app.extensions["hub.config"]
+        ca_file = str(config.ca_file) if config.ca_file else None
+        self.stopping = stopping
+        self.sent = 0
+        self._client = ProviderHttpClient(allow=allowed_addresses(), ca_file=ca_file)
+        self._cache = TargetCache()
+        self._pools: dict[str, ThreadPoolExecutor] = {}
+        self._running: Counter[str] = Counter()  # claims without an outcome, by endpoint
+        self._fast: set[str] = set()  # endpoints whose last call was fast and successful
+        self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._unwritten: list[Outcome] = []
+
+    def run(self, linger: float = LINGER_SECONDS) -> int:
+        """Send due deliveries; return the number of calls."""
+        idle_since = time.monotonic()
+        try:
+            while not self.stopping.is_due:
+                if self._run_round():
+                    idle_since = time.monotonic()
+                elif not self._running.total() and time.monotonic() - idle_since >= linger:
+                    break
+        finally:
+            self._finish()
+        return self.sent
+
+    def _run_round(self) -> bool:
+        self._collect_outcomes(IDLE_PAUSE)
+        free = self._free_threads()
+        if not (free or self._unwritten):
+            return False
+        claims = record_and_claim(self._unwritten, free, self._cache)
+        had_outcomes = bool(self._unwritten)
+        self._unwritten = []
+        for claim in claims:
+            self._start_call(claim)
+        return bool(claims) or had_outcomes
+
+    def _free_threads(self) -> dict[str, int]:
+        due = find_due()
+        db.session.rollback()  # an open read transaction would delay the clean-up of the database
+        return {
+            endpoint_id: free
+            for endpoint_id, is_failing in due.items()
+            if (free := self._limit_of(endpoint_id, is_failing) - self._running[endpoint_id]) > 0
+        }
+
+    def _limit_of(self, endpoint_id: str, is_failing: bool) -> int:
+        if is_failing:
+            return IN_FLIGHT_FAILING
+        return IN_FLIGHT + AHEAD if endpoint_id in self._fast else IN_FLIGHT
+
+    def _start_call(self, claim: Claim) -> None:
+        pool = self._pools.get(claim.endpoint_id)
+        if pool is None:
+            pool = self._pools[claim.endpoint_id] = ThreadPoolExecutor(IN_FLIGHT, "notify")
+        self._running[claim.endpoint_id] += 1
+        self.sent += 1
+        pool.submit(self._call, claim)
+
+    def _call(self, claim: Claim) -> None:
+        self._outcomes.put(call_endpoint(claim, self._client))
+
+    def _collect_outcomes(self, wait: float) -> None:
+        outcomes: list[Outcome] = []
+        with suppress(queue.Empty):
+            outcomes.append(self._outcomes.get(timeout=wait))
+            time.sleep(GATHER_PAUSE)
+            while True:
+                outcomes.append(self._outcomes.get_nowait())
+        for outcome in outcomes:
+            endpoint_id = outcome.claim.endpoint_id
+            self._running[endpoint_id] -= 1
+            is_fast = outcome.judgment.delivered and (outcome.milliseconds or 0) < FAST
+            (self._fast.add if is_fast else self._fast.discard)(endpoint_id)
+        self._unwritten += outcomes
+
+    def _finish(self) -> None:
+        """Write the outcomes of running calls. A call that is not waited for is repeated later,
+        when its lease ends.
+        """
+        deadline = time.monotonic() + (LAST_WAIT if self.stopping.is_requested else MAX_CALL_TIME)
+        while (self._running.total() or self._unwritten) and time.monotonic() < deadline:
+            if self.stopping.is_requested:
+                deadline = min(deadline, time.monotonic() + LAST_WAIT)
+            self._collect_outcomes(0.05)
+            if self._unwritten:
+                record_and_claim(self._unwritten, {}, self._cache)
+                self._unwritten = []
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def call_endpoint(claim: Claim, client: ProviderHttpClient) -> Outcome:
+    """Sign and send one delivery; return an Outcome, also after an error.
+
+    It is signed again for each attempt, with the secrets that are valid at that time.
+    """
+    at = now()
+    started = time.monotonic()
+    milliseconds = None
+    try:
+        response = client.request(
+            "POST",
+            claim.target.url,
+            headers=_headers(claim),
+            body=claim.body,
+            read=ANSWER_WITHIN,
+            keep=READ_BYTES,
+        )
+        judgment = judge_response(response)
+        milliseconds = round((time.monotonic() - started) * 1000)
+    except HubError as problem:
+        judgment = judge_error(problem)
+        if not isinstance(problem, ConnectFailed):
+            milliseconds = round((time.monotonic() - started) * 1000)
+    except Exception as problem:
+        log.exception("notify.fault", endpoint=claim.endpoint_id, event_id=claim.event_id)
+        judgment = Judgment(f"Signpost had an internal error ({type(problem).__name__}).")
+    return Outcome(claim, judgment, at, milliseconds)
+
+
+def _headers(claim: Claim) -> Mapping[str, str]:
+    moment = now()
+    signature = signed_headers(claim.event_id, moment, claim.body, claim.target.secrets_at(moment))
+    return {**claim.target.headers, **signature}

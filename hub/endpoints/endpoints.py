@@ -1,0 +1,227 @@
+"""Create, change and delete webhook endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, func, select, update
+
+from hub.core.errors import Conflict, NotFound, Refused
+from hub.core.vocabulary import EndpointState
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import is_id, now
+from hub.endpoints import health, signatures
+from hub.endpoints.catalog import event_kinds
+from hub.endpoints.patterns import parse_patterns
+from hub.endpoints.target_urls import check_headers, check_url
+from hub.lib.text import clean_line
+from hub.models import Source, WebhookDelivery, WebhookEndpoint, WebhookSecret
+from hub.shared import audit
+
+MAX_ENDPOINTS = 50  # of a source, for each of test and live
+MAX_DESCRIPTION_LENGTH = 200
+MAX_USER_LENGTH = 200
+MAX_OVERLAP = timedelta(days=7)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointSettings:
+    """Settings of an endpoint, as an admin or a signing app enters them."""
+
+    url: str
+    events: Sequence[str]
+    description: str = ""
+    with_addresses: bool = False
+    with_texts: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    user: str = ""
+    password: str = ""
+
+
+@transaction
+def create(
+    source_id: str, settings: EndpointSettings, *, test: bool, secret: str = ""
+) -> tuple[str, str]:
+    """Create an endpoint of a source. Return its ID, and its secret, which is shown once.
+
+    `secret`: by default a new one. Raises Refused with the field.
+    """
+    db.session.get_one(Source, source_id, with_for_update=True)
+    count = db.session.scalar(
+        select(func.count()).select_from(list_query(source_id, test=test).subquery())
+    )
+    if (count or 0) >= MAX_ENDPOINTS:
+        reason = f"A source has at most {MAX_ENDPOINTS} endpoints. Delete one first."
+        raise Conflict("too_many_endpoints", reason)
+    endpoint = WebhookEndpoint(source_id=source_id, test=test)
+    _apply(endpoint, settings)
+    db.session.add(endpoint)
+    db.session.flush()
+    text = secret or signatures.new_secret()
+    row = WebhookSecret(endpoint_id=endpoint.id)
+    row.secret = text
+    db.session.add(row)
+    audit.record(
+        "webhook_endpoint.created",
+        endpoint.id,
+        endpoint.description,
+        events=endpoint.patterns,
+        test=test,
+    )
+    return endpoint.id, text
+
+
+@transaction
+def change(endpoint_id: str, settings: EndpointSettings) -> None:
+    """Change an endpoint. Deliveries that are retried use the new URL; raise Refused."""
+    endpoint = find(endpoint_id)
+    _apply(endpoint, settings)
+    endpoint.version += 1
+    audit.record(
+        "webhook_endpoint.changed", endpoint.id, endpoint.description, events=endpoint.patterns
+    )
+
+
+def _apply(endpoint: WebhookEndpoint, settings: EndpointSettings) -> None:
+    description = " ".join(clean_line(settings.description).split())
+    if len(description) > MAX_DESCRIPTION_LENGTH:
+        reason = f"Enter at most {MAX_DESCRIPTION_LENGTH} characters."
+        raise Refused("bad_description", reason, field="description")
+    user = settings.user.strip()
+    if ":" in user or len(user) > MAX_USER_LENGTH or not (user + settings.password).isprintable():
+        reason = f"Enter at most {MAX_USER_LENGTH} characters, without a colon."
+        raise Refused("bad_user", reason, field="user")
+    endpoint.description = description
+    endpoint.patterns = parse_patterns(settings.events, event_kinds())
+    endpoint.with_addresses = settings.with_addresses
+    endpoint.with_texts = settings.with_texts
+    endpoint.settings = {
+        "url": check_url(settings.url),
+        "headers": check_headers(settings.headers, has_user=bool(user)),
+        "user": user,
+        "password": settings.password if user else "",
+    }
+
+
+@transaction
+def delete(endpoint_id: str, *, source_id: str | None = None, test: bool | None = None) -> None:
+    """Delete an endpoint. What was not delivered yet is no longer sent; raise NotFound."""
+    endpoint = find(endpoint_id, source_id=source_id, test=test)
+    endpoint.deleted_at = now()
+    endpoint.settings = None
+    db.session.flush()
+    db.session.execute(
+        update(WebhookDelivery)
+        .where(WebhookDelivery.endpoint_id == endpoint.id, WebhookDelivery.due_at.is_not(None))
+        .values(due_at=None)
+        .execution_options(synchronize_session=False)
+    )
+    audit.record("webhook_endpoint.deleted", endpoint.id, endpoint.description)
+
+
+@transaction
+def disable(endpoint_id: str) -> None:
+    """Switch an endpoint off. Events are kept as missed meanwhile."""
+    health.switch_off(find(endpoint_id).id, "admin")
+
+
+@transaction
+def enable(endpoint_id: str) -> None:
+    """Switch an endpoint on. Missed events are sent only if somebody resends them."""
+    endpoint = find(endpoint_id)
+    if endpoint.state == EndpointState.ENABLED:
+        return
+    endpoint.state = EndpointState.ENABLED.value
+    endpoint.state_reason = ""
+    endpoint.state_at = now()
+    endpoint.failing_since = None
+    endpoint.announced_at = None
+    audit.record("webhook_endpoint.enabled", endpoint.id, endpoint.description)
+
+
+@transaction
+def rotate_secret(endpoint_id: str, overlap: timedelta, *, force: bool = False) -> str:
+    """Add a secret and return it. The former one also signs until the overlap ends.
+
+    Raises Conflict during the overlap of an earlier rotation, unless `force` ends that one.
+    """
+    if not timedelta(0) <= overlap <= MAX_OVERLAP:
+        raise Refused("bad_overlap", "Choose an overlap of at most 7 days.", field="overlap")
+    endpoint = find(endpoint_id)
+    moment = now()
+    active = active_secrets(endpoint_id)
+    if len(active) > 1 and not force:
+        raise Conflict(
+            "rotation_running",
+            "An earlier rotation has not ended: two secrets are valid. Wait until the older one"
+            " ends, or choose to end it now.",
+        )
+    for position, secret in enumerate(active):
+        secret.expires_at = moment + overlap if position == 0 else moment
+    text = signatures.new_secret()
+    added = WebhookSecret(endpoint_id=endpoint_id)
+    added.secret = text
+    db.session.add(added)
+    endpoint.version += 1
+    audit.record(
+        "webhook_endpoint.secret_rotated",
+        endpoint.id,
+        endpoint.description,
+        overlap_hours=overlap / timedelta(hours=1),
+    )
+    return text
+
+
+def active_secrets(endpoint_id: str, moment: datetime | None = None) -> list[WebhookSecret]:
+    """Return the secrets that sign requests now, newest first."""
+    return list(
+        db.session.scalars(
+            select(WebhookSecret)
+            .where(
+                WebhookSecret.endpoint_id == endpoint_id,
+                (WebhookSecret.expires_at.is_(None))
+                | (WebhookSecret.expires_at > (moment or now())),
+            )
+            .order_by(WebhookSecret.id.desc())
+        )
+    )
+
+
+def find(
+    endpoint_id: str, *, source_id: str | None = None, test: bool | None = None
+) -> WebhookEndpoint:
+    """Return an endpoint that is not deleted, of this source and kind if given; raise NotFound."""
+    endpoint = db.session.get(WebhookEndpoint, endpoint_id) if is_id("whk", endpoint_id) else None
+    if (
+        endpoint is None
+        or endpoint.deleted_at is not None
+        or (source_id is not None and endpoint.source_id != source_id)
+        or (test is not None and endpoint.test != test)
+    ):
+        raise NotFound("no_such_endpoint", "This webhook endpoint does not exist.")
+    return endpoint
+
+
+def list_query(source_id: str | None = None, *, test: bool | None = None) -> Select[Any]:
+    """Return the query of the endpoints that are not deleted, of this source and kind if given."""
+    query = select(WebhookEndpoint).where(WebhookEndpoint.deleted_at.is_(None))
+    if source_id is not None:
+        query = query.where(WebhookEndpoint.source_id == source_id)
+    if test is not None:
+        query = query.where(WebhookEndpoint.test == test)
+    return query
+
+
+def troubled_query() -> Select[Any]:
+    """Return the query of endpoints that will be, or were, switched off without an admin."""
+    is_off = (WebhookEndpoint.state == EndpointState.DISABLED) & (
+        WebhookEndpoint.state_reason != "admin"
+    )
+    is_announced = (WebhookEndpoint.state == EndpointState.ENABLED) & (
+        WebhookEndpoint.announced_at.is_not(None)
+    )
+    return list_query().where(is_off | is_announced).order_by(WebhookEndpoint.state_at)

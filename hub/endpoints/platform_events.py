@@ -1,0 +1,137 @@
+"""Store platform events, and one delivery for each endpoint that receives them.
+
+Both are stored in the transaction of the change that the event reports, so no event is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Boolean, String, bindparam, cast, insert, literal_column, select
+
+from hub.core.vocabulary import DeliveryState, EndpointState
+from hub.db.compiled_sql import Statement, get_table
+from hub.db.encrypted_fields import PLATFORM_EVENT_PAYLOAD
+from hub.db.engine import db
+from hub.db.store import list_param, read, wake, write
+from hub.db.types import Id, Time, keyring, new_id, now
+from hub.endpoints.patterns import matches
+from hub.models import PlatformEvent, WebhookDelivery, WebhookEndpoint
+
+QUEUE = "notify"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewEvent:
+    """A platform event to store. `cause` is unique, so that each fact is reported once.
+
+    Without a source, only admins see the event.
+    """
+
+    cause: str
+    type: str
+    source_id: str | None
+    test: bool
+    message_id: str | None = None
+    request_id: str | None = None
+    at: datetime = field(default_factory=now)
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    id: str = field(default_factory=lambda: new_id("pev"))
+    # endpoints that are not notified, because the event is about them
+    except_endpoints: frozenset[str] = frozenset()
+
+
+def store_events(events: Sequence[NewEvent]) -> None:
+    """Store events and their deliveries, inside a transaction. A stored `cause` is ignored."""
+    if not events:
+        return
+    write(_ADD_EVENT, [_event_row(event) for event in events])
+    sources = {event.source_id for event in events if event.source_id is not None}
+    endpoints = read(_ENDPOINTS, sources=sorted(sources)) if sources else []
+    deliveries = [
+        _delivery_row(event, endpoint_id, state)
+        for event in events
+        for endpoint_id, source_id, test, patterns, state in endpoints
+        if (source_id, test) == (event.source_id, event.test)
+        and endpoint_id not in event.except_endpoints
+        and matches(patterns, event.type)
+    ]
+    if deliveries:
+        write(_ADD_DELIVERY, deliveries)
+        wake(QUEUE)
+
+
+def sources_with_endpoints(*, test: bool) -> set[str]:
+    """Return the sources with an endpoint for live or test events. Others need no rare events."""
+    query = select(WebhookEndpoint.source_id).where(
+        WebhookEndpoint.test == test, WebhookEndpoint.deleted_at.is_(None)
+    )
+    return set(db.session.scalars(query))
+
+
+def _event_row(event: NewEvent) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "cause": event.cause,
+        "type": event.type,
+        "message_id": event.message_id,
+        "request_id": event.request_id,
+        "source_id": event.source_id,
+        "at": event.at,
+        "payload": keyring().seal_json(
+            PLATFORM_EVENT_PAYLOAD, event.id.partition("_")[2], dict(event.payload)
+        ),
+    }
+
+
+def _delivery_row(event: NewEvent, endpoint_id: str, state: str) -> dict[str, Any]:
+    is_enabled = state == EndpointState.ENABLED
+    moment = now()
+    return {
+        "endpoint": endpoint_id,
+        "event": event.id,
+        "event_type": event.type,
+        "is_example": False,
+        "new_state": (DeliveryState.PENDING if is_enabled else DeliveryState.MISSED).value,
+        "due": moment if is_enabled else None,
+        "moment": moment,
+    }
+
+
+_events = get_table(PlatformEvent)
+_deliveries = get_table(WebhookDelivery)
+_endpoints = get_table(WebhookEndpoint)
+_ADD_EVENT = Statement.insert(_events, on_conflict_do_nothing=True)
+_ENDPOINTS = Statement(
+    select(
+        _endpoints.c.id,
+        _endpoints.c.source_id,
+        _endpoints.c.test,
+        _endpoints.c.patterns,
+        _endpoints.c.state,
+    )
+    .where(_endpoints.c.source_id.in_(list_param("sources")), _endpoints.c.deleted_at.is_(None))
+    .order_by(_endpoints.c.id)
+)
+_NEW_DELIVERY: dict[str, Any] = {
+    "endpoint_id": bindparam("endpoint", type_=Id("whk")),
+    "event_id": _events.c.id,
+    "type": bindparam("event_type", type_=String()),
+    "example": bindparam("is_example", type_=Boolean()),
+    "state": bindparam("new_state", type_=String()),
+    "tries": literal_column("0"),
+    "attempts": literal_column("0"),
+    "due_at": cast(bindparam("due", type_=Time()), Time()),  # NULL needs its type on PostgreSQL
+    "changed_at": bindparam("moment", type_=Time()),
+}
+# selects the event, because an event with a known cause was not stored a second time
+_ADD_DELIVERY = Statement(
+    insert(_deliveries).from_select(
+        list(_NEW_DELIVERY),
+        select(*_NEW_DELIVERY.values()).where(_events.c.id == bindparam("event")),
+        include_defaults=False,
+    )
+)

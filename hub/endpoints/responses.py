@@ -1,0 +1,81 @@
+"""Judge the answer of an endpoint: delivered, try again, or switch the endpoint off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hub.core.errors import HubError
+from hub.lib.provider_http import AddressNotAllowed, ConnectFailed, ProviderResponse
+from hub.lib.redaction import mask
+from hub.lib.storable import make_storable
+
+KEPT_BYTES = 2000  # of an answer
+GONE = 410
+DELIVERY_HEADER = "webhook-delivery"
+DISABLE = "disable"
+ABORT = "abort-message"
+
+
+@dataclass(frozen=True)
+class Judgment:
+    """The outcome of one attempt.
+
+    `problem` is a sentence for admins, '' after a success. `disable` is why the endpoint is
+    switched off: gone, or the receiver's own wish.
+    """
+
+    problem: str = ""
+    final: bool = False  # this event is not tried again
+    disable: str = ""
+    retry_after: float | None = None
+    http_status: int | None = None
+    answer: str = ""  # masked, its first bytes
+
+    @property
+    def delivered(self) -> bool:
+        return not self.problem
+
+
+def judge_response(response: ProviderResponse) -> Judgment:
+    """Judge a complete answer. Only 2xx is a success, and only 410 is final by its status."""
+    wish = response.headers.get(DELIVERY_HEADER, "").strip().lower()
+    is_gone = response.status == GONE
+    problem = "" if 200 <= response.status < 300 else _describe(response.status)
+    disable = ""
+    if is_gone:
+        disable = "gone"
+    elif wish == DISABLE:
+        disable = "receiver"
+    return Judgment(
+        problem=problem,
+        final=is_gone or wish in (DISABLE, ABORT),
+        disable=disable,
+        retry_after=response.retry_after,
+        http_status=response.status,
+        answer=_excerpt(response.body),
+    )
+
+
+def judge_error(error: HubError) -> Judgment:
+    """Judge a failed call. A refused and a filtered port get the same sentence, so that nobody can
+    scan ports with the page.
+    """
+    if isinstance(error, AddressNotAllowed):
+        return Judgment(problem=str(error))
+    if isinstance(error, ConnectFailed) and "certificate" in str(error):
+        return Judgment(problem=str(error))
+    if isinstance(error, ConnectFailed):
+        return Judgment(problem="Signpost could not connect to the endpoint.")
+    return Judgment(problem="The endpoint did not answer completely in time.")
+
+
+def _describe(status: int) -> str:
+    if status == GONE:
+        return "The endpoint answered 410: it no longer exists."
+    if 300 <= status < 400:
+        return f"The endpoint answered {status}. Signpost follows no redirects: enter the new URL."
+    return f"The endpoint answered {status}."
+
+
+def _excerpt(body: bytes) -> str:
+    return mask(make_storable(body[:KEPT_BYTES].decode("utf-8", errors="replace")))

@@ -1,0 +1,27 @@
+"""Decide when a failed delivery is tried again."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+# after the first attempt: 8 attempts within 27 hours and 35 minutes
+PAUSES = tuple(
+    timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 36_000)
+)
+MAX_TRIES = len(PAUSES) + 1
+JITTER = 0.1  # of a pause, more or less, so that failed deliveries do not return all at once
+MIN_WAIT = 1.0  # seconds
+MAX_WAIT = 86_400.0  # seconds
+
+
+def pause_after(tries: int, retry_after: float | None) -> timedelta | None:
+    """Return the pause after this number of failed attempts; None after the last one.
+
+    `retry_after`: seconds that the endpoint asked for, which replace the schedule's pause.
+    """
+    if tries >= MAX_TRIES:
+        return None
+    if retry_after is not None:
+        return timedelta(seconds=min(max(retry_after, MIN_WAIT), MAX_WAIT))
+    return PAUSES[max(tries, 1) - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311

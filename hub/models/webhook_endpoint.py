@@ -1,0 +1,58 @@
+"""Webhook endpoints, which receive the platform events of a source, and their secrets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.core.vocabulary import EndpointState
+from hub.db.encrypted_fields import WEBHOOK_SECRET, WEBHOOK_SETTINGS
+from hub.db.engine import Base
+from hub.db.types import EncryptedJson, Time, foreign_key, now, primary_key
+
+
+class WebhookEndpoint(Base):
+    """An address that the signing app of a source chose for platform events.
+
+    It receives the events of its source and of its kind, test or live, from its creation on.
+    """
+
+    __tablename__ = "webhook_endpoints"
+    __table_args__ = (Index(None, "source_id"),)
+
+    id: Mapped[str] = primary_key("whk")
+    source_id: Mapped[str] = foreign_key("src", "sources.id")
+    test: Mapped[bool]
+    description: Mapped[str] = mapped_column(default="")
+    patterns: Mapped[str]  # separated by spaces, such as "sms_* opted_out"
+    with_addresses: Mapped[bool] = mapped_column(default=False)
+    with_texts: Mapped[bool] = mapped_column(default=False)
+    # rises with each change of the settings and the secrets, for processes that cache them
+    version: Mapped[int] = mapped_column(default=1)
+    state: Mapped[str] = mapped_column(default=EndpointState.ENABLED.value)
+    state_reason: Mapped[str] = mapped_column(default="")
+    state_at: Mapped[datetime] = mapped_column(Time, default=now)
+    failing_since: Mapped[datetime | None] = mapped_column(Time)  # without a success since
+    announced_at: Mapped[datetime | None] = mapped_column(Time)  # that it will be switched off
+    created_at: Mapped[datetime] = mapped_column(Time, default=now)
+    deleted_at: Mapped[datetime | None] = mapped_column(Time)
+    _settings: Mapped[bytes | None] = mapped_column("settings")
+
+    settings = EncryptedJson(WEBHOOK_SETTINGS)  # {"url", "headers": {}, "user", "password"}
+
+
+class WebhookSecret(Base):
+    """A secret that signs the requests to an endpoint. Several are valid during a rotation."""
+
+    __tablename__ = "webhook_secrets"
+    __table_args__ = (Index(None, "endpoint_id"),)
+
+    id: Mapped[str] = primary_key("whs")
+    endpoint_id: Mapped[str] = foreign_key("whk", "webhook_endpoints.id")
+    created_at: Mapped[datetime] = mapped_column(Time, default=now)
+    expires_at: Mapped[datetime | None] = mapped_column(Time)  # NULL: the newest one
+    _secret: Mapped[bytes] = mapped_column("secret")
+
+    secret = EncryptedJson(WEBHOOK_SECRET)  # "whsec_…"
