@@ -4,31 +4,50 @@ Each event is a new signing request with one signer: checked, stored with payloa
 contact and one rendered message, all sealed, in one transaction on SQLite (FULL), and the worker is
 woken. Same server and options for both, same bytes from wrk over 32 connections, in turn. No worker
 runs, so that the API alone is measured. Every accepted event must have its message.
+
+The same bytes then go to the API as people would write it first (benchmarks/peers/plain_api.py),
+which is reported without a goal.
 """
 
 from __future__ import annotations
 
+import sqlite3
+import subprocess
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 from benchmarks import load, posts
 from benchmarks.hubs import Hub
+from benchmarks.load import Load
+from benchmarks.peers.plain_api import KEY
 from benchmarks.plan import Plan
 from benchmarks.provider import Provider
 from benchmarks.receiving import send_load_to_hub, start_bare
-from benchmarks.running import Crew
+from benchmarks.running import (
+    ROOT,
+    Crew,
+    Started,
+    accepts_connections,
+    clean_environ,
+    find_free_port,
+    python_command,
+)
 from benchmarks.table import Row, at_least, format_runs, ratio_row, unmeasured_row
+from hub.core import data_dir
 
 FASTEST = 3000
 WHAT = "API events per second (one signer)"
 AGAINST = "a bare Flask 204 on the same server"
+PLAIN = "plain Flask-SQLAlchemy, an RQ job per message, nothing encrypted"
 GOAL = at_least(0.12)
 
 
 def run(plan: Plan) -> list[Row]:
     load.find_wrk()
-    ours = []
-    theirs = []
+    ours: list[Load] = []
+    theirs: list[Load] = []
+    plain: list[Load] = []
     with plan.crew("accepting") as crew:
         provider = Provider(crew)
         hub = Hub(crew, provider.url)
@@ -36,22 +55,52 @@ def run(plan: Plan) -> list[Row]:
         hub.start_queue()
         web = hub.start_web()
         bare, port = start_bare(crew, hub)
+        peer = PlainApi(crew, hub)
         events = partial(_write_events, crew, hub, plan.seconds)
         for _ in plan.each_run("accepting"):
             theirs.append(load.send_load(bare, port, events, plan.seconds))
             ours.append(send_load_to_hub(hub, web, "messages", events, plan.seconds))
-    note = f"p95 while under full load: {format_runs([one.p95 for one in ours])} ms."
+            plain.append(peer.send_load(events, plan.seconds))
+    note = f"p95 while under full load: {format_runs([run.p95 for run in ours])} ms."
+    plain_note = f"Plain: p95 while under full load: {format_runs([run.p95 for run in plain])} ms."
+    rates = [run.rate for run in ours]
     return [
-        ratio_row(
-            WHAT,
-            AGAINST,
-            GOAL,
-            [one.rate for one in ours],
-            [one.rate for one in theirs],
-            "/s",
-            note,
-        )
+        ratio_row(WHAT, AGAINST, GOAL, rates, [run.rate for run in theirs], "/s", note),
+        ratio_row(WHAT, PLAIN, None, rates, [run.rate for run in plain], "/s", plain_note),
     ]
+
+
+class PlainApi:
+    """The API that people would write first, with a database of its own beside the hub's."""
+
+    def __init__(self, crew: Crew, hub: Hub) -> None:
+        self.database = crew.folder / "plain.db"
+        self.port = find_free_port()
+        environ = {
+            **hub.environ,
+            "HUB_BIND": f"127.0.0.1:{self.port}",
+            "BENCH_DATABASE": str(self.database),
+            "BENCH_QUEUE": str(data_dir.socket_path(hub.data_dir)),
+            KEY: hub.api_key,
+        }
+        command = python_command("benchmarks.peers.plain_api")
+        subprocess.run([*command, "prepare"], cwd=ROOT, env=clean_environ(environ), check=True)
+        self.started: Started = crew.start("plain", command, environ)
+        crew.wait_for(
+            lambda: accepts_connections(self.port), "the plain API answering", of=self.started
+        )
+
+    def send_load(self, write: partial[Path], seconds: float) -> Load:
+        """Send it events; each answered one must have its message."""
+        before = self._count_messages()
+        run = load.send_load(self.started, self.port, write, seconds)
+        stored = self._count_messages() - before
+        assert stored >= run.requests, f"{run.requests:.0f} were answered, and {stored} are stored"
+        return run
+
+    def _count_messages(self) -> int:
+        with closing(sqlite3.connect(self.database)) as connection:
+            return int(connection.execute("SELECT count(*) FROM messages").fetchone()[0])
 
 
 def _write_events(crew: Crew, hub: Hub, seconds: float) -> Path:
@@ -61,4 +110,7 @@ def _write_events(crew: Crew, hub: Hub, seconds: float) -> Path:
 
 
 def unmeasured_rows(reason: str) -> list[Row]:
-    return [unmeasured_row(WHAT, AGAINST, GOAL, reason)]
+    return [
+        unmeasured_row(WHAT, AGAINST, GOAL, reason),
+        unmeasured_row(WHAT, PLAIN, None, reason),
+    ]

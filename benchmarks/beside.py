@@ -6,6 +6,9 @@ peers do no database work, keep no record, and may be given the pool that suits 
 claims, records and would take callbacks. RQ's pool and Celery's prefork have 20 processes where the
 hub has 64 threads: that is what their documentation calls for, and what memory allows. Apprise
 sends from a plain process, with its throttle off. Each is counted at the provider while it is warm.
+
+At 64, the hub and Celery's threads both reach the ideal, so both are measured at 256 in flight too,
+each with two processes.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from functools import partial
 from benchmarks.hubs import Hub
 from benchmarks.plan import Plan
 from benchmarks.provider import Provider
-from benchmarks.running import ROOT, Crew, Started, clean_environ, python_command, script_path
+from benchmarks.running import ROOT, Crew, clean_environ, python_command, script_path
 from benchmarks.sending import (
     LATENCY,
     THREADS,
@@ -32,6 +35,7 @@ from benchmarks.table import Goal, Row, at_least, at_most, format_runs, ratio_ro
 from hub.core import data_dir
 
 HUB = "messages per second at 64 in flight"
+HUB_256 = "messages per second at 256 in flight, two processes"
 CPU = "processor time per message in the worker, callbacks off"
 CPU_AGAINST = "Celery, 64 threads"
 CPU_GOAL = at_most(1.0)
@@ -49,6 +53,7 @@ class Peer:
     fastest: float
     warm: int = 3  # rounds that do not count
     seconds: float = 0  # at least: what sends a few messages a second needs longer to be counted
+    processes: int = 1  # that the command is started in
 
 
 def _rq_command(arguments: list[str], socket: str) -> list[str]:
@@ -128,6 +133,41 @@ PEERS = (
 )
 
 
+CELERY_256 = Peer(
+    "Celery, 2 × 128 threads",
+    at_least(1.1),
+    "benchmarks.peers.celery_app",
+    partial(_celery_command, "threads", 128),
+    256,
+    256 / LATENCY,
+    processes=2,
+)
+
+
+def run_256(plan: Plan) -> list[Row]:
+    """Measure two workers with 256 in flight beside two workers of Celery."""
+    ours: list[Sent] = []
+    theirs: list[Sent] = []
+    with plan.crew("beside-256") as crew:
+        provider = Provider(crew)
+        hub = Hub(crew, provider.url, connections=2)
+        hub.start_queue()
+        sent_by_celery = 0
+        for _ in plan.each_run("beside Celery, 256 in flight"):
+            ours.append(
+                measure_new_workers(crew, hub, provider, plan.seconds, 2, CELERY_256.fastest)
+            )
+            before = provider.counts().received
+            theirs.append(_measure_peer(crew, provider, hub, CELERY_256, plan.seconds))
+            sent_by_celery += provider.counts().received - before
+        check_counts(hub, provider, others=sent_by_celery)
+    return [_compare(HUB_256, CELERY_256, ours, theirs)]
+
+
+def unmeasured_rows_256(reason: str) -> list[Row]:
+    return [unmeasured_row(HUB_256, CELERY_256.name, CELERY_256.goal, reason)]
+
+
 def run(plan: Plan) -> list[Row]:
     ours: list[Sent] = []
     theirs: dict[str, list[Sent]] = defaultdict(list)
@@ -162,21 +202,12 @@ def _build_rows(
     ours: list[Sent], theirs: dict[str, list[Sent]], broken: dict[str, str]
 ) -> list[Row]:
     rows = []
-    rates = [sent.rate for sent in ours]
     for peer in PEERS:
         runs = theirs.get(peer.name)
         if not runs:
             rows.append(unmeasured_row(HUB, peer.name, peer.goal, broken[peer.name]))
             continue
-        used = format_runs([sent.cpu for sent in runs])
-        memory = format_runs([sent.memory for sent in runs])
-        note = (
-            f"{peer.name}: {used} ms of processor per message, {memory} MB (PSS) in all its"
-            " processes."
-        )
-        rows.append(
-            ratio_row(HUB, peer.name, peer.goal, rates, [sent.rate for sent in runs], "/s", note)
-        )
+        rows.append(_compare(HUB, peer, ours, runs))
     threads = theirs.get(CPU_AGAINST)
     if threads:
         rows.append(
@@ -192,6 +223,16 @@ def _build_rows(
     else:
         rows.append(unmeasured_row(CPU, CPU_AGAINST, CPU_GOAL, broken[CPU_AGAINST]))
     return rows
+
+
+def _compare(what: str, peer: Peer, ours: list[Sent], theirs: list[Sent]) -> Row:
+    used = format_runs([run.cpu for run in theirs])
+    memory = format_runs([run.memory for run in theirs])
+    note = (
+        f"{peer.name}: {used} ms of processor per message, {memory} MB (PSS) in all its processes."
+    )
+    rates = [run.rate for run in ours]
+    return ratio_row(what, peer.name, peer.goal, rates, [run.rate for run in theirs], "/s", note)
 
 
 def unmeasured_rows(reason: str) -> list[Row]:
@@ -215,8 +256,10 @@ def _measure_peer(crew: Crew, provider: Provider, hub: Hub, peer: Peer, seconds:
             check=False,
         )
         assert process.returncode == 0, process.stderr[-2000:]
-    sender: Started = crew.start(peer.name.split(",")[0].lower(), peer.command(socket), environ)
+    name = peer.name.split(",")[0].lower()
+    senders = [crew.start(name, peer.command(socket), environ) for _ in range(peer.processes)]
     try:
-        return measure_sending(crew, provider, [sender], seconds, peer.at_once, peer.warm)
+        return measure_sending(crew, provider, senders, seconds, peer.at_once, peer.warm)
     finally:
-        crew.stop(sender)
+        for sender in senders:
+            crew.stop(sender)

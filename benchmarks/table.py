@@ -37,35 +37,41 @@ def at_most(bound: float, unit: str = "×") -> Goal:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. `figure` is None if not measured, and `measured` explains why."""
+    """One line of the table. `figure` is None if not measured, and `measured` explains why.
+
+    A line without a goal is only reported.
+    """
 
     what: str
     against: str
-    goal: Goal
+    goal: Goal | None
     figure: float | None
     measured: str  # what the figure was made from
     note: str = ""
 
     @property
     def is_met(self) -> bool:
-        return self.figure is not None and self.goal.is_met(self.figure)
+        return self.goal is None or (self.figure is not None and self.goal.is_met(self.figure))
 
     @property
     def verdict(self) -> str:
         if self.figure is None:
             return "not measured"
+        if self.goal is None:
+            return "reported"
         return "yes" if self.is_met else "SHORT"
 
     @property
     def cells(self) -> tuple[str, ...]:
-        figure = "—" if self.figure is None else self.goal.format(self.figure)
-        return self.what, self.against, str(self.goal), figure, self.verdict, self.measured
+        figure = "—" if self.figure is None else (self.goal or Goal(0)).format(self.figure)
+        goal = "none" if self.goal is None else str(self.goal)
+        return self.what, self.against, goal, figure, self.verdict, self.measured
 
 
 HEAD = ("what", "against", "goal", "figure", "met", "measured")
 
 
-def unmeasured_row(what: str, against: str, goal: Goal, reason: str) -> Row:
+def unmeasured_row(what: str, against: str, goal: Goal | None, reason: str) -> Row:
     """Return the row of a scenario that could not be measured."""
     return Row(what, against, goal, None, f"not measured: {reason}")
 
@@ -73,7 +79,7 @@ def unmeasured_row(what: str, against: str, goal: Goal, reason: str) -> Row:
 def ratio_row(
     what: str,
     against: str,
-    goal: Goal,
+    goal: Goal | None,
     ours: Sequence[float],
     theirs: Sequence[float],
     per: str,

@@ -16,7 +16,7 @@ from twilio.rest import Client
 
 from benchmarks.peers import SENDER, TEXT, create_client, phone_number
 
-THREADS = 64
+CONNECTIONS = 128  # kept by the client of a process, for as many threads
 
 app = Celery("bench", broker="redis+socket://" + os.environ.get("BENCH_QUEUE", ""))
 app.conf.update(
@@ -29,7 +29,7 @@ app.conf.update(
 @cache
 def get_client() -> Client:
     """Return the client of this process: threads share it, prefork children have their own."""
-    return create_client(THREADS)
+    return create_client(CONNECTIONS)
 
 
 @app.task(name="bench.send")  # type: ignore[untyped-decorator]
