@@ -71,7 +71,7 @@ class _StoredEvent:
 
     @property
     def is_about_delivery(self) -> bool:
-        """Whether the event reports a status or feedback, whose details are the provider's."""
+        """True for a status or feedback, whose details are the fields of the provider."""
         return self._fact in _STATUSES | _FEEDBACK
 
     @property

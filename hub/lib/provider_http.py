@@ -270,8 +270,7 @@ class ProviderHttpClient:
         keep: int = 0,
         hidden: str = "",
     ) -> ProviderResponse:
-        """Make one request. Raises ConnectFailed or ResponseLost. Every HTTP status is a
-        ProviderResponse.
+        """Make one request. Raises ConnectFailed or ResponseLost, but returns every HTTP status.
 
         A body larger than `largest` bytes is an error. With `keep`, its first bytes are returned
         instead. With `count_to`, the body is counted up to that size and not stored. `hidden` is a

@@ -50,11 +50,11 @@ class AddressOptOut:
 @transaction
 def suppress(
     message_id: str, *, reason: str, code: str, attempt_started_at: datetime | None = None
-) -> None:
+) -> bool:
     """Opt the recipient of a message out of its channel and sender: the provider or they refused.
 
-    `attempt_started_at` is the start of the refused attempt. An opt-out that was removed later
-    stays removed.
+    Return whether the opt-out is new. `attempt_started_at` is the start of the refused attempt. An
+    opt-out that was removed later stays removed.
     """
     message = db.session.get_one(Message, message_id)
     contact = message.contact
@@ -69,7 +69,7 @@ def suppress(
             Suppression.lifted_at > attempt_started_at,
         )
         if db.session.scalar(lifted.limit(1)) is not None:
-            return
+            return False
     row, is_new = _store_suppression(
         contact.address_key,
         message.channel,
@@ -81,6 +81,7 @@ def suppress(
     )
     if is_new:
         _report(row, contact.id, consented=False, reason=reason, message=message)
+    return is_new
 
 
 @transaction

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
-
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.messaging.contacts import suppressions
 from hub.messaging.policy.policy import sender_key
-from hub.models import Message, PlatformEvent
+from hub.models import Message
 from hub.shared import audit
 from hub.shared.unsubscribe_links import message_of_token
-
-OPTED_OUT = "opted_out"  # the platform event
 
 
 @dataclass(frozen=True)
@@ -40,23 +36,12 @@ def preview_unsubscribe(token: str) -> UnsubscribePage | None:
 def unsubscribe(token: str) -> bool:
     """Opt the recipient of the link's message out of its channel and sender.
 
-    Return False if the link is not valid. The signing app is notified once per message.
+    Return False if the link is not valid. The signing app is notified once.
     """
     message = _find(token)
     if message is None:
         return False
-    suppressions.suppress(message.id, reason=suppressions.BY_UNSUBSCRIBE, code="")
-    cause = f"{message.id}:{OPTED_OUT}"
-    if db.session.scalar(select(PlatformEvent.id).where(PlatformEvent.cause == cause)) is None:
-        event = PlatformEvent(
-            cause=cause,
-            type=OPTED_OUT,
-            message_id=message.id,
-            request_id=message.request_id,
-            source_id=message.source_id,
-        )
-        event.payload = {"channel": message.channel, "by": "unsubscribe_link"}
-        db.session.add(event)
+    if suppressions.suppress(message.id, reason=suppressions.BY_UNSUBSCRIBE, code=""):
         audit.record(
             "suppression.added",
             message.contact_id,

@@ -12,11 +12,12 @@ from sqlalchemy import select
 from hub.connections import demo
 from hub.core.vocabulary import Status
 from hub.db.engine import db
-from hub.models import Message, PlatformEvent, Suppression
+from hub.models import Message, Suppression
 from hub.shared.unsubscribe_links import message_of_token, unsubscribe_token
 from hub.signing import accept
 from hub.signing.events import EventIn
 from tests.conftest import Browser
+from tests.endpoints.event_steps import bodies, listen
 from tests.hub_fixtures import deliver, event_body, signer_body, source_id
 from tests.hub_fixtures import hub_demo as hub_demo
 
@@ -75,14 +76,14 @@ def test_reminder_holds_the_link_and_one_click_unsubscribes(
 
 
 def test_signing_app_is_notified_once(mail_demo: Flask) -> None:
+    endpoint_id = listen("default", "opted_out")
     [message_id] = post("request.sent", "Eric")
     path = f"/u/{unsubscribe_token(message_id)}"
     assert [click(mail_demo, path) for _ in range(2)] == [200, 200]
-    db.session.rollback()
-    [event] = db.session.scalars(select(PlatformEvent)).all()
-    assert (event.type, event.message_id, event.source_id) == ("opted_out", message_id, source_id())
-    assert event.request_id is not None
-    assert event.payload == {"channel": "email", "by": "unsubscribe_link"}
+    [body] = bodies(endpoint_id)
+    names = "message", "channel", "reason", "source"
+    assert [body[name] for name in names] == [message_id, "email", "unsubscribe", "default"]
+    assert body["request"] is not None
     assert len(suppressions()) == 1
 
 
