@@ -49,7 +49,10 @@ METHODS = sorted(
     and name not in ATTRIBUTES
     and callable(getattr(WebhookReceiver, name))
 )
-VALUES = [value for name in base.__all__ if dataclasses.is_dataclass(value := getattr(base, name))]
+VALUES = [
+    *(value for name in base.__all__ if dataclasses.is_dataclass(value := getattr(base, name))),
+    api.Branding,
+]
 ERROR_CODE_FIELDS = [field.name for field in dataclasses.fields(api.ErrorCode)]
 FAILURES = [
     kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SendError)
