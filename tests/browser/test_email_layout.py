@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page
 
 from hub.integrations.base import Button, Outbound
 from hub.integrations.branding import Branding
+from hub.integrations.smtp.labels import labels_of
 from hub.integrations.smtp.mime import envelope
 
 LINK = "https://sign.example/r/agr-1001/eric?token=5f0c7d1be2a94c61b4a0e8d3f7a6152c"
@@ -94,7 +95,7 @@ def test_email_fits_and_is_readable(browser: Browser, locale: str, width: int, s
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     low = [(text, round(ratio, 2)) for text, ratio in contrasts(page) if ratio < 4.5]
     assert low == []
-    button = page.get_by_role("link", name="Review and sign")
+    button = page.get_by_role("link", name=labels_of(locale).sign)
     assert button.get_attribute("href") == LINK
     assert (button.bounding_box() or {})["height"] >= 40
     assert requests == [], "opening an email loads nothing"
