@@ -85,7 +85,7 @@ def test_page_sends_an_email_back(hub: Flask, simulator: Any) -> None:
     path = f"/simulator/mail/{email['id']}/return"
     assert client.post(path, json={"kind": "nonsense"}).status_code == 400
     answer = client.post(path, json={"kind": "failed", "text": "5.1.1"})
-    assert answer.json == {"accepted": True, "summary": "answered 200"}
+    assert answer.json["accepted"] is True
     process_pending_callbacks()
     db.session.rollback()
     assert db.session.get_one(Message, message_id).status == Status.UNDELIVERED
