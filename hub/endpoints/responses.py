@@ -1,4 +1,4 @@
-"""Judge the answer of an endpoint: delivered, try again, or switch the endpoint off."""
+"""Judge the response of an endpoint: delivered, try again, or switch the endpoint off."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hub.lib.provider_http import AddressNotAllowed, ConnectFailed, ProviderResp
 from hub.lib.redaction import mask
 from hub.lib.storable import make_storable
 
-KEPT_BYTES = 2000  # of an answer
+KEPT_BYTES = 2000  # of a response
 GONE = 410
 DELIVERY_HEADER = "webhook-delivery"
 DISABLE = "disable"
@@ -37,7 +37,7 @@ class Judgment:
 
 
 def judge_response(response: ProviderResponse) -> Judgment:
-    """Judge a complete answer. Only 2xx is a success, and only 410 is final by its status."""
+    """Judge a complete response. Only 2xx is a success, and only 410 is final by its status."""
     wish = response.headers.get(DELIVERY_HEADER, "").strip().lower()
     is_gone = response.status == GONE
     problem = "" if 200 <= response.status < 300 else _describe(response.status)
@@ -66,15 +66,16 @@ def judge_error(error: HubError) -> Judgment:
         return Judgment(problem=str(error))
     if isinstance(error, ConnectFailed):
         return Judgment(problem="Signpost could not connect to the endpoint.")
-    return Judgment(problem="The endpoint did not answer completely in time.")
+    return Judgment(problem="The endpoint did not respond completely in time.")
 
 
 def _describe(status: int) -> str:
     if status == GONE:
-        return "The endpoint answered 410: it no longer exists."
+        return "The endpoint responded with 410: it no longer exists."
+    problem = f"The endpoint responded with {status}."
     if 300 <= status < 400:
-        return f"The endpoint answered {status}. Signpost follows no redirects: enter the new URL."
-    return f"The endpoint answered {status}."
+        return f"{problem} Signpost follows no redirects: enter the new URL."
+    return problem
 
 
 def _excerpt(body: bytes) -> str:

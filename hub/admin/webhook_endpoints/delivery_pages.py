@@ -44,7 +44,7 @@ def send_test_event(endpoint_id: str) -> Any:
             raise
         add_error(form, refusal)
         return _page(endpoint_id, test_form=form), 422
-    flash("Test event queued. Reload this page to see the answer.", "good")
+    flash("Test event queued. Reload this page to see the response.", "good")
     return _to_delivery(endpoint_id, event_id)
 
 

@@ -15,7 +15,7 @@ from hub.models import Source, WebhookEndpoint
 REASONS = {
     "admin": "An admin switched it off.",
     "failures": "It accepted no webhook for 5 days.",
-    "gone": "It answered 410, so it no longer exists.",
+    "gone": "It responded with 410, so it no longer exists.",
     "receiver": "Its app asked Signpost to switch it off.",
     "unreadable": "Its settings cannot be decrypted. Enter and save them again.",
 }

@@ -38,6 +38,6 @@ RECEIVERS = (
         "abort", "", "App gives up one event", 500, headers={"webhook-delivery": "abort-message"}
     ),
     Receiver("disable", "", "App unsubscribes", 200, headers={"webhook-delivery": "disable"}),
-    Receiver("large", "", "App answers with 1 MB", 500),
-    Receiver("slow", "", "App does not answer in time", 200, hangs=60),
+    Receiver("large", "", "App responds with 1 MB", 500),
+    Receiver("slow", "", "App does not respond in time", 200, hangs=60),
 )

@@ -149,7 +149,7 @@ def test_attempts_are_shown_and_one_event_is_resent(
     call(notify)
     path = f"/webhook-endpoints/{endpoint_id}/events/{event_id}"
     page = admin.get(path).text
-    assert "The endpoint answered 500." in page
+    assert "The endpoint responded with 500." in page
     assert "&lt;b&gt;no space left&lt;/b&gt;" in page
     assert event_id in page
     assert "Failing" in admin.get(f"/webhook-endpoints/{endpoint_id}").text
