@@ -7,10 +7,12 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from hub.simulator.mail.server import USERNAME, password_of
 from tests.browser.conftest import Tabs
 from tests.browser.test_pages import assert_page_is_usable
 from tests.live_hub import Hub
 from tests.simulator.conftest import Simulator
+from tests.simulator.test_mail import connect, letter
 from tests.simulator.test_slack_api import section, slack_client
 from tests.simulator.test_slack_button_actions import ACTIONS
 from tests.simulator.test_teams_workflow import card_message, text_block, workflow_path
@@ -21,6 +23,25 @@ from tests.simulator.test_telegram_api import call_ok, inline_keyboard, start_bo
 def simulator(hub: Hub) -> Simulator:
     """Return the simulator of the running hub."""
     return Simulator(hub.folder / "data", int(hub.simulator_bind.rpartition(":")[2]))
+
+
+def test_mail_view_is_accessible_and_shows_an_email(
+    open_page: Tabs, hub: Hub, simulator: Simulator
+) -> None:
+    simulator.mail_port = int(hub.simulator_mail_bind.rpartition(":")[2])
+    with connect(simulator) as client:
+        client.login(USERNAME, password_of(simulator.credentials))
+        client.send_message(letter("viewed@example.com", "<p>Hello</p>"))
+    [email] = simulator.call("GET", "/simulator/mail.json?to=viewed@example.com").json["emails"]
+    page = open_page()
+    page.goto(f"{simulator.url}/simulator/mail?email={email['id']}")
+    expect(page.frame_locator("iframe").get_by_text("Hello")).to_be_visible()
+    expect(page.get_by_role("button", name="Send reply")).to_be_visible()
+    with connect(simulator) as client:
+        client.login(USERNAME, password_of(simulator.credentials))
+        client.send_message(letter("next@example.com", "<p>Hello</p>"))
+    expect(page.locator("#list")).to_contain_text("next@example.com")  # without a reload
+    assert_page_is_usable(page)
 
 
 def test_slack_view_is_accessible_and_shows_a_button_action_live(

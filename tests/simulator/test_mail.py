@@ -16,13 +16,13 @@ def connect(simulator: Simulator) -> smtplib.SMTP:
     return smtplib.SMTP("127.0.0.1", simulator.mail_port, local_hostname="test.example", timeout=10)
 
 
-def letter(to: str) -> EmailMessage:
+def letter(to: str, html: str = "<p>Hello</p><script>alert(1)</script>") -> EmailMessage:
     message = EmailMessage()
     message["From"] = "Acme <documents@acme.example>"
     message["To"] = to
     message["Subject"] = "Please sign <this>"
     message.set_content("Hello")
-    message.add_alternative("<p>Hello</p><script>alert(1)</script>", subtype="html")
+    message.add_alternative(html, subtype="html")
     return message
 
 

@@ -4,7 +4,7 @@ const PACE = 1000; // milliseconds
 const NEAR = 40; // pixels from the end that count as being there
 
 const shown = () => document.querySelector("[data-version]");
-const chat = () => shown().querySelector(".sp-chat, .sp-posts");
+const chat = () => shown().querySelector(".sp-chat, .sp-posts") || shown();
 
 function showNewest() {
   chat().scrollTop = chat().scrollHeight;
