@@ -57,6 +57,18 @@ def submit_set_time_zone(no_script: NoScriptBrowser) -> None:
 
 
 # ── Settings ──────────────────────────────────────────────────────────────────────────────────────
+@form("admin.change_branding")
+def submit_change_branding(no_script: NoScriptBrowser) -> None:
+    no_script.page.goto("/settings/sources/default/branding")
+    no_script.page.get_by_label("Button color").fill("teal")
+    press(no_script.page, "Save changes")
+    expect(no_script.page.locator("#color-error")).not_to_be_empty()
+    no_script.page.get_by_label("Button color").fill("#0f766e")
+    press(no_script.page, "Save changes")
+    no_script.says("Changes saved.")
+    expect(no_script.page.get_by_label("Button color")).to_have_value("#0f766e")
+
+
 @form("admin.add_api_key")
 def submit_add_api_key(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/settings/api-keys")

@@ -14,7 +14,7 @@ from tests.browser.no_script_browser import tabs as tabs
 # imported, they declare the forms
 FORM_MODULES = (account_forms, connection_forms, message_forms, webhook_forms)
 # the first admin's form is used without script by the fixture that everybody here begins with; no
-# integration offers an action yet; the last three are plain forms that need damage or two
+# integration offers an action yet; the next three are plain forms that need damage or two
 # identities, which the tests of their pages make
 ELSEWHERE = {
     "admin.first_admin",
@@ -22,6 +22,7 @@ ELSEWHERE = {
     "admin.confirm_clock",
     "admin.retry_row",
     "admin.separate_contacts",
+    "admin.unsubscribe",  # its link is in an email: tests/admin/contacts/test_unsubscribe.py
 }
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import quote
 
-from tests.fuzz import slack_payloads, telegram_payloads, twilio_payloads
+from tests.fuzz import mail_payloads, slack_payloads, telegram_payloads, twilio_payloads
 from tests.fuzz.random_values import JSON, PREFIX, RandomValues, Webhook
 
 
@@ -25,6 +25,7 @@ class Payloads(RandomValues):
             **{path: partial(twilio_payloads.make_webhook, self, path) for path in twilio},
             "slack/interactions": partial(slack_payloads.make_webhook, self),
             "telegram/{connection}": partial(telegram_payloads.make_webhook, self),
+            "smtp/{connection}": partial(mail_payloads.make_webhook, self),
         }
 
     def make_webhook(self) -> Webhook:
@@ -45,6 +46,7 @@ class Payloads(RandomValues):
             position = self.random.randrange(len(body) + 1)
             body = body[:position] + bytes([self.random.randrange(256)]) + body[position:]
             headers.pop("X-Telegram-Bot-Api-Secret-Token", None)  # it covers no body
+            headers.pop("Authorization", None)  # nor does this
         elif way == "garbage":
             body = self.random.randbytes(self.random.randrange(200))
             headers = {}

@@ -118,6 +118,8 @@ class RandomValues:
     slack: Mapping[str, str]
     telegram: str  # the bot's token
     telegram_slug: str
+    mail_token: str  # of received emails
+    mail_slug: str
     messages: list[str] = field(default_factory=list)  # ids of messages that the hub sent
     buttons: list[str] = field(default_factory=list)  # tokens of buttons that the hub made
 

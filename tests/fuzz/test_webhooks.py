@@ -27,6 +27,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.integrations.slack.integration import Slack
+from hub.integrations.smtp.integration import Smtp
 from hub.integrations.telegram.integration import Telegram
 from hub.messaging.inbox import conversations
 from hub.models import Connection, Contact, ProviderCallback
@@ -67,6 +68,8 @@ def make_payloads(app: Flask) -> Payloads:
     telegram = Telegram.demo_settings(account)
     assert slack is not None
     assert telegram is not None
+    mail = Smtp.demo_settings(account)
+    assert mail is not None
     print(f"FUZZ_SEED={SEED}")
     return Payloads(
         random.Random(SEED),
@@ -77,6 +80,8 @@ def make_payloads(app: Flask) -> Payloads:
         slack,
         telegram["token"],
         "demo-telegram",
+        mail["inbound_token"],
+        "demo-email-over-smtp",
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import email
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.policy import compat32, strict
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.integrations.base import AttachedFile, Button, Outbound
+from hub.integrations.base import AttachedFile, Button, Outbound, WebhookRequest
 from hub.integrations.branding import Branding
 from hub.integrations.smtp import labels
 from hub.integrations.smtp.mime import POLICY, envelope
@@ -30,6 +32,7 @@ SETTINGS = {
     "reply_to": "sender",
     "reply_address": "replies@acme.example",
     "unsubscribe": "reminders",
+    "inbound_token": "a token of received emails",
 }
 TO = "eric@example.com"
 SAMPLE_CODES = [
@@ -47,6 +50,15 @@ SAMPLE_CODES = [
     "certificate",
     "too_many",
 ]
+SIGNS_BODY = False  # a header holds the secret itself
+
+
+def sign(request: WebhookRequest, settings: Mapping[str, Any]) -> WebhookRequest:
+    """Add the token of the connection. The test of the contract uses it."""
+    bearer = f"Bearer {settings['inbound_token']}"
+    return replace(request, headers={**request.headers, "authorization": bearer})
+
+
 SAMPLE_WEBHOOKS = [
     (
         "smtp/{connection}",

@@ -53,6 +53,7 @@ LIMITS = {
     "api_keys.expires_at": "each call: test_messages_api",
     "links.expires_at": "no page leads there yet",
     "throttles.paused_until": "claim: test_rate_limit",
+    "webhook_secrets.expires_at": "signing and the page: tests/endpoints, test_webhook_pages",
 }
 
 
