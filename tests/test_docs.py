@@ -83,9 +83,12 @@ def test_page_without_a_title_is_reported(docs_copy: Path) -> None:
     assert "docs/times.md does not begin with a title" in check_docs(docs_copy)
 
 
-def test_page_missing_on_the_start_page_is_reported(docs_copy: Path) -> None:
+def test_page_missing_on_the_start_page_or_of_an_integration_is_reported(docs_copy: Path) -> None:
     (docs_copy / "docs" / "lost.md").write_text("# Lost\n\nNobody finds this page.\n")
-    assert "docs/lost.md is missing on the start page" in check_docs(docs_copy)
+    (docs_copy / "docs" / "slack.md").unlink()
+    report = check_docs(docs_copy)
+    assert "docs/lost.md is missing on the start page" in report
+    assert "docs/integrations.md links to slack.md, which does not exist. Write it:" in report
 
 
 def test_broken_link_in_the_readme_is_reported(docs_copy: Path) -> None:

@@ -117,6 +117,8 @@ def _fill_secrets(
         ]
         if not changed_names and same_account:
             filled[field.name] = stored[field.name]
+        elif changed_names and set(changed_names) <= set(_removing_fields(form, field)):
+            continue
         elif all(name in entered for name in changed_names):
             # otherwise the field it belongs to was cleared, and the secret is removed too
             label = form[changed_names[0]].label.text if changed_names else "account"
@@ -124,6 +126,17 @@ def _fill_secrets(
                 f"The {label} changed. Enter the {field.label.text} that belongs to it."
             )
     return filled, requested
+
+
+def _removing_fields(form: ConfigForm, secret: SecretField) -> list[str]:
+    """Return the required fields whose change removes a secret that is left blank.
+
+    An optional secret of another server or account is not needed, and a required field cannot be
+    cleared to remove it.
+    """
+    if not secret.flags.optional:
+        return []
+    return [name for name in secret.bound_to if form[name].flags.required]
 
 
 def _as_posted(integration_class: type[Integration], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,6 +152,7 @@ def _mark_stored_secrets(form: ConfigForm, stored: Mapping[str, Any]) -> None:
     for field in form:
         if isinstance(field, SecretField):
             field.stored = bool(stored.get(field.name))
+            field.removed_with = [form[name].label.text for name in _removing_fields(form, field)]
 
 
 def _to_text(value: Any) -> str:

@@ -27,6 +27,8 @@ from hub.lib.provider_http import Exchange, ProviderResponse
 
 # statuses after which the provider may have accepted the message
 UNDECIDED = (408, 425, 500, 502, 503, 504)
+# codes of HTTP statuses that mean the same whether the provider or a proxy wrote the response
+ALWAYS_EXPLAINED = ("http_429", *(f"http_{status}" for status in UNDECIDED))
 TEST_AGAIN = "Wait a minute and test again."
 # a code that may be shown although the table does not contain it; a longer text may be a message
 _PRINTABLE_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,59}")
@@ -78,9 +80,10 @@ class ErrorTable:
 
     `codes` maps the provider's own codes, and `http_<status>` for statuses, to their meaning. It
     adds to the usual entries and replaces those of the same code. A key such as `(400, "general")`
-    is the meaning of a code with that HTTP status only. `docs_url` is the page that explains the
-    codes, and may contain `{code}`. The provider and `docs_url` are those of the class whose
-    `errors` the table is, unless they are given.
+    is the meaning of a code with that HTTP status only. Its error has the code `general_400`, which
+    explains it later. `docs_url` is the page that explains the codes, and may contain `{code}`. The
+    provider and `docs_url` are those of the class whose `errors` the table is, unless they are
+    given.
 
     `credential` is the setting at fault when the provider rejects the credentials.
     `destination` is the setting that names a team's channel: HTTP 404 then pauses the destination.
@@ -88,7 +91,7 @@ class ErrorTable:
     `settings` names the settings that lead to the provider, for a response that a proxy wrote.
     `unknown` is the meaning of codes and statuses that the table does not contain.
     `explains_statuses` is False if each refusal of the provider has a code: a status without one is
-    then from a proxy, and is not explained as the provider's.
+    then from a proxy, and only 429, 408, 425 and 5xx are explained.
     """
 
     def __init__(
@@ -125,11 +128,14 @@ class ErrorTable:
         """Fill the entries, whose sentences name the provider."""
         self.provider = provider
         texts = {code: entry for code, entry in self._own.items() if isinstance(code, str)}
-        statuses = _status_codes(provider, self._credential, self._destination)
-        self.codes: dict[str, ErrorCode] = (statuses if self._explains_statuses else {}) | texts
         self.codes_by_status: dict[tuple[int, str], ErrorCode] = {
             code: entry for code, entry in self._own.items() if isinstance(code, tuple)
         }
+        # a stored code is explained without its HTTP status, so its name contains the status
+        self._provider_codes = {_code_with_status(*key): key[1] for key in self.codes_by_status}
+        texts = dict(zip(self._provider_codes, self.codes_by_status.values(), strict=True)) | texts
+        statuses = _status_codes(provider, self._credential, self._destination)
+        self.codes: dict[str, ErrorCode] = (statuses if self._explains_statuses else {}) | texts
         self._statuses: dict[str, ErrorCode] = statuses | texts
         self._unknown = self._given_unknown or ErrorCode(
             PermanentError,
@@ -157,7 +163,8 @@ class ErrorTable:
         if entry is None:
             return None
         page = "" if entry.from_signpost else entry.url or self._docs_url
-        return Problem(code, entry.text, entry.remedy, page.replace("{code}", code))
+        provider_code = self._provider_codes.get(code, code)
+        return Problem(code, entry.text, entry.remedy, page.replace("{code}", provider_code))
 
     def error(self, code: str, retry_after: float | None = None) -> SendError:
         """Return the error of a code in the table.
@@ -183,7 +190,10 @@ class ErrorTable:
         wait = response.retry_after
         genuine = genuine and (bool(code) or self._explains_statuses)
         status_code = f"http_{status}"
-        entry = self.codes_by_status.get((status, code)) or self.codes.get(code)
+        entry = self.codes.get(code)
+        if (status, code) in self.codes_by_status:
+            entry = self.codes_by_status[status, code]
+            code = _code_with_status(status, code)
         if entry is not None and genuine:
             return entry.new_error(code, wait)
         shown = code if genuine and _PRINTABLE_CODE.fullmatch(code) else status_code
@@ -248,9 +258,10 @@ class ErrorTable:
     def _entry(self, code: str) -> ErrorCode | None:
         if code in self.codes:
             return self.codes[code]
-        return next(
-            (entry for (_, known), entry in self.codes_by_status.items() if known == code), None
-        )
+        if code in ALWAYS_EXPLAINED:
+            return self._statuses[code]
+        meanings = [entry for (_, known), entry in self.codes_by_status.items() if known == code]
+        return meanings[0] if len(meanings) == 1 else None
 
     def _title(self, problem: SendError) -> str:
         if isinstance(problem, Unreachable):
@@ -260,6 +271,11 @@ class ErrorTable:
         if isinstance(problem, OutcomeUnknown):
             return f"The response of {self.provider} could not be read."
         return f"{self.provider} rejected the test."
+
+
+def _code_with_status(status: int, code: str) -> str:
+    """Return the name of a code that means something else with other HTTP statuses."""
+    return f"{code}_{status}"
 
 
 def _status_codes(provider: str, credential: str, destination: str) -> dict[str, ErrorCode]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -38,11 +38,13 @@ class SecretField(PasswordField):
 
     `required` refuses a blank field, and allows 8 to 200 visible ASCII characters. `required_with`
     names a field, such as a user name, that needs the secret. `bound_to` names the fields that it
-    belongs to: if one of them changes, the secret must be entered again.
+    belongs to: if one of them changes, the secret must be entered again. An optional secret is
+    removed instead if it is left blank and only required fields of `bound_to` changed.
     """
 
     # set by the page that shows the form
     stored: bool = False  # whether a value is stored
+    removed_with: Sequence[str] = ()  # labels of fields whose change removes a value left blank
     kept: str = ""  # the value that was entered before, encrypted
 
     def __init__(
@@ -88,8 +90,8 @@ def required_secret(noun: str) -> list[Any]:
 def optional_secret(noun: str) -> list[Any]:
     """Return the validators of a secret that may be missing, such as an access token.
 
-    It has the same characters as a required one. An admin removes it by changing a field of
-    `bound_to`.
+    It has the same characters as a required one. An admin removes it by changing a required field
+    of `bound_to`, or by clearing an optional one, and leaving the secret blank.
     """
     return [Optional(), *_secret_rules(noun, 1)]
 
@@ -109,7 +111,12 @@ class ServerField(StringField):
     """
 
     def __init__(
-        self, label: str = "Server", validators: Any = None, *, default: str = "", **options: Any
+        self,
+        label: str = "Server address",
+        validators: Any = None,
+        *,
+        default: str = "",
+        **options: Any,
     ) -> None:
         example = default or "https://chat.your-company.com"
         options.setdefault("description", f"Such as `{example}`. {PRIVATE_SERVERS}")

@@ -239,7 +239,7 @@ class WebhookEvent:
 
 def read_reference(text: Any) -> dict[str, Any]:
     """Return `message_id` and `attempt` of a `reference` in a webhook, as fields of its event."""
-    match = re.fullmatch(r"(msg_\w{1,60})\.([0-9]{1,5})", str(text), re.ASCII)
+    match = re.fullmatch(r"(msg_[\w-]{1,60})\.([0-9]{1,5})", str(text), re.ASCII)
     return {"message_id": match[1], "attempt": int(match[2])} if match else {}
 
 

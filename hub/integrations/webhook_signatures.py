@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from base64 import b64encode
+from typing import Any
 
 from hub.core.errors import BadWebhook
 
@@ -12,21 +12,31 @@ WRONG = "The signature does not match."
 
 
 def verify_hmac(
-    secret: str, message: bytes | str, given: str, *, algorithm: str = "sha256"
+    secret: str, message: bytes | str, given: Any, *, algorithm: str = "sha256"
 ) -> None:
     """Raise BadWebhook unless `given` is the HMAC of a message, in hexadecimal or base64.
 
-    `algorithm` is a name of hashlib. A prefix such as `sha256=` has to be removed before.
+    `given` may be any value of a webhook. `algorithm` is a name of hashlib. A prefix such as
+    `sha256=` has to be removed before.
     """
-    content = message.encode() if isinstance(message, str) else message
-    digest = hmac.new(secret.encode(), content, getattr(hashlib, algorithm)).digest()
-    is_hexadecimal = hmac.compare_digest(given.lower().encode(), digest.hex().encode())
-    is_base64 = hmac.compare_digest(given.encode(), b64encode(digest))
+    digest = hmac.digest(_to_bytes(secret), _to_bytes(message), algorithm)
+    text = given if isinstance(given, str) else ""
+    is_hexadecimal = hmac.compare_digest(_to_bytes(text.lower()), digest.hex().encode())
+    is_base64 = hmac.compare_digest(_to_bytes(text), b64encode(digest))
     if not secret or not (is_hexadecimal or is_base64):
         raise BadWebhook(WRONG)
 
 
-def verify_secret(secret: str, given: str) -> None:
-    """Raise BadWebhook unless a webhook carries the secret itself, in a header for instance."""
-    if not secret or not hmac.compare_digest(given.encode(), secret.encode()):
+def verify_secret(secret: str, given: Any) -> None:
+    """Raise BadWebhook unless a webhook carries the secret itself, in a header for instance.
+
+    `given` may be any value of a webhook.
+    """
+    text = given if isinstance(given, str) else ""
+    if not secret or not hmac.compare_digest(_to_bytes(text), _to_bytes(secret)):
         raise BadWebhook("The request does not carry the secret.")
+
+
+def _to_bytes(text: bytes | str) -> bytes:
+    """Return a text in UTF-8. JSON may contain half of a surrogate pair, which UTF-8 has not."""
+    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text

@@ -205,6 +205,9 @@ def test_code_is_found_by_status_and_words(status: int, text: str, code: str) ->
 
 def test_status_without_a_code_is_of_a_proxy_if_each_refusal_has_one() -> None:
     assert WORDS.explain("http_401") is None
+    for status in (429, 502):
+        problem = WORDS.explain(WORDS.error_for(ProviderResponse(status, {}, b"")).code)
+        assert problem is not None, f"HTTP {status} means the same of a proxy"
     assert type(WORDS.error_for(ProviderResponse(401, {}, b""))) is Unreachable
     unknown = WORDS.error_for(ProviderResponse(401, {}, b""), "unknown")
     assert (type(unknown), unknown.code) == (PermanentError, "unknown")

@@ -11,8 +11,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
+from hub.db.types import new_id
 from hub.integrations.api import (
     Accepted,
     Address,
@@ -40,7 +43,11 @@ from hub.integrations.api import (
     verify_hmac,
     verify_secret,
 )
+from tests.effort import examples
 from tests.integrations.http_recorder import HttpRecorder, record_requests
+
+# any character, also half of a surrogate pair
+SURROGATES = st.characters(categories=["L", "Cs", "P"])
 
 
 class Fields(ConfigForm):
@@ -154,6 +161,24 @@ def test_secret_is_verified_and_a_blank_one_proves_nothing() -> None:
             verify_secret(secret, signature)
 
 
+@given(
+    st.one_of(st.text(SURROGATES), st.binary()),
+    st.one_of(st.text(SURROGATES), st.none(), st.integers(), st.lists(st.text())),
+)
+@settings(max_examples=examples(50))
+def test_anything_else_is_no_signature_and_no_secret(message: str | bytes, value: Any) -> None:
+    with pytest.raises(BadWebhook):
+        verify_hmac("secret", message, value)
+    with pytest.raises(BadWebhook):
+        verify_secret("a secret", value)
+
+
+def test_text_that_is_not_unicode_can_be_signed() -> None:
+    message = "Anna \ud83e"
+    signature = hmac.new(b"secret", message.encode("utf-8", "surrogatepass"), hashlib.sha256)
+    verify_hmac("secret", message, signature.hexdigest())
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "params"),
     [
@@ -170,8 +195,8 @@ def test_parameters_are_read_as_signed(kind: str, body: bytes, params: dict[str,
 
 
 def test_reference_of_a_message_is_read_again() -> None:
-    message = Outbound(id="msg_1a", attempt=2, to="x", text="Hello")
-    assert read_reference(message.reference) == {"message_id": "msg_1a", "attempt": 2}
+    message = Outbound(id=new_id("msg"), attempt=2, to="x", text="Hello")
+    assert read_reference(message.reference) == {"message_id": message.id, "attempt": 2}
     for wrong in ("", None, "msg_1a", "con_1.1", "msg_1.x", "msg_1.1\n"):
         assert read_reference(wrong) == {}
 

@@ -49,6 +49,8 @@ TABLE = ErrorTable(
         ),
         "http_501": ErrorCode(ConnectionBroken, "It is disabled.", "Enable it."),
         (400, "general"): ErrorCode(DestinationUnavailable, "It failed.", "Look.", sure=False),
+        (400, "mixed"): ErrorCode(PermanentError, "It is too long.", "Shorten it."),
+        (403, "mixed"): ErrorCode(ConnectionBroken, "The key is wrong.", "Enter it.", "token"),
     },
     docs_url="https://docs.pushfox.example",
     credential="token",
@@ -128,6 +130,24 @@ def test_code_has_its_own_wait_scope_and_certainty() -> None:
 def test_code_of_one_status_means_nothing_with_another() -> None:
     assert TABLE.error_for(response(404), "general").code == "http_404"
     assert TABLE.explain("general") is not None
+
+
+def test_code_with_several_meanings_is_explained_by_that_of_its_status() -> None:
+    for status, text, field in ((400, "It is too long.", ""), (403, "The key is wrong.", "token")):
+        error = TABLE.error_for(response(status), "mixed")
+        assert error.code == f"mixed_{status}"
+        explanation = TABLE.explain(error.code)
+        assert explanation is not None
+        assert (explanation.text, TABLE.failed_check(error, []).field) == (text, field)
+    assert TABLE.explain("mixed") is None, "without a status, its meaning is not known"
+    linked = ErrorTable(
+        "Pushfox",
+        {(400, "a"): ErrorCode(PermanentError, "X.", "Y.")},
+        docs_url="https://docs.pushfox.example/{code}",
+    )
+    explanation = linked.explain("a_400")
+    assert explanation is not None
+    assert explanation.url == "https://docs.pushfox.example/a"
 
 
 def test_table_for_a_team_refuses_other_channels() -> None:

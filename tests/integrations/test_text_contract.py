@@ -120,13 +120,23 @@ def own_codes(cls: type[Integration]) -> Mapping[str, ErrorCode]:
 @with_table
 def test_every_code_is_explained_in_sentences(cls: type[Integration]) -> None:
     fields = {field.name for field in cls.Form()} | {""}
-    for code in (*cls.errors.codes, *(code for _, code in cls.errors.codes_by_status)):
+    for code in cls.errors.codes:
         problem = cls.explain(code)
         assert problem is not None
         assert problem.text.endswith("."), code
         assert problem.remedy.endswith("."), code
     for code, entry in cls.errors.codes.items():
         assert entry.field in fields, f"{code} names a setting that does not exist"
+
+
+@with_table
+def test_code_of_one_status_is_explained_by_its_own_entry(cls: type[Integration]) -> None:
+    for (status, code), entry in cls.errors.codes_by_status.items():
+        error = cls.errors.error_for(ProviderResponse(status, {}, b"{}"), code)
+        problem = cls.explain(error.code)
+        assert problem is not None
+        assert (problem.text, problem.remedy) == (entry.text, entry.remedy), code
+        assert cls.errors.failed_check(error, []).field in ("", entry.field)
 
 
 def raised_codes(path: Path) -> Iterator[str]:

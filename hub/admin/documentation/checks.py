@@ -18,6 +18,7 @@ from hub.admin.documentation.rendering import (
 # the path of a source file in text, such as `hub/db/store.py` or `intake/replay.py`
 SOURCE_FILE = re.compile(r"(?:[\w.-]+/)+[\w-]+\.(?:py|md|html|css|txt)")
 SOURCE_FOLDERS = ("", "hub")  # in decision records, a path may begin inside `hub/`
+INTEGRATIONS = "docs/integrations.md"  # the page whose tables list the integrations
 EXAMPLE = "pushfox"  # the example integration of the guide, which does not exist
 
 
@@ -51,9 +52,19 @@ def _broken_links(
     for link in page.links:
         target = rendered.get(link.source)
         if link.source and not (root / link.source).exists():
-            yield f"{source} links to {link.target}, which does not exist."
+            yield f"{source} links to {link.target}, which does not exist.{_hint(source)}"
         elif target and link.anchor and link.anchor not in target.anchors:
             yield f"{source} links to {link.target}, which has no such heading."
+
+
+def _hint(source: str) -> str:
+    """Return how to add a missing page of an integration, to which a generated table links."""
+    if source != INTEGRATIONS:
+        return ""
+    return (
+        " Write it: what an admin sets up, what is reported, and the limits. The other pages of"
+        " that table are examples. Then list it in docs/README.md, under Providers."
+    )
 
 
 def _missing_files(root: Path, source: str, page: Rendered) -> Iterator[str]:

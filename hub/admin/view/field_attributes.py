@@ -36,7 +36,14 @@ def with_error_attributes(field: Field, classes: str) -> dict[str, Any]:
         # browsers ignore `off`, and would fill in the user's own password
         attributes["autocomplete"] = "new-password"
     if getattr(field, "kept", "") or getattr(field, "stored", False):
-        attributes.update(placeholder=TYPED if getattr(field, "kept", "") else KEEP, required=False)
+        attributes.update(placeholder=TYPED if getattr(field, "kept", "") else _keep(field))
+        attributes["required"] = False
     if render_kw.get("mono"):
         attributes["spellcheck"] = "false"
     return attributes | dict.fromkeys((name for name in PAGE_KEYS if name in render_kw), False)
+
+
+def _keep(field: Field) -> str:
+    """Return the hint of a stored secret, which a change of another field may remove."""
+    labels = " or ".join(getattr(field, "removed_with", ()))
+    return f"{KEEP}. A new {labels} removes it" if labels else KEEP

@@ -239,7 +239,8 @@ def _attempt_for(
     if (
         attempt is not None
         and attempt.connection_id in origin.connection_ids
-        and attempt.provider_id in (None, update.provider_id)
+        # a status may name the message only, as the segments of a text have IDs of their own
+        and (not update.provider_id or attempt.provider_id in (None, update.provider_id))
     ):
         owner = by_provider.get((attempt.connection_id, update.provider_id))
         if attempt.provider_id is None and owner is None and update.provider_id:

@@ -246,6 +246,17 @@ def test_provider_id_takes_precedence_over_the_message_in_the_address(
     assert (status(first), status(second)) == ("delivered", "accepted")
 
 
+def test_status_without_a_provider_id_finds_its_message_by_the_reference(
+    connection: Connection, origin: Origin
+) -> None:
+    message_id = send_accepted(connection)
+    named = {"message_id": message_id, "attempt": 1}
+    assert statuses.apply_status(make_update("delivered", "", **named), origin)
+    assert (status(message_id), message(message_id).provider_id) == ("delivered", SID)
+    assert not statuses.apply_status(make_update("read", "SM" + "f" * 32, **named), origin)
+    assert status(message_id) == Status.DELIVERED
+
+
 @pytest.mark.parametrize("named", ["", "msg_nonsense", "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"])
 def test_unknown_provider_id_matches_nothing(
     connection: Connection, origin: Origin, named: str
