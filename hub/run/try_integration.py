@@ -81,6 +81,9 @@ def _send(connection: Integration, trial: Trial, show: Show) -> bool:
         to = connection.clean_address(address)
     except ValueError as problem:
         raise Refused("invalid_address", str(problem)) from None
+    own = connection.destination_of(connection.settings)
+    if own and to != own:
+        show(f"The recipient {to} is not the connection's own destination, {own}.")
     message = Outbound(id=new_id("msg"), attempt=1, to=to, text=trial.text)
     payload = json.dumps(connection.render(message), indent=2, ensure_ascii=False)
     show(f"Payload: {payload}")

@@ -135,7 +135,9 @@ def test_settings_fill_the_form_and_public_values_contain_no_secret(
         return
     form = cls.Form(MultiDict(settings))
     assert form.validate(), form.errors
-    assert settings.keys() | ADDED == {field.name for field in form} | ADDED
+    assert settings.keys() | ADDED == {field.name for field in form} | ADDED, (
+        "SETTINGS needs every field of the form, and no other"
+    )
     assert isinstance(cls.account_of(settings), str)
     assert isinstance(cls.senders_of(settings).default, str)
     secrets = [

@@ -244,6 +244,7 @@ def test_message_created_as_failed_has_the_error_of_its_code(
             403,
             {"ok": False, "description": "Forbidden: bot was kicked from the supergroup chat"},
         ),
+        ("slack webhook", 404, "no_service"),
         ("telegram", 400, {"ok": False, "description": "Bad Request: TOPIC_CLOSED"}),
         ("telegram", 400, {"ok": False, "description": "Bad Request: message thread not found"}),
         ("telegram", 400, {"ok": False, "description": "Bad Request: BRAND_NEW"}),
@@ -262,7 +263,7 @@ def test_error_about_the_team_destination_is_a_destination_error(
     [
         ("twilio", 401, {"code": 20003}),
         ("slack", 200, {"ok": False, "error": "token_revoked"}),
-        ("slack webhook", 404, "no_service"),
+        ("slack webhook", 404, "no_team"),
         ("telegram", 401, {"ok": False, "description": "Unauthorized"}),
         ("teams", 401, {"error": {"code": "DirectApiAuthorizationRequired"}}),
     ],

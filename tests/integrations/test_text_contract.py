@@ -85,8 +85,12 @@ def test_destination_and_sender_are_shown_as_words(cls: type[Integration]) -> No
 @every
 def test_attributes_of_fields_are_known(cls: type[Integration]) -> None:
     for field in cls.Form():
-        for name, value in (field.render_kw or {}).items():
+        options = field.render_kw or {}
+        for name, value in options.items():
             assert_known(field, name, value)
+        assert "legend" in options or "optional" not in options, (
+            f"`optional` of {field.name} is the note beside a legend, which it has not"
+        )
 
 
 def assert_known(field: Field, name: str, value: Any) -> None:
@@ -166,7 +170,9 @@ def test_each_raised_code_is_explained(cls: type[Integration]) -> None:
     is_package = (module.parent / "__init__.py").is_file() and module.parent.name != "integrations"
     for path in sorted(module.parent.glob("*.py")) if is_package else [module]:
         for code in raised_codes(path):
-            assert cls.explain(code) or code in CODES, f"{path.name} raises {code} unexplained"
+            assert cls.explain(code) or code in CODES, (
+                f"{path.name} raises {code} unexplained: add it, with from_signpost = true"
+            )
 
 
 def judges_responses(cls: type[Integration]) -> bool:

@@ -11,6 +11,8 @@ from click.testing import CliRunner, Result
 
 from hub.cli import cli
 from hub.core.errors import Refused
+from hub.integrations.api import Accepted, Outbound, ProviderHttpClient, Status, TeamPosts
+from hub.run import try_integration
 from tests.integrations.http_recorder import HttpRecorder, record_requests
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -79,3 +81,25 @@ def test_unknown_setting_is_refused_by_name(tmp_path: Path, http_recorder: HttpR
     done = run(tmp_path, http_recorder, "-s", "tone=blue")
     assert isinstance(done.exception, Refused)
     assert "has no setting tone. Its settings are account_sid" in str(done.exception)
+
+
+class Push(TeamPosts):
+    """Post to a channel."""
+
+    title = "Push"
+    address_pattern = "[a-z]+"
+    destination_setting = "channel"
+
+    def send(self, message: Outbound) -> Accepted:
+        return Accepted("1", Status.SENT)
+
+    def render(self, message: Outbound) -> dict[str, str]:
+        return {"text": message.text}
+
+
+def test_recipient_that_is_not_the_destination_is_remarked() -> None:
+    connection = Push({"channel": "deals"}, ProviderHttpClient())
+    for to, remarked in (("", False), ("deals", False), ("other", True)):
+        shown: list[str] = []
+        assert try_integration._send(connection, try_integration.Trial({}, to), shown.append)
+        assert ("not the connection's own destination, deals" in " ".join(shown)) is remarked

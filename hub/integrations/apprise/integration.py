@@ -92,7 +92,7 @@ class Apprise(IncomingWebhook):
                 " `gotify.example.com`. A server with a private address, or without https, has to"
                 " be listed in `HUB_HTTP_ALLOW` as well."
             ),
-            render_kw={"optional": "optional", "mono": True},
+            render_kw={"mono": True},
         )
 
     # read from the settings when they are saved

@@ -136,7 +136,7 @@ class SmtpForm(ConfigForm):
             "Often the email address. With OAuth 2.0, the mailbox to send from. Leave empty if the"
             " server needs no sign-in."
         ),
-        render_kw={"optional": "optional", "autocomplete": "off"},
+        render_kw={"autocomplete": "off"},
     )
     password = SecretField(
         "Password",
@@ -145,7 +145,6 @@ class SmtpForm(ConfigForm):
         description=(
             "The password or app password of this user. Stored encrypted and never shown again."
         ),
-        render_kw={"optional": "optional"},
     )
     tenant = StringField(
         "Directory (tenant) ID",
@@ -162,14 +161,13 @@ class SmtpForm(ConfigForm):
             "The app registration needs the application permission `SMTP.SendAsApp`, with admin"
             " consent, and its service principal needs access to the mailbox in Exchange."
         ),
-        render_kw={"optional": "OAuth 2.0 only", "mono": True},
+        render_kw={"mono": True},
     )
     client_secret = SecretField(
         "Client secret",
         [_needed_for(MICROSOFT, "client secret"), Length(max=1000)],
         bound_to=("tenant", "client_id"),
         description="The value of the secret, not its ID. Stored encrypted and never shown again.",
-        render_kw={"optional": "OAuth 2.0 only"},
     )
     service_account = SecretField(
         "Service account key",
@@ -219,7 +217,7 @@ class SmtpForm(ConfigForm):
         [Optional(), validate_address],
         filters=[_strip],
         description="Leave empty to receive replies at the From address.",
-        render_kw={"optional": "optional", "mono": True},
+        render_kw={"mono": True},
     )
     bounce_address = StringField(
         "Return address",
@@ -230,7 +228,7 @@ class SmtpForm(ConfigForm):
             " a `+`, as in `bounces+…@example.com`, so the mailbox has to accept such addresses."
             " Leave empty to send from the From address."
         ),
-        render_kw={"optional": "optional", "mono": True},
+        render_kw={"mono": True},
     )
     imap_host = StringField(
         "Mailbox server",
@@ -255,7 +253,6 @@ class SmtpForm(ConfigForm):
             "Only for a mail server that posts received emails to the webhook URL, with this token"
             " as `Authorization: Bearer`. Stored encrypted and never shown again."
         ),
-        render_kw={"optional": "optional"},
     )
     unsubscribe = SelectField(
         "Unsubscribe link",

@@ -15,6 +15,7 @@ from hub.connections.connection_tests import set_state
 from hub.core.vocabulary import ConnectionState, Role
 from hub.db.engine import db
 from hub.db.store import transaction
+from hub.integrations.twilio.sms import TwilioSms
 from hub.models import Connection, Message
 from tests.admin.connections.connection_pages import (
     NAME,
@@ -311,3 +312,13 @@ def test_settings_form_always_posts_to_the_page_address(
     assert answer.status_code == 422
     [form] = re.findall(r'<form[^>]*id="settings"[^>]*>', answer.text)
     assert f'action="{PAGE}"' in form
+
+
+def test_help_of_a_webhook_may_contain_marks(
+    admin: Browser, stored: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path, method in TwilioSms.webhooks.items():
+        if path != TwilioSms.status_path:
+            function = getattr(TwilioSms, method)
+            monkeypatch.setattr(function, "__doc__", "Replies. Open **Numbers** <there>.")
+    assert "Open <b>Numbers</b> &lt;there&gt;." in admin.get(PAGE).text
