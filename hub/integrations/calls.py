@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 from hub.core.errors import OutcomeUnknown, Unreachable
 from hub.lib.provider_http import (
@@ -36,12 +37,14 @@ def call(
     headers: Mapping[str, str] | None = None,
     body: bytes | str | None = None,
     content: Any = None,
+    form: Mapping[str, Any] | None = None,
     hidden: str = "",
 ) -> ProviderResponse:
     """Make one request to a provider and return its response, whatever the HTTP status.
 
     `provider` is its name in error messages. `content` is sent as JSON in UTF-8 in place of
-    `body`. `hidden` is a secret part of the URL's path, which is not recorded.
+    `body`, and `form` as the fields of a form. `hidden` is a secret part of the URL's path, which
+    is not recorded.
 
     Raises Unreachable if the request did not reach the provider, and OutcomeUnknown if no complete
     response was received.
@@ -51,6 +54,9 @@ def call(
         # not escaped as ASCII, which would triple the size of most alphabets
         body = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
         request_headers.setdefault("Content-Type", "application/json")
+    elif form is not None:
+        body = urlencode(form, errors="replace")
+        request_headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
     with http_errors(provider):
         return http.request(method, url, headers=request_headers, body=body, hidden=hidden)
 

@@ -20,6 +20,10 @@ class ProviderRequests:
     provider: ClassVar[str]  # the company, as the subject of sentences
     errors: ClassVar[ErrorTable] = NO_ERRORS  # the error codes of the provider
     api: ClassVar[Mapping[str, str]] = {}
+    # the field of a JSON response with the provider's error code; "": `code` or `error`
+    code_field: ClassVar[str] = ""
+    # the whole text of a response that confirms a request; "": any
+    accepted_body: ClassVar[str] = ""
 
     settings: dict[str, Any]
     http: ProviderHttpClient
@@ -45,13 +49,14 @@ class ProviderRequests:
         headers: Mapping[str, str] | None = None,
         body: bytes | str | None = None,
         content: Any = None,
+        form: Mapping[str, Any] | None = None,
         hidden: str = "",
     ) -> ProviderResponse:
         """Make one request to the provider and return its response, whatever the HTTP status.
 
         A `url` such as `/v1/messages` is one of `server_url()`. `content` is sent as JSON in place
-        of `body`. `hidden` is a secret part of the URL's path. Raises Unreachable and
-        OutcomeUnknown.
+        of `body`, and `form` as the fields of a form. `hidden` is a secret part of the URL's path.
+        Raises Unreachable and OutcomeUnknown.
         """
         # errors name the product, if their table does
         name = self.provider if self.errors is NO_ERRORS else self.errors.provider
@@ -63,6 +68,7 @@ class ProviderRequests:
             headers={**self.auth_headers(), **(headers or {})},
             body=body,
             content=content,
+            form=form,
             hidden=hidden,
         )
 
@@ -74,11 +80,12 @@ class ProviderRequests:
         headers: Mapping[str, str] | None = None,
         body: bytes | str | None = None,
         content: Any = None,
+        form: Mapping[str, Any] | None = None,
         hidden: str = "",
     ) -> ProviderResponse:
         """Make one request like `call`, and raise the error of `errors` unless it is accepted."""
         response = self.call(
-            method, url, headers=headers, body=body, content=content, hidden=hidden
+            method, url, headers=headers, body=body, content=content, form=form, hidden=hidden
         )
         if not self.accepts(response):
             raise self.refusal(response)
@@ -93,12 +100,14 @@ class ProviderRequests:
     @classmethod
     def accepts(cls, response: ProviderResponse) -> bool:
         """Return whether a response confirms a request: 2xx, and not an HTML page of a proxy."""
-        return 200 <= response.status < 300 and not is_html(response)
+        if not 200 <= response.status < 300 or is_html(response):
+            return False
+        return not cls.accepted_body or response.text.strip() == cls.accepted_body
 
     @classmethod
     def code_of(cls, response: ProviderResponse) -> str:
         """Return the provider's error code in a response, or "" for a response without one."""
-        for name in ("code", "error"):
+        for name in (cls.code_field,) if cls.code_field else ("code", "error"):
             value = response.json.get(name)
             if isinstance(value, str | int) and not isinstance(value, bool):
                 return str(value)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
 
 @dataclass
@@ -40,7 +41,13 @@ class HttpRecorder:
 
     @property
     def bodies(self) -> list[Any]:
+        """Return the JSON of each request."""
         return [json.loads(body) for _, body in self.seen]
+
+    @property
+    def forms(self) -> list[dict[str, str]]:
+        """Return the fields of each request that is a form."""
+        return [dict(parse_qsl(body.decode(), keep_blank_values=True)) for _, body in self.seen]
 
     def answer(self, status: int = 200, content: Any = "", **headers: str) -> None:
         """Set the answer to the next request: `content` as JSON, or a text unchanged."""

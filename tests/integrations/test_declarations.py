@@ -19,6 +19,7 @@ from hub.integrations.api import (
     ErrorTable,
     Inbound,
     Outbound,
+    OutcomeUnknown,
     PermanentError,
     ProviderHttpClient,
     ProviderResponse,
@@ -216,6 +217,27 @@ def test_status_without_a_code_is_of_a_proxy_if_each_refusal_has_one() -> None:
 def test_page_of_a_code_may_contain_it_and_none_explains_codes_of_signpost() -> None:
     pages = [problem.url for code in ("full", "ours") if (problem := WORDS.explain(code))]
     assert pages == ["https://docs.pushfox.example/full", ""]
+
+
+class Hook(Pushfox):
+    """Post to a provider that confirms with a text."""
+
+    accepted_body = "ok"
+    code_field = "id"
+
+
+def test_form_is_sent_and_the_declared_response_judged(http_recorder: HttpRecorder) -> None:
+    http = ProviderHttpClient(allow=[f"127.0.0.1:{http_recorder.port}"])
+    hook = Hook({}, http, {"pushfox": http_recorder.url})
+    for content in ("ok\n", "okay", {"id": "archived", "code": 7}):
+        http_recorder.answer(200, content)
+    hook.request("POST", "/v1/posts", form={"text": "Ä & b", "to": ""})
+    assert http_recorder.forms == [{"text": "Ä & b", "to": ""}]
+    assert http_recorder.headers[0]["content-type"] == "application/x-www-form-urlencoded"
+    with pytest.raises(OutcomeUnknown):
+        hook.request("POST", "/v1/posts", form={})
+    with pytest.raises(DestinationUnavailable):
+        hook.request("POST", "/v1/posts", form={})
 
 
 # ── Webhooks ──────────────────────────────────────────────────────────────────────────────────────

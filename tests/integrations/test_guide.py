@@ -37,10 +37,12 @@ NAMED = {word for code in re.findall(r"`([^`\n]+)`", GUIDE) for word in re.finda
 
 MEMBERS = {**vars(WebhookReceiver), **vars(ProviderRequests), **vars(Integration)}
 ATTRIBUTES = sorted(
-    name
-    for cls in (Integration, WebhookReceiver)
-    for name in vars(cls)["__annotations__"]
-    if not name.startswith("_")
+    {
+        name
+        for cls in (Integration, WebhookReceiver, ProviderRequests)
+        for name, kind in vars(cls)["__annotations__"].items()
+        if not name.startswith("_") and (cls is not ProviderRequests or "ClassVar" in kind)
+    }
 )
 METHODS = sorted(
     name
