@@ -65,6 +65,12 @@ class ImapServer:
                     stream.write(f"{tag} {'NO' if is_refused else 'OK'} done\r\n".encode())
                     stream.flush()
 
+    def stop(self) -> None:
+        """Accept no more connections. To close is not enough while a thread accepts."""
+        with suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
     def replies(self, command: str) -> Iterator[bytes]:
         if command == "CAPABILITY":
             yield b"* CAPABILITY IMAP4rev1\r\n"
@@ -85,7 +91,7 @@ class ImapServer:
 def server() -> Iterator[ImapServer]:
     made = ImapServer()
     yield made
-    made.listener.close()
+    made.stop()
 
 
 def mailbox(server: ImapServer, **changes: Any) -> Smtp:
@@ -125,7 +131,7 @@ def test_wrong_password_and_lost_connection_have_their_errors(server: ImapServer
             mailbox(server, **changes).read_mailbox(print)
         assert problem.value.code.startswith(code)
     assert not any("break" in command for command in server.commands)
-    server.listener.close()
+    server.stop()
     with pytest.raises(TransientError):
         mailbox(server).read_mailbox(print)
 
