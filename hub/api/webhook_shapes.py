@@ -12,7 +12,12 @@ from hub.endpoints.patterns import MAX_PATTERNS
 from hub.endpoints.target_urls import MAX_URL_LENGTH
 from hub.signing.events import Strict
 
-Pattern = Annotated[str, StringConstraints(min_length=1, max_length=80)]
+# names of events or beginnings of them; which ones exist, a pattern cannot say
+Pattern = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=80),
+    Field(json_schema_extra={"format": "event-pattern"}),
+]
 
 
 class WebhookEndpointIn(Strict):
@@ -20,7 +25,7 @@ class WebhookEndpointIn(Strict):
 
     url: Annotated[str, StringConstraints(min_length=1, max_length=MAX_URL_LENGTH)] = Field(
         description="A public https address.",
-        json_schema_extra={"examples": ["https://app.example/hooks"]},
+        json_schema_extra={"examples": ["https://app.example/hooks"], "format": "uri"},
     )
     events: Annotated[list[Pattern], Field(min_length=1, max_length=MAX_PATTERNS)] = Field(
         description="Names of events, or beginnings with a star: `sms_*`, `opted_out`, `*`."

@@ -1,8 +1,7 @@
 """Values for formats that JSON Schema cannot describe, so that Schemathesis posts accepted ones.
 
 Schemathesis loads this module from `schemathesis.toml`. Libraries check the meaning of each format
-in
-the OpenAPI document: libphonenumber, email-validator and the list of time zones.
+in the OpenAPI document: libphonenumber, email-validator and the list of time zones.
 """
 
 from __future__ import annotations
@@ -38,6 +37,10 @@ addresses = st.builds(
 )
 schemathesis.openapi.format("uri", addresses)
 schemathesis.openapi.format("phone-or-email", st.one_of(phones, emails))
+# names of events that every hub reports, and beginnings that match one
+schemathesis.openapi.format(
+    "event-pattern", st.sampled_from(["*", "opted_out", "opted_*", "sms_delivered", "sms_*"])
+)
 schemathesis.openapi.format("time-zone", st.sampled_from(sorted(available_timezones())))
 # letters, digits and signs of every script; a slash stands between two of them
 IDENTIFIERS = st.text(
