@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 
-def install_packages(folder: Path, config: pytest.Config) -> Path:
+def install_packages(folder: Path, request: pytest.FixtureRequest) -> Path:
     """Copy a folder to the cache of pytest, install its packages, and return the copy.
 
-    Skips the test where Node is missing, or where no registry can be reached.
+    Without a cache, the packages are installed for this test only. Skips the test where Node is
+    missing, or where no registry can be reached.
     """
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("Node is not installed")
-    cache = getattr(config, "cache", None)
-    if cache is None:
-        pytest.skip("The cache of pytest is switched off")
-    copy = Path(cache.mkdir("npm")) / folder.name
+    cache: pytest.Cache | None = getattr(request.config, "cache", None)
+    parent = cache.mkdir("npm") if cache else request.getfixturevalue("tmp_path")
+    copy = parent / folder.name
     shutil.copytree(folder, copy, dirs_exist_ok=True)
     if not (copy / "node_modules").is_dir():
         command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--no-package-lock"]

@@ -15,11 +15,11 @@ from flask import Flask
 
 from tests.conftest import config_of, free_port
 from tests.endpoints.receivers import Received, add_endpoint, notify, receiving, report
-from tests.examples.node_packages import install_packages
 from tests.hub_fixtures import SigningApp
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import served as served
 from tests.hub_fixtures import signing_app as signing_app
+from tests.npm_packages import install_packages
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 WORKFLOW = json.loads((EXAMPLES / "n8n" / "signpost-webhooks.json").read_text())

@@ -22,8 +22,8 @@ from hub.endpoints import endpoints
 from hub.models import WebhookSecret
 from tests.conftest import free_port, wait_until
 from tests.endpoints.receivers import add_endpoint, notify, report, states
-from tests.examples.node_packages import install_packages
 from tests.hub_fixtures import hub_demo as hub_demo
+from tests.npm_packages import install_packages
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PORT = free_port()

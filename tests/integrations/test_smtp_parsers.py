@@ -64,7 +64,7 @@ def test_python_reads_every_alphabet_strictly(name: str) -> None:
 
 
 def test_node_parsers_read_every_alphabet(request: pytest.FixtureRequest) -> None:
-    folder = install_packages(FOLDER, request.config)
+    folder = install_packages(FOLDER, request)
     raw = json.dumps([b64encode(letter(name)).decode() for name in ALPHABETS])
     ran = subprocess.run(
         ["node", "parse.mjs"], cwd=folder, input=raw, capture_output=True, text=True, timeout=60
