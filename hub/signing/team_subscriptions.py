@@ -31,6 +31,18 @@ def posted_events(connection_id: str) -> list[EventType]:
     return [event_type for event_type in EventType if event_type in enabled]
 
 
+def disabled_connection_titles(event_type: str) -> list[str]:
+    """Return the titles of connections that would post an event if they were enabled."""
+    query = (
+        select(Connection)
+        .join(RouteStep, RouteStep.connection_id == Connection.id)
+        .join(Route)
+        .where(Route.event_type == event_type, Route.enabled, Connection.archived_at.is_(None))
+        .order_by(Connection.title)
+    )
+    return [row.title for row in db.session.scalars(query).unique() if not row.enabled]
+
+
 @transaction
 def save_subscriptions(connection_id: str, event_names: Collection[str]) -> None:
     """Set the events that a connection posts. Raises Conflict when it has no destination."""

@@ -60,7 +60,7 @@ def _tiles(day: DailyStats) -> list[dict[str, Any]]:
         _tile(
             "Delivered",
             percent(arrived, arrived + failed),
-            f"{number(arrived)} of {number(arrived + failed)} finished messages",
+            f"{number(arrived)} of {number(arrived + failed)} with a final status",
         ),
         _median_tile(sorted(chain.from_iterable(day.seconds.values())), arrived),
         _tile("Failed", number(failed), f"Includes undelivered and expired messages.{blocked}"),
@@ -76,7 +76,7 @@ def _median_tile(seconds: list[float], arrived: int) -> dict[str, Any]:
         return _tile("Median time", "–", "Nothing delivered yet")
     percentile_95 = seconds[int(len(seconds) * 0.95)] if len(seconds) > 1 else seconds[0]
     newest = f" (the newest {number(len(seconds))})" if len(seconds) < arrived else ""
-    text = f"From queued to delivered. 95% take less than {duration(percentile_95)}{newest}."
+    text = f"Queued to delivered. 95% take less than {duration(percentile_95)}{newest}."
     return _tile("Median time", duration(median(seconds)), text)
 
 

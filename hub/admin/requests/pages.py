@@ -28,7 +28,7 @@ from hub.messaging.contacts.opt_out_status import OptOut
 from hub.messaging.state import unreadable_rows
 from hub.messaging.track import message_queries
 from hub.models import Event, Message, Signer, SigningRequest, Source
-from hub.signing import chat_invitations, reminders
+from hub.signing import chat_invitations, reminders, team_subscriptions
 from hub.signing.chat_invitations import Invitation
 
 FILTERS = (("", "All"), *((state.value, state.value.capitalize()) for state in RequestState))
@@ -283,14 +283,19 @@ def _skipped(row: SigningRequest) -> dict[str, list[str]]:
             continue
         for item in reversed(refusals):
             if item["reason"] in REASONS:
-                title = MESSAGE_TITLES.get(event.type, event.type)
-                sentence = _skipped_sentence(title, item)
-                skipped.setdefault(item["signer"], []).insert(0, sentence)
+                sentence = _skipped_sentence(event.type, item)
+                sentences = skipped.setdefault(item["signer"], [])
+                if sentence not in sentences:
+                    sentences.insert(0, sentence)
     return skipped
 
 
-def _skipped_sentence(title: str, item: dict[str, str]) -> str:
+def _skipped_sentence(event_type: str, item: dict[str, str]) -> str:
     """Return why a message was not sent, with its channel and the next step."""
+    if item["reason"] == "connection_off":
+        titles = team_subscriptions.disabled_connection_titles(event_type)
+        return f"Not posted to {', '.join(titles) or 'the team'}: not enabled."
+    title = MESSAGE_TITLES.get(event_type, event_type)
     channel = channel_title(item["step"])
     if item["reason"] == "no_address" and item["step"] in ADDRESS_TITLES:
         address = ADDRESS_TITLES[Channel(item["step"])]

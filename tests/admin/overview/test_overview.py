@@ -57,7 +57,7 @@ def test_last_day_is_counted_by_status_hour_and_channel(app: Flask, admin: Brows
     assert sorted(map(round, day.seconds["sms"])) == [2, 4, 6, 8]
     page = page_text(admin.get("/").text)
     assert "Messages in 24 hours 8 1 in progress" in page
-    assert "4 of 6 finished messages" in page
+    assert "4 of 6 with a final status" in page
     assert "Median time 5 s" in page
     assert "the newest" not in page
     assert "Includes undelivered and expired messages. 1 more were blocked." in page
@@ -76,4 +76,4 @@ def test_busy_day_shows_delivery_times_of_the_newest_messages(
     page = page_text(admin.get("/").text)
     assert "Median time 3" in page
     assert "(the newest 2)" in page
-    assert "3 of 3 finished messages" in page
+    assert "3 of 3 with a final status" in page

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from hub.core.vocabulary import RequestState, Role, SignerState, Status
+from hub.core.vocabulary import ConnectionState, RequestState, Role, SignerState, Status
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
@@ -30,7 +30,13 @@ from tests.admin.connections.team_pages import signer as signer
 from tests.conftest import Browser
 from tests.fake_provider import FakeProvider
 from tests.fake_provider import fake_provider as fake_provider
-from tests.hub_fixtures import deliver, event_body, signer_body, source_id
+from tests.hub_fixtures import (
+    deliver,
+    event_body,
+    set_connection_state,
+    signer_body,
+    source_id,
+)
 from tests.team_connections import accept_post
 
 
@@ -40,6 +46,23 @@ def test_request_lists_its_team_posts(
     page = text_of(browser_for(Role.VIEWER).get(f"/requests/{request_id}"))
     assert "Posted to the team" in page
     assert 'Acme HR sent "Employment Agreement" to Eric for signature.' in page
+
+
+def test_team_that_was_not_notified_is_named_with_the_reason(
+    connect_team: ConnectTeam, run_in_app: RunInApp[Any], browser_for: Callable[..., Browser]
+) -> None:
+    connection = connect_team("W1")
+
+    def post_while_disabled() -> str:
+        set_connection_state(connection.id, ConnectionState.DISABLED)
+        for name in ("e1", "e2"):
+            event = event_body(signers=[signer_body("Eric")], id=name)
+            accept.accept_event(EventIn.model_validate(event), source_id(), test=True)
+        return db.session.scalars(select(SigningRequest.id)).one()
+
+    path = f"/requests/{run_in_app(post_while_disabled)}"
+    page = text_of(browser_for(Role.VIEWER).get(path))
+    assert page.count("Not posted to Team W1: not enabled.") == 1
 
 
 def test_signer_is_reminded_snoozed_and_unsnoozed(
