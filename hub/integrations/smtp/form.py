@@ -95,7 +95,7 @@ class SmtpForm(ConfigForm):
             "The name of the server for outgoing mail, as your mail provider documents it. Example:"
             " `smtp.office365.com`."
         ),
-        render_kw={"legend": "Server", "mono": True},
+        render_kw={"legend": "Outgoing mail", "mono": True},
     )
     encryption = SelectField(
         "Encryption",
@@ -116,7 +116,7 @@ class SmtpForm(ConfigForm):
         render_kw={"half": True, "inputmode": "numeric"},
     )
     sign_in = SelectField(
-        "Sign-in",
+        "Method",
         choices={
             PASSWORD: "Password, or none",
             MICROSOFT: "OAuth 2.0 of Microsoft 365",
@@ -203,8 +203,8 @@ class SmtpForm(ConfigForm):
     reply_to = SelectField(
         "Replies go to",
         choices={
-            REPLY_TO_ADDRESS: "the reply address",
-            REPLY_TO_SENDER: "the sender of the signing request",
+            REPLY_TO_ADDRESS: "The reply address",
+            REPLY_TO_SENDER: "The sender of the signing request",
         },
         default=REPLY_TO_ADDRESS,
         description=(
@@ -257,9 +257,9 @@ class SmtpForm(ConfigForm):
     unsubscribe = SelectField(
         "Unsubscribe link",
         choices={
-            UNSUBSCRIBE_REMINDERS: "in reminders",
-            UNSUBSCRIBE_ALL: "in all messages",
-            UNSUBSCRIBE_NEVER: "never",
+            UNSUBSCRIBE_REMINDERS: "In reminders",
+            UNSUBSCRIBE_ALL: "In all messages",
+            UNSUBSCRIBE_NEVER: "Never",
         },
         default=UNSUBSCRIBE_REMINDERS,
         description=(
