@@ -79,10 +79,10 @@ def test_workflow_verifies_webhooks(hub_demo: Flask) -> None:
 def test_nodes_of_the_workflow_are_connected() -> None:
     names = {node["name"] for node in WORKFLOW["nodes"]}
     outputs = [
-        one["node"]
-        for outlets in WORKFLOW["connections"].values()
-        for outlet in outlets["main"]
-        for one in outlet
+        connection["node"]
+        for node_connections in WORKFLOW["connections"].values()
+        for branch in node_connections["main"]
+        for connection in branch
     ]
     assert names == {"Webhook", *outputs}
     assert WORKFLOW["connections"].keys() <= names

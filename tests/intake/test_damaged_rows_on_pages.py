@@ -82,7 +82,8 @@ def test_damaged_connection_does_not_prevent_accepting_events(
     hub_demo: Flask, signing_app: SigningApp, column: str
 ) -> None:
     other_connections = "slug <> 'demo-sms'"
-    run(f"UPDATE connections SET {column} = 'garbage' WHERE {other_connections}")  # noqa: S608 - our own table
+    damage = f"UPDATE connections SET {column} = 'garbage'"  # noqa: S608 - our own table
+    run(f"{damage} WHERE {other_connections}")
     answer = signing_app.post("/events", event_body(signers=[signer_body("Eric", ERIC)]))
     assert answer.status_code == 202
     assert [message["channel"] for message in json_of(answer)["messages"]] == ["sms"]

@@ -277,7 +277,8 @@ def test_two_forms_of_one_number_are_merged(hub_demo: Flask, connection: Connect
         "America/Mexico_City",
     )
     for model in (Message, Consent, InboundMessage):
-        assert set(db.session.scalars(select(model.contact_id))) == {kept_contact.id}  # type: ignore[attr-defined]
+        contact_ids = select(model.contact_id)  # type: ignore[attr-defined]
+        assert set(db.session.scalars(contact_ids)) == {kept_contact.id}
         assert count(model) == 2
     [conversation] = db.session.scalars(select(Conversation))
     assert (conversation.contact_id, conversation.unread, conversation.last_at) == (

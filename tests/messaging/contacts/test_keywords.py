@@ -108,14 +108,16 @@ def test_keyword_is_recognized_in_any_notation(keyword: str, kind: Keyword, type
 def test_opt_out_is_recognized_with_any_decoration(
     keyword: str, before: str, after: str, case: object
 ) -> None:
-    assert recognize_keyword(before + case(keyword) + after) == Keyword.STOP  # type: ignore[operator]
+    text = before + case(keyword) + after  # type: ignore[operator]
+    assert recognize_keyword(text) == Keyword.STOP
 
 
 @given(st.sampled_from(HELPING), decoration(), decoration(), letter_case())
 def test_help_request_is_recognized_with_any_decoration(
     keyword: str, before: str, after: str, case: object
 ) -> None:
-    assert recognize_keyword(before + case(keyword) + after) == Keyword.HELP  # type: ignore[operator]
+    text = before + case(keyword) + after  # type: ignore[operator]
+    assert recognize_keyword(text) == Keyword.HELP
 
 
 @given(

@@ -206,7 +206,8 @@ def test_suppression_applies_to_its_scope(
     fake_chat: Connection, scope_fields: dict[str, str], refused: bool
 ) -> None:
     message_id = queue_message()
-    _suppress(message(message_id).contact.address_key, **{"test": True, **scope_fields})  # type: ignore[arg-type]
+    address_key = message(message_id).contact.address_key
+    _suppress(address_key, **{"test": True, **scope_fields})  # type: ignore[arg-type]
     assert bool(claim(fake_chat, 1)) is not refused
     second_message = queue_message(text="and at planning too")
     assert (status(second_message) == "suppressed") is refused
