@@ -102,7 +102,7 @@ def describe_routes_using(connection_id: str) -> list[str]:
     routes = db.session.execute(
         select(Route.event_type, Route.audience)
         .join(RouteStep)
-        .where(RouteStep.connection_id == connection_id)
+        .where(RouteStep.connection_id == connection_id, Route.replaced_at.is_(None))
         .distinct()
     )
     return [f"{event_type} to {audience}" for event_type, audience in routes]

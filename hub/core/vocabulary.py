@@ -161,13 +161,42 @@ class EventType(DescribedEnum):
 
 
 class Audience(DescribedEnum):
-    """The recipients that a route notifies of an event."""
+    """The recipients that a route notifies. Who belongs to an audience depends on the event."""
 
-    SIGNERS = "signers", "every signer of the request"
-    PENDING = "pending", "the signers who have not signed"
-    ACTOR = "actor", "the signer whom the event is about"
-    OTHERS = "others", "the signers whom the event is not about"
+    SIGNER = "signer", "the signer whom the event is about, or the signers it asks to sign"
+    OTHERS = "others", "the other signers"
+    SENDER = "sender", "the sender of the document"
+    OBSERVERS = "observers", "the observers of the request, who receive copies"
     TEAM = "team", "the team that reads the destination of a connection"
+
+
+class PersonRole(DescribedEnum):
+    """The part of a person in a signing request."""
+
+    SIGNER = "signer", "is asked to sign"
+    OBSERVER = "observer", "receives copies"
+    SENDER = "sender", "sent the document"
+
+    @classmethod
+    def read(cls, stored: str) -> PersonRole:
+        """Return a stored role. A person with an unknown role is never asked to sign."""
+        return cls(stored) if stored in cls._value2member_map_ else cls.OBSERVER
+
+
+class Connective(DescribedEnum):
+    """The relation of a step of a route to the steps before it."""
+
+    ALSO = "also", "always, beside the steps before it"
+    OTHERWISE = "otherwise", "only if the step before it does not reach its goal"
+
+
+class Goal(DescribedEnum):
+    """The goal of a message. If it is not reached, the next step follows."""
+
+    SENT = "sent", "the provider accepted the message"
+    DELIVERED = "delivered", "the message was delivered"
+    READ = "read", "the recipient opened the message"
+    OPENED = "opened", "the recipient opened the document"
 
 
 class RequestState(DescribedEnum):

@@ -234,6 +234,19 @@ class Details(TypeDecorator[dict[str, Any]]):
         return read
 
 
+class OptionalDetails(Details):
+    """A JSON object or NULL. A damaged value is read as {"details": "cannot be read"}."""
+
+    cache_ok = True
+
+    def __init__(self) -> None:
+        super().__init__(none_as_null=True)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        read = super().result_processor(dialect, coltype)
+        return lambda value: None if value is None else read(value)
+
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # stored times from the first up to, but excluding, the last can be read
 FIRST_TIME = datetime(1900, 1, 1, tzinfo=UTC)

@@ -5,6 +5,7 @@ events              the schema of an event as signing apps post it
 identifiers         the IDs that signing apps give to requests, signers and events
 requests            apply an event to a request and its signers
 signing_batch       a request and its signers, as one transaction reads and changes them
+message_texts       the texts and drafts of an event's messages
 planning            the routes, connections and signers that planning an event needs
 defaults            the routes and texts that Signpost installs
 reminders           remind signers, and snooze reminders

@@ -18,7 +18,7 @@ from hub.models import Route, RouteStep, Template, TemplateVersion
 SHIPPED = (
     (
         EventType.SENT,
-        Audience.SIGNERS,
+        Audience.SIGNER,
         "request_sent",
         (
             'You\'ve been sent "{{ title }}" by {{ sender }}. Please review & sign{% if link %}: {{'
@@ -37,13 +37,13 @@ SHIPPED = (
     ),
     (
         EventType.SIGNED,
-        Audience.ACTOR,
+        Audience.SIGNER,
         "request_signed_actor",
         'Your signature on "{{ title }}" has been recorded.',
     ),
     (
         EventType.COMPLETED,
-        Audience.SIGNERS,
+        Audience.SIGNER,
         "request_completed",
         (
             '"{{ title }}" has been accepted by all parties.'
@@ -52,7 +52,7 @@ SHIPPED = (
     ),
     (
         EventType.REMINDER,
-        Audience.PENDING,
+        Audience.SIGNER,
         "request_reminder",
         (
             'Reminder: "{{ title }}" is waiting for your signature{% if link %}: {{ link }}{% else'
@@ -160,7 +160,10 @@ def _add_template(
 
 def _add_route(event_type: EventType, audience: Audience, name: str) -> None:
     same = select(Route.id).where(
-        Route.event_type == event_type, Route.audience == audience, Route.source_id.is_(None)
+        Route.event_type == event_type,
+        Route.audience == audience,
+        Route.source_id.is_(None),
+        Route.replaced_at.is_(None),
     )
     if db.session.scalar(same) is None:
         route = Route(id=new_id("rte"), event_type=event_type.value, audience=audience.value)

@@ -8,7 +8,7 @@ from sqlalchemy import and_, bindparam, or_, select
 
 from hub import integrations
 from hub.core.errors import NotFound
-from hub.core.vocabulary import Address, Audience, EventType
+from hub.core.vocabulary import Address, Audience, EventType, SignerState
 from hub.db.compiled_sql import Statement
 from hub.db.store import read
 from hub.db.types import now
@@ -48,42 +48,106 @@ def build_candidate(connection: ConnectionInfo) -> plan.Candidate:
 def read_routes(event_type: EventType, source_id: str, *, test: bool) -> list[plan.Route]:
     """Return the routes of an event for a source.
 
-    A source's own routes replace the general ones, separately for signers and for a team.
+    A source's own route replaces the general route for the same audience. If it is disabled, the
+    source notifies nobody of this audience.
     """
     rows = read(_ROUTES, event_type=event_type.value, source=source_id, test=test)
-    own_kinds = {_is_for_team(audience) for _, owner, audience, *_ in rows if owner}
-    steps: dict[tuple[str, str], list[plan.Step]] = {}
-    for route_id, owner, audience, step_id, channel, template, connection_id in rows:
-        if bool(owner) == (_is_for_team(audience) in own_kinds):
-            steps.setdefault((route_id, audience), []).append(
-                plan.Step(step_id, channel, template, connection_id)
+    own = {row[_AUDIENCE] for row in rows if row[_OWNER]}
+    routes: dict[str, plan.Route] = {}
+    steps: dict[str, list[plan.Step]] = {}
+    for route_id, owner, audience, enabled, version, continues, missing, *step in rows:
+        if not enabled or bool(owner) != (audience in own):
+            continue
+        if route_id not in routes:
+            routes[route_id] = plan.Route(
+                audience,
+                steps.setdefault(route_id, []),
+                id=route_id,
+                version=version,
+                continue_after_opt_out=continues,
+                paid_when_missing=missing,
             )
-    return [plan.Route(audience, route_steps) for (_, audience), route_steps in steps.items()]
+        if step[0]:
+            steps[route_id].append(_build_step(*step))
+    return list(routes.values())
 
 
-def _is_for_team(audience: str) -> bool:
-    return audience == Audience.TEAM
+def read_legacy_step_ids(event_type: EventType, source_id: str) -> list[str]:
+    """Return the steps by which version 0.2.0 notified people of an event."""
+    rows = read(_LEGACY_STEPS, event_type=event_type.value, source=source_id)
+    return [step_id for (step_id,) in rows]
 
 
+_LEGACY_STEPS = Statement(
+    select(RouteStep.id)
+    .join(Route)
+    .where(
+        Route.event_type == bindparam("event_type"),
+        or_(Route.source_id.is_(None), Route.source_id == bindparam("source")),
+        Route.audience != Audience.TEAM,
+        RouteStep.legacy,
+    )
+)
+
+
+def _build_step(
+    step_id: str,
+    channel: str,
+    template: str,
+    connection_id: str | None,
+    position: int,
+    connective: str,
+    goal: str | None,
+    wait_minutes: int | None,
+    legacy: bool,
+) -> plan.Step:
+    return plan.Step(
+        step_id,
+        channel,
+        template,
+        connection_id,
+        position=position,
+        connective=connective,
+        goal=goal,
+        wait_minutes=wait_minutes,
+        legacy=legacy,
+    )
+
+
+_OWNER = 1
+_AUDIENCE = 2
 _ROUTES = Statement(
     select(
         Route.id,
         Route.source_id,
         Route.audience,
+        Route.enabled,
+        Route.version,
+        Route.continue_after_opt_out,
+        Route.paid_when_missing,
         RouteStep.id,
         RouteStep.channel,
         RouteStep.template,
         RouteStep.connection_id,
+        RouteStep.position,
+        RouteStep.connective,
+        RouteStep.goal,
+        RouteStep.wait_minutes,
+        RouteStep.legacy,
     )
-    .join(RouteStep, RouteStep.route_id == Route.id)
+    .outerjoin(RouteStep, RouteStep.route_id == Route.id)
     .outerjoin(Connection, Connection.id == RouteStep.connection_id)
     .where(
         Route.event_type == bindparam("event_type"),
-        Route.enabled,
+        Route.replaced_at.is_(None),
         or_(Route.source_id.is_(None), Route.source_id == bindparam("source")),
         or_(
             Route.audience != Audience.TEAM,
-            and_(Connection.test == bindparam("test"), Connection.archived_at.is_(None)),
+            and_(
+                Route.enabled,
+                Connection.test == bindparam("test"),
+                Connection.archived_at.is_(None),
+            ),
         ),
     )
     .order_by(Route.id, RouteStep.position)
@@ -122,6 +186,7 @@ def _person(signer: SignerRecord, linked: dict[str, str]) -> plan.Person:
         id=signer.id,
         external_id=signer.external_id,
         has_not_signed=signer.has_not_signed,
+        has_signed=signer.state == SignerState.SIGNED,
         snoozed=signer.snoozed_until is not None and signer.snoozed_until > now(),
         addresses=_addresses(signer),
         send_to={

@@ -14,8 +14,9 @@ from hub.messaging.compose import cancellation
 from hub.models import Signer
 from hub.shared import audit
 from hub.signing import planning, signing_batch, team_posts
-from hub.signing.accept import EventRecord, notify
+from hub.signing.accept import notify
 from hub.signing.cards import card_time, signer_name
+from hub.signing.message_texts import EventRecord
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 SNOOZED_FOR = timedelta(days=1)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 import uuid
-from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import flask_migrate
-import psycopg
-import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
-from sqlalchemy import Column, MetaData, Table, func, inspect, make_url, select
+from sqlalchemy import Column, MetaData, Table, func, inspect, select
 from sqlalchemy import Connection as SqlConnection
 
 from hub.db import engine
@@ -23,41 +18,7 @@ from hub.db.engine import Base, db
 from hub.db.types import now
 from hub.models import Route, Source, Template
 from hub.run import up
-from tests.conftest import POSTGRES, make_app
-
-
-@pytest.fixture
-def empty_app(tmp_path: Path, secret_keys: dict[str, str], queue_url: str) -> Iterator[Flask]:
-    """Return an application with an empty database."""
-    environ = {"HUB_DATA_DIR": str(tmp_path / "data"), "HUB_REDIS_URL": queue_url, **secret_keys}
-    if not POSTGRES:
-        app = make_app(environ)
-        with app.app_context():
-            yield app
-            _close(app)
-        return
-    name = f"hub_{secrets.token_hex(6)}"
-    server = make_url(POSTGRES)
-    url = server.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    app = make_app(
-        {
-            **environ,
-            "HUB_DATABASE_URL": server.set(database=name).render_as_string(hide_password=False),
-        }
-    )
-    with app.app_context():
-        yield app
-        _close(app)
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _close(app: Flask) -> None:
-    db.session.remove()
-    db.engine.dispose()
-    app.extensions["hub.waker"].redis.close()
+from tests.conftest import POSTGRES
 
 
 def test_migrated_empty_database_matches_the_models(empty_app: Flask) -> None:

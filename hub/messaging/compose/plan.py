@@ -6,10 +6,11 @@ These functions are pure: they read and write nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hub.core.vocabulary import Address, Audience, Channel
+from hub.core.vocabulary import Address, Audience, Channel, Connective, EventType, PersonRole
+from hub.messaging.compose.audiences import members
 from hub.models import ConnectionInfo
 
 PHONE_CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
@@ -18,11 +19,15 @@ PERSONAL_CHANNELS = (*PHONE_CHANNELS, Channel.EMAIL)  # those that a step to a p
 
 @dataclass(frozen=True)
 class Person:
-    """A signer as planning needs one."""
+    """A signer, observer or sender as planning needs one."""
 
     id: str  # sgn_…
     external_id: str
     has_not_signed: bool  # has not signed yet
+    has_signed: bool = field(default=False, kw_only=True)
+    role: str = field(default=PersonRole.SIGNER.value, kw_only=True)
+    has_turn: bool = field(default=True, kw_only=True)  # false: other signers sign first
+    was_invited: bool = field(default=True, kw_only=True)
     snoozed: bool = field(default=False, kw_only=True)
     addresses: Mapping[str, str]  # kind → address
     # kind → False if the source excluded it
@@ -41,14 +46,44 @@ class Step:
     channel: str
     template: str
     connection_id: str | None = None
+    position: int = field(default=1, kw_only=True)
+    connective: str = field(default=Connective.ALSO.value, kw_only=True)
+    # what the step before must achieve, and how long it has; None: only a failure moves on
+    goal: str | None = field(default=None, kw_only=True)
+    wait_minutes: int | None = field(default=None, kw_only=True)
+    legacy: bool = field(default=False, kw_only=True)  # it was stored by version 0.2.0
 
 
 @dataclass(frozen=True)
 class Route:
-    """A route: the people to notify, and the steps."""
+    """A version of a route: the people to notify, and the steps."""
 
     audience: str
     steps: Sequence[Step]
+    id: str = field(default="", kw_only=True)
+    version: int = field(default=1, kw_only=True)
+    continue_after_opt_out: bool = field(default=False, kw_only=True)
+    # paid channels are used only while at most so many signatures are missing; None: always
+    paid_when_missing: int | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True)
+class PlannedEvent:
+    """An event and the state of its request, as planning needs them."""
+
+    type: EventType
+    actor: str = ""  # the ID of the signer whom the event is about
+    closed: bool = False  # the request is completed, declined, expired or canceled
+    expired: bool = False  # the time to sign has ended
+
+    @property
+    def reason_ended(self) -> str:
+        """The reason why nobody is asked to sign, or ''."""
+        if not self.type.asks_to_sign:
+            return ""
+        if self.closed:
+            return "request_closed"
+        return "request_expired" if self.expired else ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +106,7 @@ class PlannedMessage:
     candidate: Candidate
     to: str
     kind: str  # of the address
+    audience: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,6 +144,7 @@ REASONS = {
     ),
     "bad_address": "This channel cannot send to this kind of address.",
     "already_signed": "The signer has already signed or declined.",
+    "not_their_turn": "Other signers sign first.",
     "request_closed": "The request is completed, declined, expired or canceled.",
     "request_expired": "The request has expired.",
     "snoozed": "Reminders to this signer are snoozed.",
@@ -120,49 +157,28 @@ def plan_messages(
     routes: Iterable[Route],
     people: Sequence[Person],
     candidates: Sequence[Candidate],
-    *,
-    actor: str = "",
-    asks_to_sign: bool = False,
-    closed: bool = False,
-    expired: bool = False,
-    reminds: bool = False,
+    event: PlannedEvent,
 ) -> tuple[list[PlannedMessage], list[SkippedStep]]:
-    """Decide which signers an event notifies, and over which connections.
-
-    `actor` is the ID of the signer that the event is about. `asks_to_sign` skips signers who have
-    nothing to sign, and all of them if the request is `closed` or `expired`. `reminds` skips
-    snoozed signers.
-    """
-    ended = _reason_ended(closed=closed, expired=expired)
+    """Decide whom an event notifies, and over which connections."""
     planned: list[PlannedMessage] = []
     skipped: list[SkippedStep] = []
     for route in routes:
-        if route.audience == Audience.TEAM:
-            continue
-        for person in _audience(route.audience, people, actor):
+        for person, reason in _recipients(route, people, event):
             for step in route.steps:
-                if asks_to_sign and (ended or not person.has_not_signed):
-                    reason = ended or "already_signed"
-                    skipped.append(SkippedStep(person.external_id, step.channel, reason))
-                    continue
-                if reminds and person.snoozed:
-                    skipped.append(SkippedStep(person.external_id, step.channel, "snoozed"))
-                    continue
-                result = _plan_step(person, step, candidates)
+                result = (
+                    SkippedStep(person.external_id, step.channel, reason)
+                    if reason
+                    else _plan_step(person, step, candidates)
+                )
                 if isinstance(result, PlannedMessage):
-                    planned.append(result)
+                    planned.append(replace(result, audience=route.audience))
                 else:
                     skipped.append(result)
     return planned, skipped
 
 
 def plan_posts(
-    routes: Iterable[Route],
-    candidates: Sequence[Candidate],
-    *,
-    asks_to_sign: bool = False,
-    closed: bool = False,
-    expired: bool = False,
+    routes: Iterable[Route], candidates: Sequence[Candidate], event: PlannedEvent
 ) -> tuple[list[PlannedPost], list[SkippedStep]]:
     """Decide to which team destinations an event is posted."""
     by_id = {
@@ -172,12 +188,12 @@ def plan_posts(
     }
     planned: list[PlannedPost] = []
     skipped: list[SkippedStep] = []
-    ended = _reason_ended(closed=closed, expired=expired)
+    ended = event.reason_ended
     for step in (
         step for route in routes if route.audience == Audience.TEAM for step in route.steps
     ):
         connection = by_id.get(step.connection_id or "")
-        if asks_to_sign and ended:
+        if ended:
             skipped.append(SkippedStep("", step.channel, ended))
         elif connection is None:
             skipped.append(SkippedStep("", step.channel, "connection_off"))
@@ -186,20 +202,29 @@ def plan_posts(
     return planned, skipped
 
 
-def _reason_ended(*, closed: bool, expired: bool) -> str:
-    if closed:
-        return "request_closed"
-    return "request_expired" if expired else ""
+def _recipients(
+    route: Route, people: Sequence[Person], event: PlannedEvent
+) -> list[tuple[Person, str]]:
+    """Return the people that a route concerns, each with the reason not to notify them, or ''.
+
+    Signers who are not asked to sign are listed with the reason.
+    """
+    if not event.type.asks_to_sign or route.audience != Audience.SIGNER:
+        included = members(event.type, route.audience, people, event.actor)
+        return [(person, "") for person in included]
+    return [
+        (person, event.reason_ended or _reason_not_asked(person, event))
+        for person in people
+        if person.role == PersonRole.SIGNER
+    ]
 
 
-def _audience(audience: str, people: Sequence[Person], actor: str) -> list[Person]:
-    conditions: Mapping[str, Callable[[Person], bool]] = {
-        Audience.SIGNERS: lambda person: True,
-        Audience.PENDING: lambda person: person.has_not_signed,
-        Audience.ACTOR: lambda person: person.id == actor,
-        Audience.OTHERS: lambda person: person.id != actor,
-    }
-    return [person for person in people if conditions[audience](person)]
+def _reason_not_asked(person: Person, event: PlannedEvent) -> str:
+    if not person.has_not_signed:
+        return "already_signed"
+    if not person.has_turn:
+        return "not_their_turn"
+    return "snoozed" if event.type == EventType.REMINDER and person.snoozed else ""
 
 
 def _plan_step(

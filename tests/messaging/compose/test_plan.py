@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core.vocabulary import Audience, ConnectionState
+from hub.core.vocabulary import Audience, ConnectionState, EventType, PersonRole
+from hub.messaging.compose.audiences import members
 from hub.messaging.compose.plan import (
     REASONS,
     Candidate,
     Person,
+    PlannedEvent,
     PlannedMessage,
     Route,
     SkippedStep,
@@ -82,6 +84,17 @@ def make_person(
     )  # type: ignore[arg-type]
 
 
+def plan(
+    routes: list[Route],
+    people: list[Person],
+    candidates: list[Candidate],
+    event_type: EventType = EventType.COMPLETED,
+    **facts: object,
+) -> tuple[list[PlannedMessage], list[SkippedStep]]:
+    event = PlannedEvent(event_type, **facts)  # type: ignore[arg-type]
+    return plan_messages(routes, people, candidates, event)
+
+
 def planned_messages(
     planned: tuple[list[PlannedMessage], list[SkippedStep]],
 ) -> list[tuple[str, str, str]]:
@@ -102,28 +115,6 @@ def make_route(audience: Audience, *steps: Step) -> Route:
 
 
 @pytest.mark.parametrize(
-    ("audience", "expected"),
-    [
-        (Audience.SIGNERS, ["eric", "anna", "ravi"]),
-        (Audience.PENDING, ["anna", "ravi"]),
-        (Audience.ACTOR, ["eric"]),
-        (Audience.OTHERS, ["anna", "ravi"]),
-    ],
-)
-def test_audience_selects_its_people(audience: Audience, expected: list[str]) -> None:
-    people = [make_person("eric", has_not_signed=False), make_person("anna"), make_person("ravi")]
-    planned = plan_messages([make_route(audience)], people, [SMS], actor="sgn_eric")
-    assert [planned_message[0] for planned_message in planned_messages(planned)] == expected
-    assert planned[1] == []
-
-
-def test_event_without_an_actor_notifies_everybody_as_others() -> None:
-    people = [make_person("eric"), make_person("anna")]
-    assert plan_messages([make_route(Audience.ACTOR)], people, [SMS]) == ([], [])
-    assert len(plan_messages([make_route(Audience.OTHERS)], people, [SMS])[0]) == 2
-
-
-@pytest.mark.parametrize(
     ("signer", "candidates", "step", "reason"),
     [
         (make_person(addresses={}), [SMS], BY_SMS, "no_address"),
@@ -141,7 +132,7 @@ def test_event_without_an_actor_notifies_everybody_as_others() -> None:
 def test_impossible_action_is_listed_with_its_reason(
     signer: Person, candidates: list[Candidate], step: Step, reason: str
 ) -> None:
-    planned = plan_messages([make_route(Audience.SIGNERS, step)], [signer], candidates)
+    planned = plan([make_route(Audience.SIGNER, step)], [signer], candidates)
     assert planned_messages(planned) == []
     assert skipped_steps(planned) == [("eric", step.channel, reason)]
     assert planned[1][0].as_json()["text"] == REASONS[reason]
@@ -166,16 +157,14 @@ def test_impossible_action_is_listed_with_its_reason(
 def test_phone_uses_the_first_enabled_preferred_channel(
     preference: tuple[str, ...], candidates: list[Candidate], expected: str
 ) -> None:
-    planned = plan_messages(
-        [make_route(Audience.SIGNERS)], [make_person(preference=preference)], candidates
-    )
+    planned = plan([make_route(Audience.SIGNER)], [make_person(preference=preference)], candidates)
     assert planned_messages(planned) == [("eric", expected, "+13175551234")]
 
 
 def test_step_with_a_connection_uses_no_other() -> None:
     step = Step("stp_3", "sms", "t", "con_sms_2")
-    planned = plan_messages(
-        [make_route(Audience.SIGNERS, step)],
+    planned = plan(
+        [make_route(Audience.SIGNER, step)],
         [make_person(preference=("whatsapp",))],
         [SMS, SMS_TWO, WHATSAPP],
     )
@@ -184,9 +173,7 @@ def test_step_with_a_connection_uses_no_other() -> None:
 
 def test_phone_preference_does_not_affect_email() -> None:
     person = make_person(addresses={**PHONE, **MAIL}, preference=("whatsapp",))
-    planned = plan_messages(
-        [make_route(Audience.SIGNERS, BY_SMS, BY_EMAIL)], [person], [SMS, EMAIL]
-    )
+    planned = plan([make_route(Audience.SIGNER, BY_SMS, BY_EMAIL)], [person], [SMS, EMAIL])
     assert planned_messages(planned) == [
         ("eric", "con_sms", "+13175551234"),
         ("eric", "con_mail", "eric@example.com"),
@@ -196,8 +183,8 @@ def test_phone_preference_does_not_affect_email() -> None:
 def test_address_is_used_in_its_normal_form() -> None:
     assert (
         planned_messages(
-            plan_messages(
-                [make_route(Audience.SIGNERS)],
+            plan(
+                [make_route(Audience.SIGNER)],
                 [make_person(addresses={"phone": " +13175551234 "})],
                 [SMS],
             )
@@ -206,18 +193,25 @@ def test_address_is_used_in_its_normal_form() -> None:
     )
 
 
-def test_signer_without_open_action_is_not_asked_to_sign() -> None:
-    people = [make_person("eric", has_not_signed=False), make_person("anna")]
-    planned = plan_messages([make_route(Audience.SIGNERS)], people, [SMS], asks_to_sign=True)
+@pytest.mark.parametrize("event_type", [EventType.SENT, EventType.REMINDER])
+def test_only_signers_whose_turn_it_is_are_asked_to_sign(event_type: EventType) -> None:
+    people = [
+        make_person("eric", has_not_signed=False),
+        make_person("anna"),
+        make_person("ravi", has_turn=False),
+        make_person("olga", role=PersonRole.OBSERVER),
+    ]
+    planned = plan([make_route(Audience.SIGNER)], people, [SMS], event_type)
     assert [planned_message[0] for planned_message in planned_messages(planned)] == ["anna"]
-    assert skipped_steps(planned) == [("eric", "sms", "already_signed")]
+    assert skipped_steps(planned) == [
+        ("eric", "sms", "already_signed"),
+        ("ravi", "sms", "not_their_turn"),
+    ]
 
 
 def test_closed_request_sends_news_but_no_reminders() -> None:
     people = [make_person("eric"), make_person("anna")]
-    reminders = plan_messages(
-        [make_route(Audience.SIGNERS)], people, [SMS], asks_to_sign=True, closed=True
-    )
+    reminders = plan([make_route(Audience.SIGNER)], people, [SMS], EventType.SENT, closed=True)
     assert (
         planned_messages(reminders),
         {skipped_step[2] for skipped_step in skipped_steps(reminders)},
@@ -225,14 +219,14 @@ def test_closed_request_sends_news_but_no_reminders() -> None:
         [],
         {"request_closed"},
     )
-    assert len(plan_messages([make_route(Audience.SIGNERS)], people, [SMS], closed=True)[0]) == 2
+    assert len(plan([make_route(Audience.SIGNER)], people, [SMS], closed=True)[0]) == 2
 
 
 # ── Chats ─────────────────────────────────────────────────────────────────────────────────────────
 def test_preferred_chat_is_used_only_after_the_person_linked_it() -> None:
     linked = make_person("eric", chats={"con_chat": "77"}, preference=["birds", "sms"])
     stranger = make_person("anna", preference=["birds", "sms"])
-    planned = plan_messages([make_route(Audience.SIGNERS)], [linked, stranger], [SMS, CHAT])
+    planned = plan([make_route(Audience.SIGNER)], [linked, stranger], [SMS, CHAT])
     assert planned_messages(planned) == [
         ("eric", "con_chat", "77"),
         ("anna", "con_sms", "+13175551234"),
@@ -243,7 +237,7 @@ def test_email_chat_needs_no_link_and_respects_the_source() -> None:
     addresses = {**PHONE, **MAIL}
     eric = make_person("eric", addresses=addresses, preference=["desks"])
     anna = make_person("anna", addresses=addresses, preference=["desks"], send_to={"email": False})
-    planned = plan_messages([make_route(Audience.SIGNERS)], [eric, anna], [SMS, DESK])
+    planned = plan([make_route(Audience.SIGNER)], [eric, anna], [SMS, DESK])
     assert planned_messages(planned) == [
         ("eric", "con_desk", "eric@example.com"),
         ("anna", "con_sms", "+13175551234"),
@@ -252,8 +246,8 @@ def test_email_chat_needs_no_link_and_respects_the_source() -> None:
 
 
 def test_team_only_chat_is_never_used_for_a_signer() -> None:
-    planned = plan_messages(
-        [make_route(Audience.SIGNERS, Step("stp_3", "chat", "t"))],
+    planned = plan(
+        [make_route(Audience.SIGNER, Step("stp_3", "chat", "t"))],
         [make_person(preference=["walls", "chat"])],
         [WALL],
     )
@@ -268,17 +262,19 @@ def test_team_step_uses_its_own_connection() -> None:
         Audience.TEAM.value,
         [Step("stp_5", "chat", "team", "con_wall"), Step("stp_6", "chat", "team", "con_gone")],
     )
-    posts, skipped = plan_posts([route, make_route(Audience.SIGNERS)], [SMS, WALL])
+    posts, skipped = plan_posts(
+        [route, make_route(Audience.SIGNER)], [SMS, WALL], PlannedEvent(EventType.SENT)
+    )
     assert [(post.connection.id, post.step.id) for post in posts] == [("con_wall", "stp_5")]
     assert [(skipped_step.signer, skipped_step.reason) for skipped_step in skipped] == [
         ("", "connection_off")
     ]
-    assert plan_messages([route], [make_person()], [SMS, WALL]) == ([], [])
+    assert plan([route], [make_person()], [SMS, WALL]) == ([], [])
 
 
 def test_team_is_not_notified_about_a_closed_request() -> None:
     route = Route(Audience.TEAM.value, [Step("stp_5", "chat", "team", "con_wall")])
-    assert plan_posts([route], [WALL], asks_to_sign=True, closed=True) == (
+    assert plan_posts([route], [WALL], PlannedEvent(EventType.SENT, closed=True)) == (
         [],
         [SkippedStep("", "chat", "request_closed")],
     )
@@ -323,28 +319,30 @@ candidates = st.lists(
 
 
 @given(
-    people=people, routes=routes, candidates=candidates, asks=st.booleans(), is_closed=st.booleans()
+    people=people,
+    routes=routes,
+    candidates=candidates,
+    event_type=st.sampled_from(EventType),
+    is_closed=st.booleans(),
 )
 def test_every_wanted_step_is_planned_or_listed(
     people: list[Person],
     routes: list[Route],
     candidates: list[Candidate],
-    asks: bool,
+    event_type: EventType,
     is_closed: bool,
 ) -> None:
     actor = people[0].id if people else ""
-    planned, skipped = plan_messages(
-        routes, people, candidates, actor=actor, asks_to_sign=asks, closed=is_closed
-    )
-    routes = [route for route in routes if route.audience != Audience.TEAM]
-    sizes = {
-        Audience.SIGNERS: len(people),
-        Audience.PENDING: sum(person.has_not_signed for person in people),
-        Audience.ACTOR: min(len(people), 1),
-        Audience.OTHERS: max(len(people) - 1, 0),
-    }
+    planned, skipped = plan(routes, people, candidates, event_type, actor=actor, closed=is_closed)
+    asks = event_type.asks_to_sign
     assert len(planned) + len(skipped) == sum(
-        sizes[Audience(route.audience)] * len(route.steps) for route in routes
+        len(route.steps)
+        * (
+            len(people)
+            if asks and route.audience == Audience.SIGNER
+            else len(members(event_type, route.audience, people, actor))
+        )
+        for route in routes
     )
     for message in planned:
         assert message.person.send_to.get(message.candidate.address_kind, True)

@@ -1,0 +1,205 @@
+"""Render the texts of an event's messages and draft the messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from hub import integrations
+from hub.core.vocabulary import EventType, Lane
+from hub.integrations.base import Button, FilledTemplate
+from hub.messaging.compose import plan, provider_templates, render
+from hub.messaging.compose.content import letterhead
+from hub.messaging.compose.fitting import TOO_LONG, TooLong
+from hub.messaging.compose.outbox import Draft
+from hub.messaging.contacts.contacts import KnownAddress, get_or_create_contacts
+from hub.models import ConnectionInfo
+from hub.signing import cards, chat_invitations
+from hub.signing.signing_batch import RequestRecord, SignerRecord
+
+
+@dataclass(frozen=True)
+class EventRecord:
+    """The values of an event that is about to be stored."""
+
+    id: str
+    external_id: str
+    type: EventType
+    occurred_at: datetime
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class MessageText:
+    """The text of a message and, for channels with session windows, its approved template."""
+
+    rendered: render.Rendered
+    template: FilledTemplate | None
+    template_values: dict[str, Any] | None  # the template's name, locale and values
+    letterhead: dict[str, Any] | None = None
+    buttons: tuple[Button, ...] = ()
+
+
+@dataclass(frozen=True)
+class MessageWriter:
+    """Render the texts of an event's messages within the lengths that providers accept."""
+
+    event: EventRecord
+    request: RequestRecord
+    actor: SignerRecord | None
+    signers: Mapping[str, SignerRecord]
+    connections: Mapping[str, ConnectionInfo]
+
+    def to_signers(
+        self, items: Mapping[bytes, plan.PlannedMessage]
+    ) -> tuple[dict[bytes, MessageText], list[plan.SkippedStep]]:
+        """Render messages to signers; return their texts, and the steps whose text is too long."""
+        texts: dict[bytes, MessageText] = {}
+        skipped = []
+        for key, item in items.items():
+            try:
+                texts[key] = self._render(item)
+            except TooLong:
+                skipped.append(
+                    plan.SkippedStep(item.person.external_id, item.step.channel, TOO_LONG)
+                )
+        return texts, skipped
+
+    def _render(self, item: plan.PlannedMessage) -> MessageText:
+        connection = item.candidate.connection
+        signer = self.signers[item.person.id]
+        template = item.step.template
+        channel = connection.channel
+        locale = item.person.locale
+        shown_names = render.names_in(template, channel, locale)
+        links = chat_invitations.links_for(
+            shown_names, self.connections.values(), self.request.source_id, signer
+        )
+        values = _values(self.event, self.request, signer, self.actor)
+        integration_class = integrations.get(connection.integration)
+        rendered = render.render_within(
+            integration_class,
+            integration_class.max_length,
+            template,
+            channel,
+            locale,
+            values | links,
+        )
+        if integration_class.uses_letterhead:
+            is_reminder = self.event.type == EventType.REMINDER
+            sender = letterhead(locale, self.request.sender, reminds=is_reminder)
+            return MessageText(
+                rendered, None, None, sender, cards.signer_buttons(self.event.type, values)
+            )
+        if not integration_class.session_window:
+            return MessageText(rendered, None, None)
+        filled = provider_templates.fill_mapped(
+            connection.id, template, locale, values, integration_class
+        )
+        return MessageText(rendered, filled, {"name": template, "locale": locale, "values": values})
+
+    def to_team(
+        self, items: Mapping[bytes, plan.PlannedPost], reminded: Sequence[SignerRecord]
+    ) -> tuple[dict[bytes, render.Rendered], list[plan.SkippedStep]]:
+        """Render posts to a team; return their texts, and the steps whose text is too long."""
+        values = _values_for_team(self.event, self.request, reminded, self.actor)
+        texts: dict[bytes, render.Rendered] = {}
+        skipped = []
+        for key, item in items.items():
+            connection = item.connection
+            integration_class = integrations.get(connection.integration)
+            max_length = integration_class.max_post_length or integration_class.max_length * 3 // 4
+            try:
+                texts[key] = render.render_within(
+                    integration_class,
+                    max_length,
+                    item.step.template,
+                    connection.channel,
+                    render.default_locale(),
+                    values,
+                )
+            except TooLong:
+                skipped.append(plan.SkippedStep("", item.step.channel, TOO_LONG))
+        return texts, skipped
+
+    def drafts(
+        self, texts: Mapping[bytes, MessageText], planned: Mapping[bytes, plan.PlannedMessage]
+    ) -> list[Draft]:
+        """Return the drafts of messages to signers, with their recipients stored."""
+        items = [(key, planned[key], text) for key, text in texts.items()]
+        addresses = {_known_address(item, self.signers[item.person.id]) for _, item, _ in items}
+        recipients = get_or_create_contacts(addresses, test=self.request.test) if addresses else {}
+        event = self.event
+        request = self.request
+        return [
+            Draft(
+                connection=item.candidate.connection,
+                recipient=recipients[item.kind, item.to],
+                text=text.rendered.text,
+                subject=text.rendered.subject,
+                source_id=request.source_id,
+                event_id=event.id,
+                request_id=request.id,
+                signer_id=item.person.id,
+                step_id=item.step.id,
+                template_version_id=text.rendered.version_id,
+                template=text.template,
+                template_values=text.template_values,
+                letterhead=text.letterhead,
+                buttons=text.buttons,
+                lane=Lane.BULK if event.type == EventType.REMINDER else Lane.NOW,
+                dedup_key=key,
+                expires_at=_expiry(event, request),
+            )
+            for key, item, text in items
+        ]
+
+
+def _known_address(item: plan.PlannedMessage, signer: SignerRecord) -> KnownAddress:
+    return KnownAddress(
+        item.kind, item.to, signer.details.get("name") or "", signer.details.get("time_zone") or ""
+    )
+
+
+def _expiry(event: EventRecord, request: RequestRecord) -> datetime | None:
+    return request.expires_at if event.type.asks_to_sign else None
+
+
+# ── Values of templates ───────────────────────────────────────────────────────────────────────────
+def _values(
+    event: EventRecord, request: RequestRecord, signer: SignerRecord, actor: SignerRecord | None
+) -> dict[str, Any]:
+    details = signer.details
+    return {
+        "title": cards.request_title(request),
+        "sender": cards.sender_name(request),
+        "name": (cards.button_name(actor) if actor else "") or cards.UNNAMED,
+        "signer": details.get("name") or "",
+        "link": signer.signing_url or "",
+        "download_link": details.get("download_url") or event.payload.get("download_url") or "",
+        "remaining": request.remaining,
+    }
+
+
+def _values_for_team(
+    event: EventRecord,
+    request: RequestRecord,
+    reminded: Sequence[SignerRecord],
+    actor: SignerRecord | None,
+) -> dict[str, Any]:
+    """Return the values of texts for a team, without the signers' own links.
+
+    `reminded`: the signers who receive the reminder.
+    """
+    named = reminded if event.type == EventType.REMINDER else request.signers
+    return {
+        "title": cards.request_title(request),
+        "sender": cards.sender_name(request),
+        "name": cards.signer_name(actor) if actor else cards.UNNAMED,
+        "names": cards.format_signer_names(named),
+        "people": len(named),
+        "download_link": event.payload.get("download_url") or "",
+        "remaining": request.remaining,
+    }
