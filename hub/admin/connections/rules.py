@@ -9,7 +9,14 @@ from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, IntegerField, StringField, TextAreaField, TimeField
+from wtforms import (
+    BooleanField,
+    IntegerField,
+    SelectField,
+    StringField,
+    TextAreaField,
+    TimeField,
+)
 from wtforms.validators import InputRequired, Optional, ValidationError
 
 from hub.admin.auth.guard import admin, has_role, require_role
@@ -21,8 +28,8 @@ from hub.connections import rules as stored_rules
 from hub.core.errors import Refused
 from hub.core.vocabulary import Channel, Role
 from hub.db.types import now
-from hub.messaging.policy import policy, rules, spending
-from hub.messaging.policy.quiet_hours import QuietHours
+from hub.messaging.policy import policy, quiet_hours, rules, spending
+from hub.messaging.policy.quiet_hours import SUNDAY, QuietHours
 from hub.messaging.policy.rules import Rules
 from hub.models import Connection
 
@@ -91,11 +98,18 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
         render_kw={**MONEY, "shared_help": True},
         description="Days and months are counted in UTC.",
     )
-    quiet_from = TimeField(
-        "From",
-        [Optional()],
-        render_kw={"legend": "Quiet hours in the recipient’s local time", "half": True},
+    quiet_preset = SelectField(
+        "Preset",
+        default="",
+        choices={"": "Use the hours below"}
+        | {name: title for name, (title, _) in quiet_hours.PRESETS.items()},
+        render_kw={"legend": "Quiet hours in the recipient’s local time"},
+        description=(
+            "A preset replaces the hours below when you save. Presets are for advertising, and"
+            " laws change. Check with a lawyer which hours apply to your messages."
+        ),
     )
+    quiet_from = TimeField("From", [Optional()], render_kw={"half": True})
     quiet_to = TimeField(
         "To",
         [Optional()],
@@ -107,6 +121,7 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
             " all of them. If the time zone is unknown, quiet hours do not apply."
         ),
     )
+    quiet_sundays = BooleanField("No messages on Sundays")
     quiet_waits = BooleanField(
         "Let messages expire instead of sending them in quiet hours",
         description="If off, a message that would expire is sent during quiet hours.",
@@ -203,11 +218,15 @@ def _form_values(current: Rules) -> dict[str, Any]:
         "spend_month": _money(current.spend_month),
         "quiet_from": time.fromisoformat(current.quiet.start) if current.quiet else None,
         "quiet_to": time.fromisoformat(current.quiet.end) if current.quiet else None,
+        "quiet_sundays": current.quiet is not None and SUNDAY in current.quiet.quiet_days,
         "quiet_waits": current.quiet_waits,
     }
 
 
-def _rules_from(form: RulesForm) -> Rules:
+def _quiet_hours_from(form: RulesForm) -> QuietHours | None:
+    """Return the entered quiet hours, or those of the chosen preset. Raises Refused."""
+    if form.quiet_preset.data:
+        return quiet_hours.PRESETS[form.quiet_preset.data][1]
     begins = form.quiet_from.data
     ends = form.quiet_to.data
     if (begins is None) != (ends is None):
@@ -223,6 +242,19 @@ def _rules_from(form: RulesForm) -> Rules:
             " another time.",
             field="quiet_to",
         )
+    if begins is None and form.quiet_sundays.data:
+        raise Refused(
+            "half_a_night",
+            "Enter the hours that apply on the other days.",
+            field="quiet_from",
+        )
+    if begins is None:
+        return None
+    sundays = (SUNDAY,) if form.quiet_sundays.data else ()
+    return QuietHours(f"{begins:%H:%M}", f"{ends:%H:%M}", sundays)
+
+
+def _rules_from(form: RulesForm) -> Rules:
     return Rules(
         consent=bool(form.consent.data),
         consent_days=form.consent_days.data or 0,
@@ -235,7 +267,7 @@ def _rules_from(form: RulesForm) -> Rules:
         prices=rules.parse_prices(form.prices.data or ""),
         spend_day=rules.parse_amount(form.spend_day.data or "", "spend_day"),
         spend_month=rules.parse_amount(form.spend_month.data or "", "spend_month"),
-        quiet=QuietHours(f"{begins:%H:%M}", f"{ends:%H:%M}") if begins is not None else None,
+        quiet=_quiet_hours_from(form),
         quiet_waits=bool(form.quiet_waits.data),
     )
 

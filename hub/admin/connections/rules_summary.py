@@ -21,7 +21,7 @@ def summarize_rules(connection: Connection) -> list[tuple[str, str]]:
     lines += [
         ("Limits per recipient", _limits(_counts(rules))),
         ("Spending", _limits(_amounts(rules))),
-        ("Quiet hours", f"{rules.quiet.start} to {rules.quiet.end}" if rules.quiet else "None"),
+        ("Quiet hours", str(rules.quiet) if rules.quiet else "None"),
     ]
     return lines
 

@@ -71,7 +71,7 @@ class Rules:
             "prices": {key: str(price) for key, price in self.prices.items()},
             "spend_day": str(self.spend_day),
             "spend_month": str(self.spend_month),
-            "quiet": [self.quiet.start, self.quiet.end] if self.quiet else None,
+            "quiet": self.quiet.to_list() if self.quiet else None,
         }
         return json.dumps(values)
 
@@ -103,7 +103,7 @@ def _parse_rules(stored: str) -> Rules:
             "prices": {key: Decimal(price) for key, price in values["prices"].items()},
             "spend_day": Decimal(values["spend_day"]),
             "spend_month": Decimal(values["spend_month"]),
-            "quiet": QuietHours(*values["quiet"]) if values["quiet"] else None,
+            "quiet": QuietHours.from_list(values["quiet"]) if values["quiet"] else None,
         }
     )
 

@@ -148,3 +148,39 @@ def test_overview_warns_when_a_limit_is_near(
     if tone:
         assert f"has used {tone}" in page
         assert "More than 80% of a spending limit is used." in admin.get(PATH).text
+
+
+@pytest.mark.parametrize(
+    ("name", "hours", "days"),
+    [
+        ("us", ("21:00", "08:00"), ()),
+        ("fr", ("22:00", "08:00"), (6,)),
+        ("in", ("21:00", "10:00"), ()),
+    ],
+)
+def test_preset_replaces_the_entered_quiet_hours(
+    app: Flask, admin: Browser, name: str, hours: tuple[str, str], days: tuple[int, ...]
+) -> None:
+    assert admin.post(PATH, {**FULL, "quiet_preset": name}).status_code == 303
+    assert stored_rules(app).quiet == QuietHours(*hours, days)
+    page = admin.get(PATH).text
+    assert f'value="{hours[0]}"' in page
+    assert "Check with a lawyer" in page
+    sundays = {"quiet_sundays": "y"} if days else {}
+    admin.post(PATH, {**FULL, "quiet_from": hours[0], "quiet_to": hours[1], **sundays})
+    assert stored_rules(app).quiet == QuietHours(*hours, days), "as entered, without a preset"
+
+
+def test_quiet_sundays_need_hours_for_the_other_days(app: Flask, admin: Browser) -> None:
+    answer = admin.post(
+        PATH, {"currency": "USD", "prices": "", "quiet_from": "", "quiet_sundays": "y"}
+    )
+    assert answer.status_code == 422
+    assert "Enter the hours that apply on the other days" in answer.text
+    assert stored_rules(app).quiet is None
+    assert admin.post(PATH, {**FULL, "quiet_preset": "mars"}).status_code == 422
+
+
+def test_quiet_sundays_are_shown_on_the_connection(app: Flask, admin: Browser) -> None:
+    admin.post(PATH, {**FULL, "quiet_preset": "fr"})
+    assert "22:00 to 08:00 and on Sundays" in admin.get("/connections/demo-sms").text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -106,3 +106,28 @@ def test_manual_message_is_sent_at_once(
     assert [claimed.message_id for claimed in claim(connection)] == [message_id]
     receive_text(False, "")
     assert status_and_code(queue_text()) == ("suppressed", "consent_no"), "a no holds for everybody"
+
+
+@pytest.mark.parametrize(
+    ("at", "allowed"),
+    [
+        ("2026-05-09T21:30", "2026-05-09T21:30"),  # a Saturday
+        ("2026-05-09T22:30", "2026-05-11T08:00"),
+        ("2026-05-10T12:00", "2026-05-11T08:00"),
+        ("2026-05-10T23:30", "2026-05-11T08:00"),
+        ("2026-05-11T07:59", "2026-05-11T08:00"),
+        ("2026-10-25T02:30", "2026-10-26T08:00"),  # the clocks show this time twice
+    ],
+)
+def test_quiet_sunday_ends_on_monday_morning(at: str, allowed: str) -> None:
+    zone = ZoneInfo("Europe/Paris")
+    hours = QuietHours.from_list(QuietHours("22:00", "08:00", (6,)).to_list())
+    for fold in (0, 1):
+        moment = datetime.fromisoformat(at).replace(tzinfo=zone, fold=fold)
+        found = hours.next_allowed(moment, [zone.key]) or moment
+        assert f"{found.astimezone(zone):%Y-%m-%dT%H:%M}" == allowed
+
+
+def test_hours_of_0_2_0_are_read() -> None:
+    assert QuietHours.from_list(["21:00", "08:00"]) == QuietHours("21:00", "08:00")
+    assert QuietHours("21:00", "08:00").to_list() == ["21:00", "08:00"]
