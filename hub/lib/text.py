@@ -1,4 +1,4 @@
-"""Texts of messages: clean values, render templates, shorten texts, count segments.
+"""Texts of messages: clean values, shorten texts, count segments.
 
 Values from outside may contain characters that act on the text around them. They are removed here,
 for every channel and page. https://www.unicode.org/reports/tr9/
@@ -8,64 +8,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import gsm0338
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError
-from jinja2.meta import find_undeclared_variables
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-_environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
 _codec = gsm0338.Codec()
-
-
-@lru_cache(maxsize=512)
-def _compile(source: str) -> Template:
-    return _environment.from_string(source)
-
-
-@lru_cache(maxsize=512)
-def names_in(source: str) -> frozenset[str]:
-    """Return the names that a template refers to, or none for an invalid template."""
-    try:
-        return frozenset(find_undeclared_variables(_environment.parse(source)))
-    except TemplateSyntaxError:
-        return frozenset()
-
-
-def render(source: str, values: Mapping[str, Any], *, isolated: bool = False) -> str:
-    """Fill a template with values, each as one line. Raises ValueError that never quotes a value.
-
-    `isolated` prevents right-to-left values from reordering the text around them.
-    """
-    cleaned = {
-        name: _clean_value(value, isolated) if isinstance(value, str) else value
-        for name, value in values.items()
-    }
-    try:
-        return _compile(source).render(cleaned).strip()
-    except (TemplateSyntaxError, UndefinedError) as error:
-        raise ValueError(
-            f"The template has an error: {(error.message or type(error).__name__).rstrip('.')}."
-        ) from None
-    except Exception as error:  # the error's own message may quote a value
-        raise ValueError(f"The template has an error: {type(error).__name__}.") from None
 
 
 class Joined(str):
     """Several values in one line, each already cleaned and isolated."""
 
     __slots__ = ()
-
-
-def _clean_value(value: str, isolated: bool) -> str:
-    if isolated and isinstance(value, Joined):
-        return value
-    line = clean_line(value)
-    return isolate(line) if isolated else line
 
 
 # ── Characters that act on others ─────────────────────────────────────────────────────────────────

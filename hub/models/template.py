@@ -8,11 +8,17 @@ from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Time, foreign_key, now, primary_key
+from hub.db.types import Id, Time, foreign_key, now, primary_key
+
+JINJA = "jinja"  # the syntax of texts that version 0.2.0 stored
+SIGNPOST = "signpost"  # the syntax of hub.lib.text_grammar
 
 
 class Template(Base):
-    """A template by name, channel and locale. Its versions contain the texts."""
+    """A template by name, channel and locale. Its versions contain the published texts.
+
+    The newest version is sent. A draft is a text that an admin saved without publishing it.
+    """
 
     __tablename__ = "templates"
     __table_args__ = (UniqueConstraint("name", "channel", "locale"),)
@@ -20,8 +26,15 @@ class Template(Base):
     id: Mapped[str] = primary_key("tpl")
     name: Mapped[str]  # such as request_sent
     event_type: Mapped[str]
+    audience: Mapped[str] = mapped_column(default="")
     channel: Mapped[str]
     locale: Mapped[str]
+    # changes with each saved draft and version, so that two admins do not overwrite each other
+    revision: Mapped[int] = mapped_column(default=0)
+    draft_subject: Mapped[str] = mapped_column(default="")
+    draft_text: Mapped[str | None]
+    draft_by: Mapped[str] = mapped_column(default="")  # the name of its author
+    draft_at: Mapped[datetime | None] = mapped_column(Time)
 
 
 class TemplateVersion(Base):
@@ -35,6 +48,10 @@ class TemplateVersion(Base):
     number: Mapped[int]
     subject: Mapped[str] = mapped_column(default="")
     text: Mapped[str]
+    syntax: Mapped[str] = mapped_column(default=SIGNPOST)
+    shipped: Mapped[bool] = mapped_column(default=False)  # Signpost installed it
+    author_id: Mapped[str | None] = mapped_column(Id("usr"))  # a user; None: Signpost
+    note: Mapped[str] = mapped_column(default="")  # why it was changed
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
 
 

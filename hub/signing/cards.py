@@ -13,6 +13,7 @@ from hub.db.types import now
 from hub.integrations.base import Button, Card
 from hub.lib.localized import format_datetime
 from hub.lib.text import Joined, clean_line, isolate, shorten
+from hub.lib.wall_clock import read_zone
 from hub.models import ActionToken
 from hub.shared import action_tokens
 from hub.signing.signing_batch import RequestRecord, SignerRecord
@@ -64,10 +65,20 @@ def request_title(request: RequestRecord) -> str:
     return clean_line(request.title or "") or UNTITLED
 
 
-def sender_name(request: RequestRecord) -> str:
-    """Return the name of a request's sender, on one line."""
+def sender_name(request: RequestRecord, unknown: str = UNNAMED) -> str:
+    """Return the name of a request's sender, on one line, or `unknown`."""
     sender = request.sender or {}
-    return clean_line(sender.get("name") or "") or clean_line(sender.get("email") or "") or UNNAMED
+    return clean_line(sender.get("name") or "") or clean_line(sender.get("email") or "") or unknown
+
+
+def expiry_day(request: RequestRecord, time_zone: str = "") -> str:
+    """Return the day on which a request expires, such as `2026-12-15`, or ''.
+
+    It is the day in a person's time zone, by default in UTC.
+    """
+    if request.expires_at is None:
+        return ""
+    return request.expires_at.astimezone(read_zone(time_zone) or UTC).date().isoformat()
 
 
 def signer_name(signer: SignerRecord) -> str:

@@ -10,9 +10,10 @@ from typing import Any
 from hub import integrations
 from hub.core.vocabulary import EventType, Lane
 from hub.integrations.base import Button, FilledTemplate
+from hub.lib.text import clean_line
 from hub.messaging.compose import plan, provider_templates, render
 from hub.messaging.compose.content import letterhead
-from hub.messaging.compose.fitting import TOO_LONG, TooLong
+from hub.messaging.compose.fitting import TooLong
 from hub.messaging.compose.outbox import Draft
 from hub.messaging.contacts.contacts import KnownAddress, get_or_create_contacts
 from hub.models import ConnectionInfo
@@ -61,9 +62,9 @@ class MessageWriter:
         for key, item in items.items():
             try:
                 texts[key] = self._render(item)
-            except TooLong:
+            except (TooLong, render.IncompleteText) as refusal:
                 skipped.append(
-                    plan.SkippedStep(item.person.external_id, item.step.channel, TOO_LONG)
+                    plan.SkippedStep(item.person.external_id, item.step.channel, refusal.code)
                 )
         return texts, skipped
 
@@ -120,8 +121,8 @@ class MessageWriter:
                     render.default_locale(),
                     values,
                 )
-            except TooLong:
-                skipped.append(plan.SkippedStep("", item.step.channel, TOO_LONG))
+            except (TooLong, render.IncompleteText) as refusal:
+                skipped.append(plan.SkippedStep("", item.step.channel, refusal.code))
         return texts, skipped
 
     def drafts(
@@ -171,15 +172,17 @@ def _expiry(event: EventRecord, request: RequestRecord) -> datetime | None:
 def _values(
     event: EventRecord, request: RequestRecord, signer: SignerRecord, actor: SignerRecord | None
 ) -> dict[str, Any]:
+    """Return the values of texts for a signer; a missing one is ''."""
     details = signer.details
     return {
-        "title": cards.request_title(request),
-        "sender": cards.sender_name(request),
-        "name": (cards.button_name(actor) if actor else "") or cards.UNNAMED,
+        "title": clean_line(request.title or ""),
+        "sender": cards.sender_name(request, ""),
+        "name": cards.button_name(actor) if actor else "",
         "signer": details.get("name") or "",
         "link": signer.signing_url or "",
         "download_link": details.get("download_url") or event.payload.get("download_url") or "",
         "remaining": request.remaining,
+        "expiry_date": cards.expiry_day(request, details.get("time_zone") or ""),
     }
 
 
@@ -195,11 +198,12 @@ def _values_for_team(
     """
     named = reminded if event.type == EventType.REMINDER else request.signers
     return {
-        "title": cards.request_title(request),
-        "sender": cards.sender_name(request),
-        "name": cards.signer_name(actor) if actor else cards.UNNAMED,
-        "names": cards.format_signer_names(named),
+        "title": clean_line(request.title or ""),
+        "sender": cards.sender_name(request, ""),
+        "name": cards.signer_name(actor) if actor else "",
+        "names": [cards.signer_name(signer) for signer in named],
         "people": len(named),
         "download_link": event.payload.get("download_url") or "",
         "remaining": request.remaining,
+        "expiry_date": cards.expiry_day(request),
     }

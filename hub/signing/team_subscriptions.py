@@ -13,7 +13,7 @@ from hub.db.store import transaction
 from hub.db.types import new_id
 from hub.models import Connection, Route, RouteStep
 from hub.shared import audit
-from hub.signing.defaults import team_template_name
+from hub.signing.shipped_texts import team_template_name
 
 DEFAULT_EVENTS = (
     EventType.SENT,

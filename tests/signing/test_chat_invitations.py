@@ -16,7 +16,7 @@ from hub.core.errors import Conflict, Refused
 from hub.core.vocabulary import Address, Channel
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.db.types import new_id, now
+from hub.db.types import now
 from hub.integrations.base import ChatLinked, ChatPermission, Inbound
 from hub.messaging.compose import render
 from hub.messaging.inbox import chat_membership, inbound
@@ -290,16 +290,18 @@ def test_person_who_blocked_the_bot_and_opens_a_link_can_be_written_to(
 @transaction
 def change_template(text: str) -> None:
     template = db.session.scalars(
-        select(Template).where(Template.name == "request_sent", Template.channel == "sms")
+        select(Template).where(
+            Template.name == "request_sent", Template.channel == "sms", Template.locale == "en"
+        )
     ).one()
-    db.session.add(TemplateVersion(id=new_id("tpv"), template_id=template.id, number=9, text=text))
+    db.session.add(TemplateVersion(template_id=template.id, number=9, text=text))
 
 
 def test_any_text_can_show_the_link_until_it_is_used(
     connect_team: ConnectTeam, fake_provider: FakeProvider, hub_demo: Flask
 ) -> None:
     team_chat = connect_team("")
-    change_template("{{ title }}.{% if team_chat_link %} Or here: {{ team_chat_link }}{% endif %}")
+    change_template("((title)).[[ Or here: ((team chat link))]]")
     hub_demo.extensions.pop("hub.cached", None)
     text = render.render("request_sent", "sms", "en", {"title": "x", "team_chat_link": ""}).text
     assert text == "x."
@@ -322,7 +324,7 @@ def test_unreadable_bot_settings_do_not_prevent_sending_a_text(
     connect_team: ConnectTeam, fake_provider: FakeProvider, hub_demo: Flask
 ) -> None:
     team_chat = connect_team("")
-    change_template("{{ title }}.{% if team_chat_link %} Or here: {{ team_chat_link }}{% endif %}")
+    change_template("((title)).[[ Or here: ((team chat link))]]")
     hub_demo.extensions.pop("hub.cached", None)
     damage_settings(team_chat.id)
     message_id = post_event(preference=["sms"])["messages"][0]["id"]

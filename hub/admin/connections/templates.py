@@ -20,15 +20,16 @@ from hub.core.errors import HubError, Refused, SendError
 from hub.core.vocabulary import Channel, Role
 from hub.db.engine import db
 from hub.db.types import is_id
-from hub.lib import text
 from hub.lib.localized import format_language
-from hub.messaging.compose import provider_templates, template_sync
+from hub.messaging.compose import provider_templates, render, template_sync
 from hub.messaging.compose.provider_templates import (
     APPROVED,
     VARIABLES,
     fills_all_variables,
     read_variables,
 )
+from hub.messaging.compose.render import SHIPPED_LOCALE, TemplateText
+from hub.messaging.compose.text_values import VALUES
 from hub.models import Connection, ProviderTemplate, Template, TemplateMapping, TemplateVersion
 
 STATES = {  # by the provider's name of the state: the color of the badge, and its text
@@ -50,12 +51,7 @@ SAMPLES = {
     "link_path": "r/agr-1001/eric",
     "download_link": "https://sign.example/d/agr-1001",
     "remaining": "1",
-}
-# the values of message texts that are numbers, or that only posts to a team have
-POST_SAMPLES: dict[str, Any] = {
-    "names": "Anna Kowalska and Eric Smith",
-    "people": 2,
-    "remaining": 1,
+    "expiry_date": "2026-12-15",
 }
 
 
@@ -113,7 +109,7 @@ def templates() -> Any:
     return render_template(
         "templates.html",
         texts=[
-            (template_title(template), template, version, _example(version))
+            (template_title(template), template, version, _example(template, version))
             for template, version in _newest_templates()
         ],
         provider_lists=provider_lists,
@@ -239,9 +235,11 @@ def _template_rows(connection_id: str) -> list[TemplateRow]:
 
 
 def _newest_templates() -> list[tuple[Template, TemplateVersion]]:
-    """Return Signpost's templates, each with its newest version."""
-    query = select(Template, TemplateVersion).join(
-        TemplateVersion, TemplateVersion.template_id == Template.id
+    """Return Signpost's templates in English, each with its newest version."""
+    query = (
+        select(Template, TemplateVersion)
+        .join(TemplateVersion, TemplateVersion.template_id == Template.id)
+        .where(Template.locale == SHIPPED_LOCALE)
     )
     newest = {
         row[0].id: (row[0], row[1])
@@ -309,9 +307,11 @@ def _preview(row: ProviderTemplate, variable_names: Mapping[str, Any]) -> str:
     return preview
 
 
-def _example(version: TemplateVersion) -> str:
-    """Return a message text filled with samples, or '' if it has an error."""
+def _example(template: Template, version: TemplateVersion) -> str:
+    """Return a message text filled with samples, or '' if it cannot be filled."""
+    text = TemplateText(version.id, version.subject, version.text, version.syntax, template.locale)
+    samples: dict[str, Any] = {value.key: value.sample for value in VALUES.values()}
     try:
-        return text.render(version.text, {**SAMPLES, **POST_SAMPLES})
-    except ValueError:
+        return render.fill_version(text, samples, template.locale).text
+    except render.IncompleteText:
         return ""

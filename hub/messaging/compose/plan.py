@@ -149,6 +149,9 @@ REASONS = {
     "request_expired": "The request has expired.",
     "snoozed": "Reminders to this signer are snoozed.",
     "repeated": "This notification was already sent.",
+    "text_incomplete": (
+        "The text needs a value that the request does not have. Send the value, or change the text."
+    ),
     "too_long": "The text is longer than the channel allows, even without the document's title.",
 }
 

@@ -19,6 +19,7 @@ from hub.integrations.base import FilledTemplate, Integration
 from hub.lib.text import clean_line, isolate
 from hub.messaging.compose.fitting import fit_text
 from hub.messaging.compose.render import locale_fallbacks
+from hub.messaging.compose.text_values import ENGLISH, add_stand_ins, localize_value
 from hub.models import ProviderTemplate, TemplateMapping
 from hub.shared import audit
 
@@ -34,6 +35,7 @@ VARIABLES: Mapping[str, str] = {
     "link_path": "Path of the signing link, for a button whose URL already contains the host",
     "download_link": "Link to the signed document",
     "remaining": "Number of missing signatures",
+    "expiry_date": "Day on which the request expires",
 }
 
 
@@ -125,12 +127,14 @@ class MappedTemplate:
     external_id: str
     variables: Mapping[str, str]
     text: str  # as it was fetched from the provider
+    locale: str = ENGLISH
 
     def fill(self, values: Mapping[str, Any]) -> FilledTemplate:
         """Return the template with its variables filled."""
         available = {**values, "link_path": _without_host(str(values.get("link") or ""))}
         filled = {
-            variable: clean_value(available.get(name)) for variable, name in self.variables.items()
+            variable: clean_value(localize_value(name, available.get(name), self.locale))
+            for variable, name in self.variables.items()
         }
         return FilledTemplate(self.external_id, filled)
 
@@ -161,7 +165,7 @@ def fill_mapped(
         if (mapped := by_locale.get(candidate)) is not None:
             return fit_text(
                 integration_class,
-                values,
+                add_stand_ins(values, mapped.locale),
                 mapped.fill,
                 mapped.render_text,
                 integration_class.max_template_length,
@@ -172,7 +176,7 @@ def fill_mapped(
 def _read_mappings(connection_id: str, name: str) -> dict[str, MappedTemplate]:
     rows = read(_MAPPED, connection=connection_id, name=name)
     return {
-        locale: MappedTemplate(external, read_variables(mapped_variables), text)
+        locale: MappedTemplate(external, read_variables(mapped_variables), text, locale)
         for locale, external, mapped_variables, required, text in rows
         if fills_all_variables(mapped_variables, required)
     }

@@ -1,36 +1,54 @@
-"""Render the newest text of a template in the reader's language."""
+"""Render the published text of a template in the reader's language."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import current_app
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
-from hub.core.errors import ConfigError
+from hub.core.errors import ConfigError, Refused
 from hub.core.quotes import quoted
 from hub.core.vocabulary import Channel
 from hub.db.compiled_sql import Statement
 from hub.db.store import cached, read
 from hub.integrations.base import Integration
-from hub.lib import text
+from hub.lib import jinja_texts, text_grammar
+from hub.lib.plural_forms import language_of
+from hub.lib.text import Joined
+from hub.messaging.compose import text_values
 from hub.messaging.compose.fitting import fit_text
 from hub.models import Template, TemplateVersion
+from hub.models.template import JINJA
 
 SHIPPED_LOCALE = "en"  # the locale in which every text exists
 WRITTEN_CHANNELS = (Channel.WHATSAPP, Channel.CHAT)
+TEXT_INCOMPLETE = "text_incomplete"  # the reason of a step that is skipped
 
 
 @dataclass(frozen=True)
 class TemplateText:
-    """One version of a template."""
+    """The published version of a template."""
 
     id: str
     subject: str
     text: str
+    syntax: str
+    locale: str
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The keys of the values that the text uses."""
+        if self.syntax == JINJA:
+            return jinja_texts.names_in(self.subject) | jinja_texts.names_in(self.text)
+        try:
+            parsed = [text_grammar.parse(part) for part in (self.subject, self.text)]
+        except text_grammar.GrammarError:
+            return frozenset()
+        return frozenset(text_values.key_of(name) for part in parsed for name in part.names)
 
 
 @dataclass(frozen=True)
@@ -42,20 +60,24 @@ class Rendered:
     text: str
 
 
+class IncompleteText(Refused):
+    """A text needs a value that the request does not have, so it is not sent."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(TEXT_INCOMPLETE, problem)
+
+
 def render(
     name: str, channel: str, locale: str, values: Mapping[str, Any], *, isolated: bool = False
 ) -> Rendered:
     """Fill the template `name` in the first locale of `locale_fallbacks` in which it exists.
 
     `isolated` keeps right-to-left values from reordering the text around them. Raises ConfigError
-    if the template is missing or fails.
+    if the template is missing, IncompleteText if a value is.
     """
-    version = _newest_version(name, channel, locale)
-    try:
-        subject = text.render(version.subject, values)
-        return Rendered(version.id, subject, text.render(version.text, values, isolated=isolated))
-    except ValueError as error:
-        raise ConfigError(f"Template {name} for {channel}: {error}") from None
+    version = find_version(name, channel, locale)
+    complete = text_values.add_stand_ins(values, version.locale)
+    return fill_version(version, complete, locale, isolated=isolated)
 
 
 def render_within(
@@ -68,51 +90,132 @@ def render_within(
 ) -> Rendered:
     """Fill a template for an integration, with the title shortened to fit `longest`.
 
-    Raises ConfigError as `render` does, and TooLong.
+    Raises ConfigError and IncompleteText as `render` does, and TooLong.
     """
-    isolated = (
-        not integration_class.counts_segments
-    )  # in SMS, isolates use up characters, and some phones show boxes
+    version = find_version(name, channel, locale)
+    return fill_within(version, integration_class, longest, locale, values)
+
+
+def fill_within(
+    version: TemplateText,
+    integration_class: type[Integration],
+    longest: int,
+    locale: str,
+    values: Mapping[str, Any],
+) -> Rendered:
+    """Fill a version for an integration. Raises IncompleteText and TooLong."""
+    # in SMS, isolates use up characters, and some phones show boxes
+    isolated = not integration_class.counts_segments
 
     def make(shown: Mapping[str, Any]) -> Rendered:
-        return render(name, channel, locale, shown, isolated=isolated)
+        return fill_version(version, shown, locale, isolated=isolated)
 
-    return fit_text(integration_class, values, make, lambda rendered: rendered.text, longest)
+    complete = text_values.add_stand_ins(values, version.locale)
+    return fit_text(integration_class, complete, make, lambda rendered: rendered.text, longest)
+
+
+def fill_version(
+    version: TemplateText, values: Mapping[str, Any], locale: str, *, isolated: bool = False
+) -> Rendered:
+    """Fill a version with values that have their stand-ins. Raises IncompleteText.
+
+    `locale`: the reader's, which decides the form of dates if it is of the text's language.
+    """
+    fill = _fill_jinja if version.syntax == JINJA else _fill
+    # the text of a version may have the date of a region, such as the text `en` of `en-GB`
+    same_language = language_of(locale) == language_of(version.locale)
+    shown_locale = locale if same_language else version.locale
+    try:
+        subject = fill(version.subject, values, shown_locale, isolated=False)
+        text = fill(version.text, values, shown_locale, isolated=isolated)
+    except ValueError as error:  # it never quotes a value
+        raise IncompleteText(str(error)) from None
+    return Rendered(version.id, subject, text)
+
+
+def _fill(source: str, values: Mapping[str, Any], locale: str, *, isolated: bool) -> str:
+    parsed = text_grammar.parse(source)
+    shown = text_values.localize(parsed.names, values, locale, isolated=isolated)
+    return text_grammar.fill(parsed, shown, locale)
+
+
+def _fill_jinja(source: str, values: Mapping[str, Any], locale: str, *, isolated: bool) -> str:
+    names = values.get("names")
+    if names is not None and not isinstance(names, str):
+        listed = text_values.format_names(names, locale, isolated=isolated)
+        values = {**values, "names": Joined(listed)}
+    return jinja_texts.render(source, values, isolated=isolated)
 
 
 def names_in(name: str, channel: str, locale: str) -> frozenset[str]:
-    """Return the names of the values that a template uses.
+    """Return the keys of the values that a template uses.
 
     Raises ConfigError if the template is missing.
     """
-    version = _newest_version(name, channel, locale)
-    return text.names_in(version.subject) | text.names_in(version.text)
+    return find_version(name, channel, locale).names
 
 
-def _newest_version(name: str, channel: str, locale: str) -> TemplateText:
+# ── The published versions ────────────────────────────────────────────────────────────────────────
+def find_version(name: str, channel: str, locale: str) -> TemplateText:
+    """Return the published text of a template for a reader. Raises ConfigError if none exists."""
     by_locale = cached(("wordings", name, channel), lambda: _versions(name, channel))
     # channels for people use the SMS text unless they have text of their own
     if not by_locale and channel in WRITTEN_CHANNELS:
         by_locale = cached(("wordings", name, Channel.SMS), lambda: _versions(name, Channel.SMS))
+    version = choose_locale(by_locale, locale)
+    if version is None:
+        raise ConfigError(
+            f"There is no template {name} for {channel}. Add one in {quoted(SHIPPED_LOCALE)}."
+        )
+    return version
+
+
+T = TypeVar("T")
+
+
+def choose_locale(by_locale: Mapping[str, T], locale: str) -> T | None:
+    """Return the text for a reader's locale from texts by locale, or None.
+
+    A language without a text of its own uses that of a region, such as pt-BR for pt-PT.
+    """
     for candidate in locale_fallbacks(locale):
         if candidate in by_locale:
             return by_locale[candidate]
-    raise ConfigError(
-        f"There is no template {name} for {channel}. Add one in {quoted(SHIPPED_LOCALE)}."
-    )
+        if "-" not in candidate:
+            regional = (tag for tag in sorted(by_locale) if tag.startswith(f"{candidate}-"))
+            if (tag := next(regional, None)) is not None:
+                return by_locale[tag]
+    return None
 
 
 def _versions(name: str, channel: str) -> dict[str, TemplateText]:
     rows = read(_VERSIONS, name=name, channel=channel)
-    # the highest number comes last and wins
-    return {row[0].lower(): TemplateText(*row[1:]) for row in rows}
+    return {
+        locale.lower(): TemplateText(version_id, subject, text, syntax, locale)
+        for locale, version_id, subject, text, syntax in rows
+    }
 
 
+_NEWEST = (
+    select(func.max(TemplateVersion.number))
+    .where(TemplateVersion.template_id == Template.id)
+    .correlate(Template)
+    .scalar_subquery()
+)
 _VERSIONS = Statement(
-    select(Template.locale, TemplateVersion.id, TemplateVersion.subject, TemplateVersion.text)
+    select(
+        Template.locale,
+        TemplateVersion.id,
+        TemplateVersion.subject,
+        TemplateVersion.text,
+        TemplateVersion.syntax,
+    )
     .join(TemplateVersion, TemplateVersion.template_id == Template.id)
-    .where(Template.name == bindparam("name"), Template.channel == bindparam("channel"))
-    .order_by(TemplateVersion.number)
+    .where(
+        Template.name == bindparam("name"),
+        Template.channel == bindparam("channel"),
+        TemplateVersion.number == _NEWEST,
+    )
 )
 
 

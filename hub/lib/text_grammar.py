@@ -1,0 +1,262 @@
+"""Parse and fill message texts: `((name))`, `[[ optional parts ]]` and plural forms.
+
+`((missing: one signature is missing | # signatures are missing))` chooses a form by a number, in
+the order of the language's plural categories; `#` is the number. The grammar has no calls,
+attributes or loops, so a text takes time in proportion to its length. See docs/texts.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from hub.lib.plural_forms import plural_forms
+
+MAX_LENGTH = 10_000  # characters
+# of several equal brackets, the last two open and the first two close
+_TOKEN = re.compile(r"\(\((?!\()|\)\)|\[\[(?!\[)|\]\]")
+_NAME = re.compile(r"[^\W\d]\w*")
+_SEPARATORS = re.compile(r"[\s_-]+")
+MAX_NAME_LENGTH = 60
+
+
+class GrammarError(ValueError):
+    """A text does not follow the grammar."""
+
+    def __init__(self, problem: str, position: int, name: str = "") -> None:
+        super().__init__(problem)
+        self.position = position  # of the first wrong character, counted from 0
+        self.name = name  # the value that is wrong, if the error concerns one
+
+
+class MissingValue(ValueError):
+    """A text needs a value that was not given."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The text needs the value {name}, which is missing.")
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """A value in a text; with forms, a number that chooses one of them."""
+
+    name: str  # in lower case, with underscores
+    position: int
+    forms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OptionalPart:
+    """A part that is left out when one of its values is missing or 0."""
+
+    parts: tuple[str | Placeholder, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedText:
+    """A text as a sequence of literal texts, placeholders and optional parts."""
+
+    parts: tuple[str | Placeholder | OptionalPart, ...]
+
+    @property
+    def placeholders(self) -> Iterator[Placeholder]:
+        """Each placeholder, in the order of the text."""
+        for part in self.parts:
+            if isinstance(part, Placeholder):
+                yield part
+            elif isinstance(part, OptionalPart):
+                yield from (inner for inner in part.parts if isinstance(inner, Placeholder))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the values that the text uses."""
+        return frozenset(placeholder.name for placeholder in self.placeholders)
+
+
+# ── Parsing ───────────────────────────────────────────────────────────────────────────────────────
+@lru_cache(maxsize=512)
+def parse(source: str) -> ParsedText:
+    """Parse a text. Raises GrammarError with the position and the remedy."""
+    if len(source) > MAX_LENGTH:
+        raise GrammarError(
+            f"The text has {len(source):,} characters. Shorten it to {MAX_LENGTH:,}.", MAX_LENGTH
+        )
+    return _Parser(source).parse()
+
+
+class _Parser:
+    """Read a text once from its start to its end."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.position = 0
+        self.parts: list[str | Placeholder | OptionalPart] = []
+        self.optional: list[str | Placeholder] = []
+        self.optional_start: int | None = None
+
+    def parse(self) -> ParsedText:
+        tokens = _TOKEN.finditer(self.source)
+        for token in tokens:
+            self._add_literal(token.start())
+            if token[0] == "((":
+                self._add_placeholder(token, next(tokens, None))
+            elif token[0] == "[[":
+                self._open_optional(token)
+            elif token[0] == "]]":
+                self._close_optional(token)
+            else:
+                raise GrammarError(
+                    "“))” closes nothing. Write “((” before the name of a value, or put a space"
+                    " between the brackets.",
+                    token.start(),
+                )
+        self._add_literal(len(self.source))
+        if self.optional_start is not None:
+            raise GrammarError(
+                "This optional part has no end. Write “]]” after it.", self.optional_start
+            )
+        return ParsedText(tuple(self.parts))
+
+    def _add(self, part: str | Placeholder) -> None:
+        if self.optional_start is None:
+            self.parts.append(part)
+        else:
+            self.optional.append(part)
+
+    def _add_literal(self, end: int) -> None:
+        if end > self.position:
+            self._add(self.source[self.position : end])
+        self.position = end
+
+    def _add_placeholder(self, opened: re.Match[str], closed: re.Match[str] | None) -> None:
+        if closed is None or closed[0] != "))":
+            raise GrammarError("This value has no end. Write “))” after its name.", opened.start())
+        content = self.source[opened.end() : closed.start()]
+        self._add(_parse_placeholder(content, opened.start()))
+        self.position = closed.end()
+
+    def _open_optional(self, token: re.Match[str]) -> None:
+        if self.optional_start is not None:
+            raise GrammarError(
+                "An optional part cannot contain another one. Write “]]” before this “[[”.",
+                token.start(),
+            )
+        self.optional_start = token.start()
+        self.position = token.end()
+
+    def _close_optional(self, token: re.Match[str]) -> None:
+        if self.optional_start is None:
+            raise GrammarError(
+                "“]]” closes nothing. Write “[[” before the optional part, or put a space between"
+                " the brackets.",
+                token.start(),
+            )
+        if not any(isinstance(part, Placeholder) for part in self.optional):
+            raise GrammarError(
+                "This optional part has no value, so it would always be sent. Add a value to it,"
+                " or remove “[[” and “]]”.",
+                self.optional_start,
+            )
+        self.parts.append(OptionalPart(tuple(self.optional)))
+        self.optional = []
+        self.optional_start = None
+        self.position = token.end()
+
+
+def normalize_name(name: str) -> str:
+    """Return the form in which names are compared: `Download Link` becomes `download_link`."""
+    return _SEPARATORS.sub("_", name.strip()).lower()
+
+
+def _parse_placeholder(content: str, position: int) -> Placeholder:
+    written, colon, alternatives = content.partition(":")
+    name = normalize_name(written)
+    if not name:
+        raise GrammarError(
+            "The name of a value is missing between “((” and “))”. Enter one, such as ((title)).",
+            position,
+        )
+    if not _NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH:
+        raise GrammarError(
+            "This is not the name of a value. Use letters, digits and spaces, such as"
+            " ((download link)).",
+            position,
+        )
+    if not colon:
+        return Placeholder(name, position)
+    forms = tuple(form.strip() for form in alternatives.split("|"))
+    if not all(forms):
+        raise GrammarError(
+            "A form of this number is empty. Write a text before and after each “|”.",
+            position,
+            name,
+        )
+    return Placeholder(name, position, forms)
+
+
+def check_forms(parsed: ParsedText, locale: str) -> None:
+    """Raise GrammarError if a number does not have the plural forms of a language."""
+    expected = plural_forms(locale)
+    for placeholder in parsed.placeholders:
+        count = len(placeholder.forms)
+        if count and count != len(expected.categories):
+            examples = "; ".join(
+                f"form {position}: {numbers}"
+                for position, numbers in enumerate(expected.examples, start=1)
+            )
+            raise GrammarError(
+                f"This number has {count} {'form' if count == 1 else 'forms'}, but the language"
+                f" needs {len(expected.categories)}. Separate them with “|” ({examples}).",
+                placeholder.position,
+                placeholder.name,
+            )
+
+
+# ── Filling ───────────────────────────────────────────────────────────────────────────────────────
+def fill(parsed: ParsedText, values: Mapping[str, str | int], locale: str) -> str:
+    """Return a text filled with values in the language `locale`. Raises MissingValue.
+
+    A value is missing if `values` does not contain its name.
+    """
+    filled = []
+    for part in parsed.parts:
+        if isinstance(part, str):
+            filled.append(part)
+        elif isinstance(part, Placeholder):
+            filled.append(_fill_placeholder(part, values, locale))
+        elif _is_shown(part, values):
+            filled.append(_fill_optional(part.parts, values, locale))
+    return "".join(filled).strip()
+
+
+def _fill_optional(
+    parts: Sequence[str | Placeholder], values: Mapping[str, str | int], locale: str
+) -> str:
+    return "".join(
+        part if isinstance(part, str) else _fill_placeholder(part, values, locale) for part in parts
+    )
+
+
+def _is_shown(part: OptionalPart, values: Mapping[str, str | int]) -> bool:
+    """Return whether an optional part has all its values, none of them 0."""
+    names = (inner.name for inner in part.parts if isinstance(inner, Placeholder))
+    return all(values.get(name, 0) != 0 for name in names)
+
+
+def _fill_placeholder(
+    placeholder: Placeholder, values: Mapping[str, str | int], locale: str
+) -> str:
+    value = values.get(placeholder.name)
+    if value is None or (placeholder.forms and not isinstance(value, int)):
+        raise MissingValue(placeholder.name)
+    if not isinstance(value, int):
+        return value
+    rules = plural_forms(locale)
+    number = rules.format_number(value)
+    if not placeholder.forms:
+        return number
+    index = min(rules.index(value), len(placeholder.forms) - 1)
+    return placeholder.forms[index].replace("#", number)
