@@ -52,19 +52,21 @@ def notify(
     """
     connections = planning.usable_connections(test=request.test)
     signers = {signer.id: signer for signer in (request.signers if only is None else only)}
-    planned, posts, skipped = _plan(event, request, actor, signers, connections)
-    stored_before = _find_stored(event, request, actor, planned, posts)
+    ladders, posts, skipped = _plan(event, request, actor, signers, connections)
+    stored_before = _find_stored(event, request, actor, ladders, posts)
     writer = MessageWriter(event, request, actor, signers, connections)
-    texts, too_long = writer.to_signers(_without(planned, stored_before))
-    planned = {key: item for key, item in planned.items() if key in texts or key in stored_before}
-    signer_ids = dict.fromkeys(item.person.id for item in planned.values())
+    written, too_long = writer.write_first(_without(ladders, stored_before))
+    ladders = {
+        key: ladder for key, ladder in ladders.items() if key in written or key in stored_before
+    }
+    signer_ids = dict.fromkeys(ladder.person.id for ladder in ladders.values())
     notified = [signers[signer_id] for signer_id in signer_ids]
     if event.type == EventType.REMINDER and not notified:
         posts = {}  # no signer was reminded, so the team gets no post about it
     post_texts, too_long_posts = writer.to_team(_without(posts, stored_before), notified)
     refusals = [item.as_json() for item in skipped + too_long + too_long_posts]
     _store(event, request, refusals)
-    drafts = writer.drafts(texts, planned)
+    drafts = writer.drafts(written)
     team_event = team_posts.TeamEvent(
         event.id, event.type, request, event.payload.get("download_url") or ""
     )
@@ -74,13 +76,13 @@ def notify(
     stored = {key: message for key, message in added if key} | stored_before
     team_posts.refresh_posts(request, connections, event=team_event)
     answers = [
-        _message_result(stored[key], item.person.external_id) for key, item in planned.items()
+        _message_result(stored[key], ladder.person.external_id) for key, ladder in ladders.items()
     ]
     answers += [_message_result(stored[key], None) for key in posts if key in stored]
     return {"event": {"id": event.id}, "messages": answers, "skipped": refusals}
 
 
-Item = TypeVar("Item", plan.PlannedMessage, plan.PlannedPost)
+Item = TypeVar("Item", plan.PlannedLadder, plan.PlannedPost)
 
 
 def _without(items: Mapping[bytes, Item], keys: Collection[bytes]) -> dict[bytes, Item]:
@@ -93,8 +95,8 @@ def _plan(
     actor: SignerRecord | None,
     signers: Mapping[str, SignerRecord],
     connections: Mapping[str, ConnectionInfo],
-) -> tuple[dict[bytes, plan.PlannedMessage], dict[bytes, plan.PlannedPost], list[plan.SkippedStep]]:
-    """Return messages to signers and posts to a team, by deduplication key, and skipped steps."""
+) -> tuple[dict[bytes, plan.PlannedLadder], dict[bytes, plan.PlannedPost], list[plan.SkippedStep]]:
+    """Return ladders and posts to a team by deduplication key, and the skipped steps."""
     candidates = [planning.build_candidate(connection) for connection in connections.values()]
     routes = cached(
         ("routes", event.type, request.source_id, str(request.test)),
@@ -105,13 +107,15 @@ def _plan(
         actor.id if actor else "",
         closed=request.state != RequestState.OPEN,
         expired=request.expired,
+        missing=request.remaining,
     )
-    people = planning.build_people(request, list(signers.values()), candidates)
-    planned, skipped = plan.plan_messages(routes, people, candidates, planned_event)
+    people = planning.build_people(request, list(signers.values()), candidates, routes)
+    ladders = plan.plan_messages(routes, people, candidates, planned_event)
+    skipped = [step for ladder in ladders for step in ladder.skipped_steps()]
     posts, skipped_posts = plan.plan_posts(routes, candidates, planned_event)
     keys = _DedupKeys(event, request, actor)
     return (
-        {keys.for_message(item): item for item in planned},
+        {keys.for_ladder(ladder): ladder for ladder in ladders if ladder.possible_rungs},
         {keys.for_post(item): item for item in posts},
         skipped + skipped_posts,
     )
@@ -159,29 +163,32 @@ class _DedupKeys:
     request: RequestRecord
     actor: SignerRecord | None
 
-    def for_message(self, item: plan.PlannedMessage) -> bytes:
-        """Return the key of a message by its audience and the position of its step.
+    def for_ladder(self, ladder: plan.PlannedLadder) -> bytes:
+        """Return the key of the first message of a ladder, by its audience and position.
 
         It stays the same when the route is edited, or the person's address changes.
         """
-        return self._key("ladder", item.person.id, item.audience, str(item.step.position))
+        return self._key("ladder", ladder.person.id, ladder.route.audience, str(ladder.position))
 
     def for_post(self, item: plan.PlannedPost) -> bytes:
         """Return the key of a post to a team."""
         return self._key("once", "", "place", "", item.step.id)
 
     def legacy(
-        self, item: plan.PlannedMessage, legacy_step_ids: Collection[str]
+        self, ladder: plan.PlannedLadder, legacy_step_ids: Collection[str]
     ) -> Iterator[bytes]:
-        """Yield the keys under which version 0.2.0 may have stored a message."""
-        person = item.person
-        step_ids = [item.step.id] if item.step.legacy else legacy_step_ids
+        """Yield the keys under which version 0.2.0 may have stored a message of a ladder."""
+        person = ladder.person
+        own = {rung.step.id for rung in ladder.rungs if rung.step.legacy}
         addresses = {
-            (item.candidate.address_kind, item.to),
             *person.addresses.items(),
+            *((Address.CHAT.value, address) for address in person.addresses.values()),
             *((Address.CHAT.value, chat) for chat in person.chats.values()),
         }
-        for step_id in step_ids:
+        for rung in ladder.possible_rungs:
+            if rung.candidate is not None:
+                addresses.add((rung.candidate.address_kind, rung.to))
+        for step_id in own or legacy_step_ids:
             for kind, address in addresses:
                 yield self._key("once", person.id, kind, address, step_id)
 
@@ -199,7 +206,7 @@ def _find_stored(
     event: EventRecord,
     request: RequestRecord,
     actor: SignerRecord | None,
-    planned: Mapping[bytes, plan.PlannedMessage],
+    ladders: Mapping[bytes, plan.PlannedLadder],
     posts: Collection[bytes],
 ) -> dict[bytes, MessageSummary]:
     """Return the messages of an event that are stored already, by deduplication key."""
@@ -207,13 +214,13 @@ def _find_stored(
         ("legacy_steps", event.type, request.source_id),
         lambda: planning.read_legacy_step_ids(event.type, request.source_id),
     )
-    new_keys = {key: key for key in [*planned, *posts]}
+    new_keys = {key: key for key in [*ladders, *posts]}
     if legacy_step_ids:
         keys = _DedupKeys(event, request, actor)
         new_keys = {
             legacy: key
-            for key, item in planned.items()
-            for legacy in keys.legacy(item, legacy_step_ids)
+            for key, ladder in ladders.items()
+            for legacy in keys.legacy(ladder, legacy_step_ids)
         } | new_keys
     if not new_keys:
         return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,8 @@ from hub.messaging.compose.content import letterhead
 from hub.messaging.compose.fitting import TooLong
 from hub.messaging.compose.outbox import Draft
 from hub.messaging.contacts.contacts import KnownAddress, get_or_create_contacts
-from hub.models import ConnectionInfo
+from hub.messaging.policy.session_windows import WINDOW_CLOSED
+from hub.models import ConnectionInfo, Recipient
 from hub.signing import cards, chat_invitations
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
@@ -44,6 +45,19 @@ class MessageText:
 
 
 @dataclass(frozen=True)
+class WrittenRung:
+    """A rung of a ladder with its text, or the reason why it is skipped.
+
+    A message that the provider accepts only as a template has both.
+    """
+
+    ladder: plan.PlannedLadder
+    rung: plan.Rung
+    text: MessageText | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class MessageWriter:
     """Render the texts of an event's messages within the lengths that providers accept."""
 
@@ -53,20 +67,39 @@ class MessageWriter:
     signers: Mapping[str, SignerRecord]
     connections: Mapping[str, ConnectionInfo]
 
-    def to_signers(
-        self, items: Mapping[bytes, plan.PlannedMessage]
-    ) -> tuple[dict[bytes, MessageText], list[plan.SkippedStep]]:
-        """Render messages to signers; return their texts, and the steps whose text is too long."""
-        texts: dict[bytes, MessageText] = {}
+    def write_first(
+        self, ladders: Mapping[bytes, plan.PlannedLadder]
+    ) -> tuple[dict[bytes, WrittenRung], list[plan.SkippedStep]]:
+        """Return the first rung of each ladder that has a text, and the steps without one."""
+        written: dict[bytes, WrittenRung] = {}
         skipped = []
-        for key, item in items.items():
-            try:
-                texts[key] = self._render(item)
-            except (TooLong, render.IncompleteText) as refusal:
-                skipped.append(
-                    plan.SkippedStep(item.person.external_id, item.step.channel, refusal.code)
-                )
-        return texts, skipped
+        for key, ladder in ladders.items():
+            for item in self.write_rungs(ladder):
+                if item.rung.can_act and item.text is None:
+                    person = ladder.person.external_id
+                    skipped.append(plan.SkippedStep(person, item.rung.step.channel, item.reason))
+                if item.text is not None:
+                    # a message that needs a template is stored only if no other rung can act
+                    written.setdefault(key, item)
+                    if not item.reason:
+                        written[key] = item
+                        break
+        return written, skipped
+
+    def write_rungs(self, ladder: plan.PlannedLadder) -> Iterator[WrittenRung]:
+        """Yield the rungs of a ladder in their order, each with its text or a reason."""
+        for rung in ladder.rungs:
+            text = None
+            reason = rung.reason
+            if rung.can_act:
+                try:
+                    text = self._render(ladder.message(rung))
+                except (TooLong, render.IncompleteText) as refusal:
+                    reason = refusal.code
+            if text is not None and rung.candidate is not None and text.template is None:
+                is_closed = rung.candidate.connection.id in ladder.person.closed_windows
+                reason = WINDOW_CLOSED if is_closed else ""
+            yield WrittenRung(ladder, rung, text, reason)
 
     def _render(self, item: plan.PlannedMessage) -> MessageText:
         connection = item.candidate.connection
@@ -125,37 +158,41 @@ class MessageWriter:
                 skipped.append(plan.SkippedStep("", item.step.channel, refusal.code))
         return texts, skipped
 
-    def drafts(
-        self, texts: Mapping[bytes, MessageText], planned: Mapping[bytes, plan.PlannedMessage]
-    ) -> list[Draft]:
-        """Return the drafts of messages to signers, with their recipients stored."""
-        items = [(key, planned[key], text) for key, text in texts.items()]
-        addresses = {_known_address(item, self.signers[item.person.id]) for _, item, _ in items}
+    def drafts(self, written: Mapping[bytes, WrittenRung]) -> list[Draft]:
+        """Return the drafts of messages to people, with their recipients stored."""
+        items = {key: item.ladder.message(item.rung) for key, item in written.items()}
+        addresses = {_known_address(item, self.signers[item.person.id]) for item in items.values()}
         recipients = get_or_create_contacts(addresses, test=self.request.test) if addresses else {}
+        return [
+            self._draft(items[key], item.text, recipients[items[key].kind, items[key].to], key)
+            for key, item in written.items()
+            if item.text is not None
+        ]
+
+    def _draft(
+        self, item: plan.PlannedMessage, text: MessageText, recipient: Recipient, key: bytes | None
+    ) -> Draft:
         event = self.event
         request = self.request
-        return [
-            Draft(
-                connection=item.candidate.connection,
-                recipient=recipients[item.kind, item.to],
-                text=text.rendered.text,
-                subject=text.rendered.subject,
-                source_id=request.source_id,
-                event_id=event.id,
-                request_id=request.id,
-                signer_id=item.person.id,
-                step_id=item.step.id,
-                template_version_id=text.rendered.version_id,
-                template=text.template,
-                template_values=text.template_values,
-                letterhead=text.letterhead,
-                buttons=text.buttons,
-                lane=Lane.BULK if event.type == EventType.REMINDER else Lane.NOW,
-                dedup_key=key,
-                expires_at=_expiry(event, request),
-            )
-            for key, item, text in items
-        ]
+        return Draft(
+            connection=item.candidate.connection,
+            recipient=recipient,
+            text=text.rendered.text,
+            subject=text.rendered.subject,
+            source_id=request.source_id,
+            event_id=event.id,
+            request_id=request.id,
+            signer_id=item.person.id,
+            step_id=item.step.id,
+            template_version_id=text.rendered.version_id,
+            template=text.template,
+            template_values=text.template_values,
+            letterhead=text.letterhead,
+            buttons=text.buttons,
+            lane=Lane.BULK if event.type == EventType.REMINDER else Lane.NOW,
+            dedup_key=key,
+            expires_at=_expiry(event, request),
+        )
 
 
 def _known_address(item: plan.PlannedMessage, signer: SignerRecord) -> KnownAddress:

@@ -16,6 +16,7 @@ from hub.messaging.compose import plan, render
 from hub.messaging.contacts import chats
 from hub.messaging.policy.connection_info import read_available_connections
 from hub.models import Connection, ConnectionInfo, Route, RouteStep
+from hub.signing.restrictions import add_restrictions, has_fallbacks
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 
@@ -155,9 +156,15 @@ _ROUTES = Statement(
 
 
 def build_people(
-    request: RequestRecord, signers: Sequence[SignerRecord], candidates: Sequence[plan.Candidate]
+    request: RequestRecord,
+    signers: Sequence[SignerRecord],
+    candidates: Sequence[plan.Candidate],
+    routes: Sequence[plan.Route],
 ) -> list[plan.Person]:
-    """Return signers in the form that planning uses, with their chats when they prefer chats."""
+    """Return signers in the form that planning uses.
+
+    Their chats are read if they prefer chats, or have no preference and a route has fallbacks.
+    """
     by_chat = {
         candidate.connection.id: candidate.connection
         for candidate in candidates
@@ -168,15 +175,19 @@ def build_people(
         for connection in by_chat.values()
         for name in (connection.integration, connection.channel)
     }
+    joins = bool(chat_names) and has_fallbacks(routes)
     preferring = {
         signer.id: _addresses(signer)
         for signer in signers
-        if chat_names & set(signer.details.get("preference") or ())
+        if chat_names & {*(signer.details.get("preference") or (chat_names if joins else ()))}
     }
     linked = {}
     if preferring:
         linked = chats.find_chats(preferring, request.source_id, list(by_chat))
-    return [_person(signer, linked.get(signer.id, {})) for signer in signers]
+    people = [_person(signer, linked.get(signer.id, {})) for signer in signers]
+    return add_restrictions(
+        people, routes, candidates, source_id=request.source_id, test=request.test
+    )
 
 
 def _person(signer: SignerRecord, linked: dict[str, str]) -> plan.Person:
@@ -196,6 +207,7 @@ def _person(signer: SignerRecord, linked: dict[str, str]) -> plan.Person:
         preference=tuple(details.get("preference") or ()),
         locale=details.get("locale") or render.default_locale(),
         chats=linked,
+        uses_all_addresses=bool(wants.get("mobile_number") and wants.get("email")),
     )
 
 

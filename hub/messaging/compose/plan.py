@@ -1,57 +1,29 @@
-"""Plan the messages of an event from its routes, signers and connections.
+"""Plan the messages of an event from its routes, people and connections.
 
 These functions are pure: they read and write nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
-from hub.core.vocabulary import Address, Audience, Channel, Connective, EventType, PersonRole
+from hub.core.vocabulary import Audience, Channel, Connective, EventType, Goal, PersonRole
 from hub.messaging.compose.audiences import members
+from hub.messaging.compose.candidates import (
+    PAID_CHANNELS,
+    choose_for_step,
+    choose_in_order,
+    preference_of,
+)
+from hub.messaging.compose.candidates import PHONE_CHANNELS as PHONE_CHANNELS
+from hub.messaging.compose.candidates import Candidate as Candidate
+from hub.messaging.compose.candidates import Person as Person
+from hub.messaging.compose.candidates import Rung as Rung
+from hub.messaging.compose.candidates import Step as Step
 from hub.models import ConnectionInfo
-
-PHONE_CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
-PERSONAL_CHANNELS = (*PHONE_CHANNELS, Channel.EMAIL)  # those that a step to a phone may use
-
-
-@dataclass(frozen=True)
-class Person:
-    """A signer, observer or sender as planning needs one."""
-
-    id: str  # sgn_…
-    external_id: str
-    has_not_signed: bool  # has not signed yet
-    has_signed: bool = field(default=False, kw_only=True)
-    role: str = field(default=PersonRole.SIGNER.value, kw_only=True)
-    has_turn: bool = field(default=True, kw_only=True)  # false: other signers sign first
-    was_invited: bool = field(default=True, kw_only=True)
-    snoozed: bool = field(default=False, kw_only=True)
-    addresses: Mapping[str, str]  # kind → address
-    # kind → False if the source excluded it
-    send_to: Mapping[str, bool] = field(default_factory=dict)
-    # connection → the chat that the person linked
-    chats: Mapping[str, str] = field(default_factory=dict)
-    preference: Sequence[str] = ()  # channels, and integrations by name
-    locale: str = "en"
-
-
-@dataclass(frozen=True)
-class Step:
-    """A step of a route."""
-
-    id: str
-    channel: str
-    template: str
-    connection_id: str | None = None
-    position: int = field(default=1, kw_only=True)
-    connective: str = field(default=Connective.ALSO.value, kw_only=True)
-    # what the step before must achieve, and how long it has; None: only a failure moves on
-    goal: str | None = field(default=None, kw_only=True)
-    wait_minutes: int | None = field(default=None, kw_only=True)
-    legacy: bool = field(default=False, kw_only=True)  # it was stored by version 0.2.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +47,7 @@ class PlannedEvent:
     actor: str = ""  # the ID of the signer whom the event is about
     closed: bool = False  # the request is completed, declined, expired or canceled
     expired: bool = False  # the time to sign has ended
+    missing: int = 0  # signatures
 
     @property
     def reason_ended(self) -> str:
@@ -87,26 +60,95 @@ class PlannedEvent:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A connection that can send, and the kinds of addresses that it can write to."""
+class PlannedLadder:
+    """A step of a route and the `otherwise` steps after it, for one person.
 
-    connection: ConnectionInfo
-    address_kind: str
-    clean_address: Callable[[str], str]  # raises ValueError
-    # on the channel chat: the kind of address of a single person; "": it writes to a team only
-    direct_address_kind: str = ""
+    `rungs` are in the order in which they are tried. `position` identifies the ladder in its route.
+    """
+
+    person: Person
+    route: Route
+    rungs: Sequence[Rung]
+    position: int
+
+    @property
+    def possible_rungs(self) -> list[Rung]:
+        """The rungs that can act, in their order."""
+        return [rung for rung in self.rungs if rung.can_act]
+
+    def next_rung(
+        self, used: Collection[tuple[str, str]], *, opted_out: bool = False
+    ) -> Rung | None:
+        """Return the next rung that can act, or None if the ladder has ended.
+
+        `used` are the steps and channels of the messages so far. After an opt-out, only emails
+        follow, unless the route continues after opt-outs.
+        """
+        for rung in self.rungs:
+            is_allowed = (
+                not opted_out or self.route.continue_after_opt_out or rung.channel == Channel.EMAIL
+            )
+            if rung.can_act and is_allowed and (rung.step.id, rung.channel) not in used:
+                return rung
+        return None
+
+    def condition_after(self, rung: Rung) -> tuple[str, int | None] | None:
+        """Return the goal of a rung's message and its minutes, or None if no rung follows."""
+        following = self.rungs[self.rungs.index(rung) + 1 :]
+        if not following:
+            return None
+        return following[0].goal or Goal.DELIVERED.value, following[0].wait_minutes
+
+    def message(self, rung: Rung) -> PlannedMessage:
+        """Return the message of a rung that can act."""
+        if rung.candidate is None:
+            raise ValueError("the rung cannot act")
+        goal, minutes = self.condition_after(rung) or (None, None)
+        return PlannedMessage(
+            self.person, rung.step, rung.candidate, rung.to, rung.kind, goal, minutes
+        )
+
+    def skipped_steps(self) -> list[SkippedStep]:
+        """Return the steps that were wanted first and create no message, each reason once.
+
+        Steps that nobody expects to act, such as those of channels that are not connected, are
+        listed only if no other step explains why the person receives nothing.
+        """
+        before = list(takewhile(lambda rung: not rung.can_act, self.rungs))
+        listed = [rung for rung in before if rung.reason not in EXPECTED]
+        if not listed and len(before) == len(self.rungs):
+            listed = before
+        first: dict[tuple[str, str], Rung] = {}
+        for rung in listed:
+            first.setdefault((rung.reason, _concern(rung)), rung)
+        return [
+            SkippedStep(self.person.external_id, rung.step.channel, rung.reason)
+            for rung in first.values()
+            if rung.reason != ALREADY_NOTIFIED
+        ]
+
+
+def _concern(rung: Rung) -> str:
+    """Return the channel or kind of address that a reason to skip a rung concerns, if any."""
+    if rung.reason == "no_connection":
+        return rung.step.channel
+    if rung.reason in ("no_address", "not_wanted", "bad_address"):
+        return "phone" if rung.step.channel in PHONE_CHANNELS else rung.step.channel
+    return ""
 
 
 @dataclass(frozen=True)
 class PlannedMessage:
-    """One message to create for a signer."""
+    """One message to create for a person."""
 
     person: Person
     step: Step
     candidate: Candidate
     to: str
     kind: str  # of the address
-    audience: str = ""
+    # the goal of the message and its minutes, if a step follows
+    fallback_goal: str | None = None
+    fallback_minutes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +176,9 @@ class SkippedStep:
         }
 
 
+ALREADY_NOTIFIED = "already_notified"
+# reasons for which a step is skipped by choice, not because of a problem
+EXPECTED = ("no_connection", "no_consent", "paid_channel", "window_closed")
 REASONS = {
     "no_address": "The signer has no address for this channel. Add one in the signing app.",
     "not_wanted": "The signing app excluded this address.",
@@ -147,6 +192,12 @@ REASONS = {
     "not_their_turn": "Other signers sign first.",
     "request_closed": "The request is completed, declined, expired or canceled.",
     "request_expired": "The request has expired.",
+    "no_consent": "The channel requires a consent, and none is recorded for this address.",
+    "paid_channel": "The route uses paid channels only while few signatures are missing.",
+    "window_closed": (
+        "The person has not written recently, and no approved template has this text."
+    ),
+    ALREADY_NOTIFIED: "The event was sent to this address already.",
     "snoozed": "Reminders to this signer are snoozed.",
     "repeated": "This notification was already sent.",
     "text_incomplete": (
@@ -161,23 +212,111 @@ def plan_messages(
     people: Sequence[Person],
     candidates: Sequence[Candidate],
     event: PlannedEvent,
-) -> tuple[list[PlannedMessage], list[SkippedStep]]:
-    """Decide whom an event notifies, and over which connections."""
-    planned: list[PlannedMessage] = []
-    skipped: list[SkippedStep] = []
-    for route in routes:
+) -> list[PlannedLadder]:
+    """Decide whom an event notifies, and over which connections.
+
+    Signers come first. A sender or observer with an address that the event is sent to already
+    receives nothing.
+    """
+    ladders: list[PlannedLadder] = []
+    notified: set[str] = set()  # addresses
+    for route in sorted(routes, key=lambda route: _ORDER.get(route.audience, len(_ORDER))):
         for person, reason in _recipients(route, people, event):
-            for step in route.steps:
-                result = (
-                    SkippedStep(person.external_id, step.channel, reason)
-                    if reason
-                    else _plan_step(person, step, candidates)
-                )
-                if isinstance(result, PlannedMessage):
-                    planned.append(replace(result, audience=route.audience))
-                else:
-                    skipped.append(result)
-    return planned, skipped
+            addresses = {*person.addresses.values()}
+            if person.role != PersonRole.SIGNER and addresses & notified:
+                reason = ALREADY_NOTIFIED
+            planned = plan_ladders(route, person, candidates, event, reason=reason)
+            if any(ladder.possible_rungs for ladder in planned):
+                notified |= addresses
+            ladders += planned
+    return ladders
+
+
+_ORDER = {audience.value: index for index, audience in enumerate(Audience)}
+
+
+def plan_ladders(
+    route: Route,
+    person: Person,
+    candidates: Sequence[Candidate],
+    event: PlannedEvent,
+    *,
+    reason: str = "",
+) -> list[PlannedLadder]:
+    """Return the ladders of a route for a person. With a `reason`, none of their rungs can act."""
+    ladders: list[PlannedLadder] = []
+    sent: set[tuple[str, str]] = set()  # connections and addresses of first messages
+    for steps in split_ladders(route.steps):
+        for part in _divide(steps, person):
+            is_part = len(part) < len(steps)
+            rungs = (
+                [Rung(step, reason=reason) for step in part]
+                if reason
+                else _plan_rungs(route, part, person, candidates, event, is_part=is_part)
+            )
+            first = next((rung for rung in rungs if rung.can_act), None)
+            if first and first.candidate:
+                place = (first.candidate.connection.id, first.to)
+                if place in sent:
+                    rungs = [replace(rung, reason=ALREADY_NOTIFIED) for rung in rungs]
+                sent.add(place)
+            position = min(step.position for step in part)
+            ladders.append(PlannedLadder(person, route, rungs, position))
+    return ladders
+
+
+def split_ladders(steps: Sequence[Step]) -> list[list[Step]]:
+    """Return the steps of each ladder."""
+    ladders: list[list[Step]] = []
+    for step in steps:
+        if ladders and step.connective == Connective.OTHERWISE:
+            ladders[-1].append(step)
+        else:
+            ladders.append([step])
+    return ladders
+
+
+def _divide(steps: list[Step], person: Person) -> list[list[Step]]:
+    """Divide a ladder if the app named all addresses of a person.
+
+    Emails are not a fallback then: they are sent too.
+    """
+    if not person.uses_all_addresses or len(steps) == 1:
+        return [steps]
+    emails = [step for step in steps if step.channel == Channel.EMAIL]
+    others = [step for step in steps if step.channel != Channel.EMAIL]
+    return [part for part in (others, emails) if part]
+
+
+def _plan_rungs(
+    route: Route,
+    steps: Sequence[Step],
+    person: Person,
+    candidates: Sequence[Candidate],
+    event: PlannedEvent,
+    *,
+    is_part: bool,
+) -> list[Rung]:
+    """Return the rungs of a ladder, or of a part of it for one kind of address."""
+    avoids_paid = route.paid_when_missing is not None and event.missing > route.paid_when_missing
+    if avoids_paid:
+        candidates = [item for item in candidates if item.connection.channel not in PAID_CHANNELS]
+    if len(steps) == 1 and not is_part:
+        rungs = [choose_for_step(person, steps[0], candidates)]
+    else:
+        preference = preference_of(person, candidates)
+        if is_part:
+            preference = [name for name in preference if name != Channel.EMAIL]
+        may_add = not is_part or steps[0].channel != Channel.EMAIL
+        rungs = choose_in_order(person, steps, candidates, preference, may_add=may_add)
+    if not avoids_paid:
+        return rungs
+    return [
+        replace(rung, reason="paid_channel")
+        if not rung.can_act and rung.step.channel in PAID_CHANNELS
+        else rung
+        for rung in rungs
+    ]
 
 
 def plan_posts(
@@ -214,7 +353,7 @@ def _recipients(
     """
     if not event.type.asks_to_sign or route.audience != Audience.SIGNER:
         included = members(event.type, route.audience, people, event.actor)
-        return [(person, "") for person in included]
+        return [(person, event.reason_ended) for person in included]
     return [
         (person, event.reason_ended or _reason_not_asked(person, event))
         for person in people
@@ -228,96 +367,3 @@ def _reason_not_asked(person: Person, event: PlannedEvent) -> str:
     if not person.has_turn:
         return "not_their_turn"
     return "snoozed" if event.type == EventType.REMINDER and person.snoozed else ""
-
-
-def _plan_step(
-    person: Person, step: Step, candidates: Sequence[Candidate]
-) -> PlannedMessage | SkippedStep:
-    """Return a message over the first connection that reaches the person.
-
-    If none does, the reason of the first connection counts.
-    """
-    suitable = _suitable_candidates(person, step, candidates)
-    if not suitable:
-        return SkippedStep(person.external_id, step.channel, _reason_unreachable(person, step))
-    results = [_plan_over(person, step, candidate) for candidate in suitable]
-    return next((result for result in results if isinstance(result, PlannedMessage)), results[0])
-
-
-def _reason_unreachable(person: Person, step: Step) -> str:
-    kind, address = _usual_address(person, step.channel)
-    if not address:
-        return "no_address"
-    return "no_connection" if person.send_to.get(kind, True) else "not_wanted"
-
-
-def _plan_over(person: Person, step: Step, candidate: Candidate) -> PlannedMessage | SkippedStep:
-    kind, address = _address_for(person, candidate)
-    if not address:
-        return SkippedStep(person.external_id, step.channel, "no_address")
-    if not person.send_to.get(kind, True):
-        return SkippedStep(person.external_id, step.channel, "not_wanted")
-    try:
-        return PlannedMessage(person, step, candidate, candidate.clean_address(address), kind)
-    except ValueError:
-        return SkippedStep(person.external_id, step.channel, "bad_address")
-
-
-def _suitable_candidates(
-    person: Person, step: Step, candidates: Sequence[Candidate]
-) -> list[Candidate]:
-    """Return the connections that can perform a step, best first.
-
-    A message to a phone is sent over the first preferred channel with an enabled connection. A
-    person without a phone number gets it by email.
-    """
-    if step.connection_id:
-        return [
-            candidate for candidate in candidates if candidate.connection.id == step.connection_id
-        ]
-    preferences = [step.channel]
-    if step.channel in PHONE_CHANNELS:
-        preferences = [*person.preference, step.channel]
-        if not person.addresses.get(Address.PHONE) and person.addresses.get(Address.EMAIL):
-            preferences = [*person.preference, Channel.EMAIL]
-    suitable = [
-        candidate
-        for preference in preferences
-        for candidate in candidates
-        if _matches(preference, person, step, candidate)
-    ]
-    return sorted(suitable, key=lambda candidate: not candidate.connection.enabled)
-
-
-def _matches(preference: str, person: Person, step: Step, candidate: Candidate) -> bool:
-    """Return whether a preference, a channel or an integration, names a connection.
-
-    A chat matches only if it reaches the person.
-    """
-    connection = candidate.connection
-    if connection.channel == Channel.CHAT:
-        is_named = preference in (connection.channel, connection.integration)
-        return is_named and bool(_address_for(person, candidate)[1])
-    return preference == connection.channel and (
-        preference == step.channel or preference in PERSONAL_CHANNELS
-    )
-
-
-def _address_for(person: Person, candidate: Candidate) -> tuple[str, str]:
-    """Return the kind of address and the address by which a connection writes to a person.
-
-    The address is "" if the connection cannot reach the person.
-    """
-    kind = candidate.address_kind
-    if candidate.connection.channel == Channel.CHAT:
-        kind = candidate.direct_address_kind
-    if kind == Address.CHAT:
-        return kind, person.chats.get(candidate.connection.id, "")
-    return kind, person.addresses.get(kind, "")
-
-
-def _usual_address(person: Person, channel: str) -> tuple[str, str]:
-    if channel == Channel.CHAT:
-        return Address.CHAT, next(iter(person.chats.values()), "")
-    kind = Address.EMAIL if channel == Channel.EMAIL else Address.PHONE
-    return kind, person.addresses.get(kind, "")

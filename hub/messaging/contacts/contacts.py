@@ -68,6 +68,26 @@ def get_or_create_contacts(
     return recipients
 
 
+def find_contacts(
+    wanted: Collection[tuple[str, str]], *, test: bool
+) -> dict[tuple[str, str], Recipient]:
+    """Return the stored contacts of kinds and addresses. It reads only."""
+    keys_of = {(kind, address): address_keys(kind, address) for kind, address in wanted}
+    if not keys_of:
+        return {}
+    kinds = [kind for kind, _ in keys_of]
+    rows = read(
+        _FIND, kinds=kinds, keys=[key for keys in keys_of.values() for key in keys], test=test
+    )
+    stored = {key: (row_id, time_zone) for key, row_id, _, time_zone, _, is_same in rows if is_same}
+    return {
+        (kind, address): Recipient(stored[key][0], address, key, stored[key][1])
+        for (kind, address), keys in keys_of.items()
+        for key in reversed(keys)
+        if key in stored
+    }
+
+
 def _find(
     keys_by_address: Mapping[KnownAddress, tuple[bytes, ...]], test: bool
 ) -> dict[bytes, tuple[str, bytes | None, str, bool]]:

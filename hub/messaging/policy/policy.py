@@ -134,6 +134,19 @@ class Policy:
         """Return whether free text may be sent to a contact."""
         return self._open_windows is None or contact_id in self._open_windows
 
+    def lacks_consent(self, question: PolicyQuestion) -> bool:
+        """Return whether a message needs a consent that is missing or too old."""
+        decision = self._find_decision(question)
+        required = self.rules.consent and not self._is_reply(question)
+        return self._check_consent(decision, required=required) in (
+            "consent_missing",
+            "consent_old",
+        )
+
+    def _is_reply(self, question: PolicyQuestion) -> bool:
+        """Return whether the person wrote and waits for a reply."""
+        return self._open_windows is not None and question.recipient.id in self._open_windows
+
     def decide(self, question: PolicyQuestion) -> PolicyDecision:
         """Decide whether a message may be sent, apart from its cost."""
         # Opt-outs do not apply to their own confirmation. Countries do, so that no stranger can
@@ -143,8 +156,7 @@ class Policy:
         # a channel or group cannot opt out; see messaging/destinations.py
         if question.is_team_post:
             return PolicyDecision()
-        # the person wrote and waits for a reply
-        is_reply = self._open_windows is not None and question.recipient.id in self._open_windows
+        is_reply = self._is_reply(question)
         decision = self._find_decision(question)
         needs_consent = self.rules.consent and not (is_reply or question.manual)
         code = (

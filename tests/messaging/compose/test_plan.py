@@ -3,115 +3,38 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from hub.core.vocabulary import Audience, ConnectionState, EventType, PersonRole
-from hub.messaging.compose.audiences import members
+from hub.core.vocabulary import Audience, EventType, PersonRole
 from hub.messaging.compose.plan import (
     REASONS,
     Candidate,
     Person,
     PlannedEvent,
-    PlannedMessage,
     Route,
     SkippedStep,
     Step,
-    plan_messages,
     plan_posts,
 )
-from hub.models import ConnectionInfo
-
-
-def clean_address(address: str) -> str:
-    if address == "nonsense":
-        raise ValueError("This is no address.")
-    return address.strip()
-
-
-def make_candidate(
-    name: str,
-    channel: str,
-    address_kind: str,
-    *,
-    integration: str = "fake_chat",
-    state: ConnectionState = ConnectionState.ENABLED,
-    destination: str = "",
-    direct: str = "",
-) -> Candidate:
-    connection = ConnectionInfo(
-        id=f"con_{name}",
-        integration=integration,
-        channel=channel,
-        sender="",
-        account="",
-        destination=destination,
-        rules="",
-        test=False,
-        state=state.value,
-        archived=False,
-        settings_version=1,
-    )
-    return Candidate(connection, address_kind, clean_address, direct)
-
-
-SMS = make_candidate("sms", "sms", "phone")
-SMS_TWO = make_candidate("sms_2", "sms", "phone")
-WHATSAPP = make_candidate("wa", "whatsapp", "phone")
-WHATSAPP_BROKEN = make_candidate("wa", "whatsapp", "phone", state=ConnectionState.BROKEN)
-SMS_BROKEN = make_candidate("sms_3", "sms", "phone", state=ConnectionState.BROKEN)
-EMAIL = make_candidate("mail", "email", "email")
-CHAT = make_candidate(
-    "chat", "chat", "chat", integration="birds", direct="chat", destination="-100"
+from tests.messaging.compose.plan_factories import (
+    BY_EMAIL,
+    BY_SMS,
+    CHAT,
+    DESK,
+    EMAIL,
+    MAIL,
+    PHONE,
+    SMS,
+    SMS_BROKEN,
+    SMS_TWO,
+    WALL,
+    WHATSAPP,
+    WHATSAPP_BROKEN,
+    make_person,
+    make_route,
+    plan,
+    planned_messages,
+    skipped_steps,
 )
-DESK = make_candidate("desk", "chat", "chat", integration="desks", direct="email", destination="C1")
-WALL = make_candidate("wall", "chat", "chat", integration="walls", destination="W1")
-BY_SMS = Step("stp_1", "sms", "request_sent")
-BY_EMAIL = Step("stp_2", "email", "request_sent")
-PHONE = {"phone": "+13175551234"}
-MAIL = {"email": "eric@example.com"}
-
-
-def make_person(
-    name: str = "eric",
-    *,
-    has_not_signed: bool = True,
-    addresses: dict[str, str] | None = None,
-    **fields: object,
-) -> Person:
-    return Person(
-        f"sgn_{name}", name, has_not_signed, PHONE if addresses is None else addresses, **fields
-    )  # type: ignore[arg-type]
-
-
-def plan(
-    routes: list[Route],
-    people: list[Person],
-    candidates: list[Candidate],
-    event_type: EventType = EventType.COMPLETED,
-    **facts: object,
-) -> tuple[list[PlannedMessage], list[SkippedStep]]:
-    event = PlannedEvent(event_type, **facts)  # type: ignore[arg-type]
-    return plan_messages(routes, people, candidates, event)
-
-
-def planned_messages(
-    planned: tuple[list[PlannedMessage], list[SkippedStep]],
-) -> list[tuple[str, str, str]]:
-    return [
-        (message.person.external_id, message.candidate.connection.id, message.to)
-        for message in planned[0]
-    ]
-
-
-def skipped_steps(
-    planned: tuple[list[PlannedMessage], list[SkippedStep]],
-) -> list[tuple[str, str, str]]:
-    return [(step.signer, step.step, step.reason) for step in planned[1]]
-
-
-def make_route(audience: Audience, *steps: Step) -> Route:
-    return Route(audience.value, steps or (BY_SMS,))
 
 
 @pytest.mark.parametrize(
@@ -278,75 +201,3 @@ def test_team_is_not_notified_about_a_closed_request() -> None:
         [],
         [SkippedStep("", "chat", "request_closed")],
     )
-
-
-people = st.lists(
-    st.builds(
-        Person,
-        id=st.uuids().map(str),
-        external_id=st.text(min_size=1, max_size=5),
-        has_not_signed=st.booleans(),
-        addresses=st.dictionaries(
-            st.sampled_from(["phone", "email", "chat"]), st.sampled_from(["a", "nonsense", " b "])
-        ),
-        send_to=st.dictionaries(st.sampled_from(["phone", "email"]), st.booleans()),
-        preference=st.lists(st.sampled_from(["whatsapp", "sms", "voice", "email", "chat"])),
-    ),
-    max_size=4,
-    unique_by=lambda person: person.id,
-)
-routes = st.lists(
-    st.builds(
-        Route,
-        audience=st.sampled_from([audience.value for audience in Audience]),
-        steps=st.lists(
-            st.sampled_from(
-                [
-                    BY_SMS,
-                    BY_EMAIL,
-                    Step("stp_3", "chat", "t"),
-                    Step("stp_4", "sms", "t", "con_sms_2"),
-                ]
-            )
-        ),
-    ),
-    max_size=3,
-)
-candidates = st.lists(
-    st.sampled_from([SMS, SMS_TWO, SMS_BROKEN, WHATSAPP, WHATSAPP_BROKEN, EMAIL]),
-    unique_by=lambda candidate: candidate.connection.id,
-)
-
-
-@given(
-    people=people,
-    routes=routes,
-    candidates=candidates,
-    event_type=st.sampled_from(EventType),
-    is_closed=st.booleans(),
-)
-def test_every_wanted_step_is_planned_or_listed(
-    people: list[Person],
-    routes: list[Route],
-    candidates: list[Candidate],
-    event_type: EventType,
-    is_closed: bool,
-) -> None:
-    actor = people[0].id if people else ""
-    planned, skipped = plan(routes, people, candidates, event_type, actor=actor, closed=is_closed)
-    asks = event_type.asks_to_sign
-    assert len(planned) + len(skipped) == sum(
-        len(route.steps)
-        * (
-            len(people)
-            if asks and route.audience == Audience.SIGNER
-            else len(members(event_type, route.audience, people, actor))
-        )
-        for route in routes
-    )
-    for message in planned:
-        assert message.person.send_to.get(message.candidate.address_kind, True)
-        assert message.to == message.person.addresses[message.candidate.address_kind].strip()
-        assert not (asks and (is_closed or not message.person.has_not_signed))
-        assert message.candidate in candidates
-    assert {skipped_step.reason for skipped_step in skipped} <= set(REASONS)
