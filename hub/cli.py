@@ -19,6 +19,7 @@ from hub.core import __version__
 from hub.core.errors import ConfigError, HubError
 from hub.core.vocabulary import QUEUES, Role, Scope
 from hub.run.integration_commands import new_integration, try_integration
+from hub.run.search_commands import search
 
 if TYPE_CHECKING:
     from hub.core.config import Config
@@ -314,6 +315,7 @@ def inbound_mail(connection: str) -> None:
 
 cli.add_command(new_integration)
 cli.add_command(try_integration)
+cli.add_command(search)
 
 
 def _show_progress(report: Report) -> None:

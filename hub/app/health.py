@@ -120,7 +120,12 @@ def _check_providers() -> str:
         return "unknown"
 
 
-JOBS = {"deliver": "sending", "settle": "processing webhooks", "notify": "notifying apps"}
+JOBS = {
+    "deliver": "sending",
+    "settle": "processing webhooks",
+    "notify": "notifying apps",
+    "search_index": "indexing names for the search",
+}
 
 
 def _check_jobs() -> str:

@@ -39,6 +39,7 @@ from hub.models import (
     Suppression,
     Thread,
 )
+from hub.search import entries
 
 SETTING = "metadata_forgotten"
 EVERY = timedelta(days=1)
@@ -204,6 +205,7 @@ def _delete_events(ids: Sequence[str]) -> None:
 
 @transaction
 def _delete_requests(ids: Sequence[str]) -> None:
+    entries.forget_requests(ids)
     _run(update(Signer).where(Signer.request_id.in_(ids)).values(_details=None, _signing_url=None))
     _run(
         update(SigningRequest)
@@ -219,6 +221,7 @@ def _delete_tokens(ids: Sequence[bytes]) -> None:
 
 @transaction
 def _delete_contacts(ids: Sequence[str]) -> None:
+    entries.forget_contacts(ids)
     columns = (
         SessionWindow.contact_id,
         RecipientPace.contact_id,

@@ -17,7 +17,7 @@ from hub.db.engine import db
 from hub.db.store import wake_now
 from hub.endpoints import claims as notify_claims
 from hub.intake import process_callbacks
-from hub.jobs import chores
+from hub.jobs import chores, search_index
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.send import claims
 
@@ -34,6 +34,7 @@ def run(app: Flask) -> None:
     signal.signal(signal.SIGINT, lambda *_: shutdown.received_signal.set())
     clean_up_at = chores_at = 0.0
     while not shutdown.is_due:
+        next_tick = time.monotonic() + TICK
         with app.app_context():
             try:
                 wake_queues()
@@ -45,7 +46,8 @@ def run(app: Flask) -> None:
             if time.monotonic() >= chores_at:
                 chores_at = time.monotonic() + CHORES_EVERY
                 wake_now("chores")
-        shutdown.received_signal.wait(TICK)
+            search_index.index_for(next_tick - time.monotonic(), shutdown)
+        shutdown.received_signal.wait(max(next_tick - time.monotonic(), 0))
 
 
 def wake_queues() -> None:

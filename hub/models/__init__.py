@@ -22,6 +22,13 @@ from hub.models.quarantined_row import QuarantinedRow
 from hub.models.recipient_pace import RecipientPace
 from hub.models.request import Signer, SigningRequest
 from hub.models.route import Route, RouteStep
+from hub.models.search_index import (
+    AddressPart,
+    ContactWord,
+    RequestWord,
+    SearchPrefix,
+    UnindexedRow,
+)
 from hub.models.session_window import SessionWindow
 from hub.models.setting import Setting
 from hub.models.source import ApiKey, Source
@@ -36,6 +43,7 @@ from hub.models.webhook_endpoint import WebhookEndpoint, WebhookSecret
 
 __all__ = [
     "ActionToken",
+    "AddressPart",
     "ApiKey",
     "Attempt",
     "AuditEntry",
@@ -44,6 +52,7 @@ __all__ = [
     "Consent",
     "Contact",
     "ContactLink",
+    "ContactWord",
     "Conversation",
     "Event",
     "IdempotencyKey",
@@ -60,8 +69,10 @@ __all__ = [
     "QuarantinedRow",
     "RecipientPace",
     "Recipient",
+    "RequestWord",
     "Route",
     "RouteStep",
+    "SearchPrefix",
     "SessionWindow",
     "Setting",
     "Signer",
@@ -74,6 +85,7 @@ __all__ = [
     "TemplateVersion",
     "Thread",
     "Throttle",
+    "UnindexedRow",
     "Usage",
     "User",
     "UserSession",

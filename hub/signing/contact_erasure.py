@@ -39,6 +39,7 @@ from hub.models import (
     StatusEvent,
     Suppression,
 )
+from hub.search import entries
 from hub.shared import audit
 from hub.shared.address_keys import keys_of_contact
 
@@ -132,6 +133,7 @@ def _erase(contact_id: str, signer_ids: Sequence[str], reason: str) -> ErasureRe
     contact.name = None
     contact.time_zone = ""
     contact.erased_at = now()
+    entries.forget_contacts([contact.id])
     audit.record(
         "contact.erased",
         contact.id,
@@ -299,6 +301,7 @@ def _erase_signers(contact_id: str, signer_ids: Sequence[str]) -> int:
         row.signing_url = None
     if ids_by_request:
         _delete_cards(list(ids_by_request))
+        entries.renew_requests(list(ids_by_request))
     for request_id, ids in ids_by_request.items():
         for event in db.session.scalars(select(Event).where(Event.request_id == request_id)):
             try:

@@ -22,6 +22,7 @@ from hub.db.store import read, write
 from hub.db.types import keyring, new_id, now
 from hub.lib.crypto import EncryptedField
 from hub.models import Signer, SigningRequest
+from hub.search import unindexed
 
 requests = get_table(SigningRequest)
 signers = get_table(Signer)
@@ -81,6 +82,7 @@ class RequestRecord:
     signers: list[SignerRecord] = field(default_factory=list)
     is_new: bool = True
     _before: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    _indexed: tuple[str | None, ...] = ()
 
     @property
     def remaining(self) -> int:
@@ -131,10 +133,18 @@ class RequestRecord:
                 changed.append(_changes(signer, SIGNER_PLAIN, SIGNER_SEALED))
         write(_ADD_SIGNERS, added)
         write(_CHANGE_SIGNER, changed)
+        if self._indexed != self._searchable():
+            unindexed.mark_requests([self.id])
         self.is_new = False
         self._remember_values()
 
+    def _searchable(self) -> tuple[str | None, ...]:
+        """Return the texts by which a search finds the request."""
+        names = [signer.details.get("name") for signer in self.signers]
+        return self.title, (self.sender or {}).get("name"), *names
+
     def _remember_values(self) -> None:
+        self._indexed = self._searchable()
         self._before = {self.id: _read_values(self, REQUEST_COLUMNS)}
         self._before |= {signer.id: _read_values(signer, SIGNER_COLUMNS) for signer in self.signers}
 

@@ -20,6 +20,7 @@ from hub.jobs import cron
 from hub.messaging.compose import cancellation
 from hub.messaging.track import reconcile, status_polling
 from hub.models import Connection
+from hub.search import lookup
 from tests.hub_fixtures import (
     SigningApp,
     deliver,
@@ -39,10 +40,12 @@ from tests.hub_fixtures import (
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import signing_app as signing_app
+from tests.search.index_steps import index_all
 
 GROWING = (
     "messages|bodies|attempts|status_events|platform_events|receipts|events|requests|signers"
-    "|contacts|idempotency|suppressions|audit"
+    "|contacts|idempotency|suppressions|audit|contact_words|request_words|search_prefixes"
+    "|address_parts"
 )
 # a whole table, or all that one connection ever sent
 GROWS = re.compile(
@@ -161,3 +164,22 @@ def test_reconciliation_uses_indexes_only(
     assert reconcile.look_up_unknown() + status_polling.poll_statuses() >= 2
     cancellation.end_waiting()
     assert unindexed_steps(executed_statements()) == []
+
+
+def test_indexing_and_searching_uses_indexes_only(
+    signing_app: SigningApp, executed_statements: Callable[[], list[str]]
+) -> None:
+    index_all()  # what was stored before is read in the order of the primary key
+    upgrade = len(executed_statements())
+    signing_app.post("/events", event_body(signers=[signer_body("Eric")]))
+    index_all()
+    lookup.find_requests("employment eric", 20)
+    lookup.find_contacts("eric", 20)
+    lookup.find_by_address("317555", 20)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lookup, "MAX_COMPARED", 1)  # as if the words were common
+        assert lookup.find_requests("employment eric", 20).ids
+        assert lookup.find_requests("employment", 20).ids
+    statements = executed_statements()[upgrade:]
+    assert any("search_prefixes" in statement for statement in statements)
+    assert unindexed_steps(statements) == []

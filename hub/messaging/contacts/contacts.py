@@ -16,6 +16,7 @@ from hub.db.types import keyring, new_id, now
 from hub.lib import addresses
 from hub.messaging.contacts import merging
 from hub.models import Contact, Recipient
+from hub.search import unindexed
 from hub.shared.address_keys import address_keys
 
 contacts = get_table(Contact)
@@ -51,6 +52,7 @@ def get_or_create_contacts(
     if missing:
         rows = [_new_row(key, known, test) for key, known in missing.items()]
         write(_ADD, rows)
+        unindexed.mark_contacts(row["id"] for row in rows)
         stored |= {
             row["address_key"]: (row["id"], row["name"], row["time_zone"], False) for row in rows
         }
@@ -61,6 +63,7 @@ def get_or_create_contacts(
         # the app mentions the person again, so the address is stored; erased data is not restored
         if is_erased:
             write(_RESTORE_ADDRESS, {"key": contact_id, "new_address": address})
+            unindexed.mark_contacts([contact_id])
         _update_details(contact_id, name, time_zone, known)
         recipients[known.kind, known.address] = Recipient(
             contact_id, address, key, known.time_zone or time_zone
@@ -171,6 +174,8 @@ def _update_details(
                 "new_time_zone": known.time_zone or time_zone,
             },
         )
+    if renamed:
+        unindexed.mark_contacts([contact_id])
 
 
 def _decrypt_name(row: str, encrypted: bytes | None) -> str | None:

@@ -17,8 +17,10 @@ from hub.core.errors import DecryptionError
 from hub.db.engine import Base, db
 from hub.db.store import transaction
 from hub.models import (
+    AddressPart,
     Contact,
     ContactLink,
+    ContactWord,
     Conversation,
     LinkedChat,
     PausedDestination,
@@ -26,6 +28,7 @@ from hub.models import (
     SessionWindow,
     Suppression,
 )
+from hub.search import entries, unindexed
 
 AT_ONCE = 1000  # rows that one transaction moves
 # reasons of opt-outs, the hardest to remove first; reasons that are not listed come last
@@ -206,12 +209,20 @@ def _merge_links(before: str, after: str) -> None:
         db.session.flush()
 
 
+def _merge_entries(before: str, after: str) -> None:
+    """Delete the index entries of a contact, and let the other one be indexed again."""
+    entries.forget_contacts([before])
+    unindexed.mark_contacts([after])
+
+
 _MERGE_ROWS: Mapping[str, Callable[[str, str], None]] = {
     "conversations": _merge_conversations,
     "session_windows": _merge_windows,
     "recipient_paces": _merge_paces,
     "contact_links": _merge_links,
     "paused_destinations": _merge_destinations,
+    ContactWord.__tablename__: _merge_entries,
+    AddressPart.__tablename__: _merge_entries,
 }
 
 

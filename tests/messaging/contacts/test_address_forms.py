@@ -372,17 +372,7 @@ def test_erasure_includes_rows_of_the_other_form(hub_demo: Flask) -> None:
 
 
 def test_merging_handles_every_table_with_contacts() -> None:
-    handled = {
-        "messages",
-        "consents",
-        "inbound_messages",
-        "conversations",
-        "session_windows",
-        "recipient_paces",
-        "linked_chats",
-        "contact_links",
-        "paused_destinations",
-    }
+    handled = {"messages", "consents", "inbound_messages", "linked_chats", *merging._MERGE_ROWS}
     assert {table.name for table, _ in merging._references()} == handled, (
         "say in hub/messaging/contacts/merging.py what becomes of its rows"
     )

@@ -1,0 +1,36 @@
+"""Define the commands of the search index."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+
+@click.group(short_help="Manage the search index.")
+def search() -> None:
+    """Manage the index that finds people and requests by name, title and address."""
+
+
+@search.command()
+def rebuild() -> None:
+    """Create a new key for the index, and write all entries again under it.
+
+    Use it if the old key may be known to someone, or after you added a missing encryption key.
+    Searches find only what is indexed again, the newest rows first. If the command is interrupted,
+    `hub cron` continues.
+    """
+    from hub.shared import startup_checks
+
+    config = startup_checks.load_config(migrated=True)
+    import hub
+    from hub.search import indexing, progress
+
+    with hub.create_app(config, blueprints=False).app_context():
+        progress.start_again()
+        count = 0
+        while indexed := indexing.index_next():
+            count += indexed
+            if sys.stderr.isatty():
+                click.echo(f"\r{count:,} rows ", nl=False, err=True)
+    click.echo("The search index is complete.")
