@@ -21,7 +21,7 @@ from hub.admin.messages import (
     unblock_recipient,
 )
 from hub.admin.overview import activity_log, clock_confirmation, pages, unreadable_rows
-from hub.admin.requests import action_links, signers
+from hub.admin.requests import action_links, scheduled, signers
 from hub.admin.requests import pages as request_pages
 from hub.admin.settings import account, api_keys, branding, opt_out_keywords, sources, users
 from hub.admin.view import filters, navigation
@@ -59,6 +59,7 @@ PAGES = (
     request_pages,
     signers,
     action_links,
+    scheduled,
     unsubscribe,
     branding,
     contact_page,

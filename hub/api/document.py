@@ -85,6 +85,7 @@ PARAMETERS = {
     "endpoint_id": "The ID of a webhook endpoint, whk_…",
     "suppression_id": "The ID of an opt-out, sup_…",
     "message_id": "The ID of a message, msg_…",
+    "event_id": "The event's Signpost ID (evt_…) or your own ID.",
     "request_id": (
         "The request's Signpost ID (req_…) or your own ID. Percent-encode your ID:"
         " `2026/11/42` becomes `2026%2F11%2F42`. You may leave slashes as they are."

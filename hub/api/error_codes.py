@@ -27,6 +27,7 @@ ERROR_CODES = MappingProxyType(
             404, "No connection with this name is available to this key."
         ),
         "no_such_endpoint": ErrorCode(404, "Your source has no webhook endpoint with this ID."),
+        "no_such_event": ErrorCode(404, "No event with this ID is visible to this key."),
         "no_such_file": ErrorCode(404, "The file was deleted when its retention period ended."),
         "no_such_media": ErrorCode(
             404, "No file with this ID is available to this key, or the file was deleted."
@@ -60,6 +61,9 @@ ERROR_CODES = MappingProxyType(
         ),
         "not_queued": ErrorCode(
             409, "The message is no longer in the queue, so it cannot be canceled."
+        ),
+        "not_scheduled": ErrorCode(
+            409, "The messages of this event are already planned, or it was canceled."
         ),
         "not_snoozed": ErrorCode(409, "Reminders are not snoozed."),
         "request_closed": ErrorCode(
@@ -98,6 +102,7 @@ ERROR_CODES = MappingProxyType(
         "bad_idempotency_key": ErrorCode(
             422, "The `Idempotency-Key` is too long or holds control characters."
         ),
+        "after_expiry": ErrorCode(422, "`send_at` is not before the request expires."),
         "bad_media_url": ErrorCode(422, "The file's URL is not a public https URL."),
         "bad_time": ErrorCode(422, "The value is not a time with an offset."),
         "empty_file": ErrorCode(422, "The file is empty."),
@@ -129,6 +134,7 @@ ERROR_CODES = MappingProxyType(
         "repeated_parameter": ErrorCode(422, "The query names a parameter twice."),
         "text_too_long": ErrorCode(422, "The text is longer than the provider accepts."),
         "too_long": ErrorCode(422, "A value is longer than allowed."),
+        "too_far_ahead": ErrorCode(422, "`send_at` is more than 90 days ahead."),
         "two_files": ErrorCode(422, "Both `media` and `media_url` are given."),
         "unknown_field": ErrorCode(422, "The API has no such field."),
         "why_too_long": ErrorCode(422, "The reason is longer than allowed."),

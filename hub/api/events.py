@@ -8,10 +8,11 @@ from flask import Blueprint, request
 
 from hub.api.guard import current_caller
 from hub.api.operations import operation
-from hub.api.request_shapes import EventOut
-from hub.api.shapes import parse_body
+from hub.api.request_shapes import EventOut, ScheduledEventOut, serialize_scheduled_event
+from hub.api.shapes import parse_body, store_and_respond
 from hub.core.vocabulary import Scope
 from hub.shared import idempotency
+from hub.signing import scheduled_events
 from hub.signing.accept import accept_event
 from hub.signing.events import EventIn
 
@@ -76,3 +77,24 @@ def post_event() -> tuple[dict[str, Any], int, dict[str, str]]:
         prepare_ahead=True,
     )
     return answer, 202, {"Idempotency-Replayed": "true"} if repeated else {}
+
+
+@blueprint.post("/events/<path:event_id>/cancel")
+@operation(
+    id="cancelEvent",
+    tag="Events",
+    summary="Cancel a scheduled event",
+    description=(
+        "Cancels an event whose `send_at` has not come, so that it notifies nobody. Accepts the"
+        " Signpost ID or your own ID. What the event reported, such as a signature, stays."
+    ),
+    scope=Scope.EVENTS_WRITE,
+    status=200,
+    response=ScheduledEventOut,
+    errors="401 404 409 503",
+)
+def cancel_event(event_id: str) -> dict[str, Any]:
+    """Cancel a scheduled event."""
+    client = current_caller()
+    event = scheduled_events.find_event(event_id, client.source_id, test=client.test)
+    return store_and_respond(lambda: scheduled_events.cancel(event.id), serialize_scheduled_event)

@@ -8,10 +8,10 @@ from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import select
 
 from hub.api.shapes import MessageOut, format_time, serialize_message
-from hub.core.vocabulary import Channel, RequestState, SignerState, Status
+from hub.core.vocabulary import Channel, EventType, RequestState, SignerState, Status
 from hub.db.engine import db
-from hub.models import Message, SigningRequest
-from hub.signing import chat_invitations, reminders
+from hub.models import Event, Message, SigningRequest
+from hub.signing import chat_invitations, reminders, scheduled_events
 from hub.signing.events import Strict
 
 
@@ -65,6 +65,9 @@ class EventRef(BaseModel):
     """The stored event."""
 
     id: str
+    send_at: AwareDatetime | None = Field(
+        description="When its messages are planned, if it is scheduled. Null: they are planned."
+    )
 
 
 class EventOut(BaseModel):
@@ -73,6 +76,17 @@ class EventOut(BaseModel):
     event: EventRef
     messages: list[BriefOut]
     skipped: list[SkippedOut]
+
+
+class ScheduledEventOut(BaseModel):
+    """An event whose messages are planned later."""
+
+    id: str
+    external_id: str = Field(description="The event's ID in your app, or an empty text.")
+    type: EventType
+    request: str = Field(description="The request's Signpost ID.")
+    send_at: AwareDatetime | None = Field(description="Null if it was canceled.")
+    canceled_at: AwareDatetime | None
 
 
 class SignerOut(BaseModel):
@@ -102,6 +116,9 @@ class RequestOut(BaseModel):
     url: str | None
     signers: list[SignerOut]
     posts: list[MessageOut] = Field(description="Posts to the team.")
+    scheduled: list[ScheduledEventOut] = Field(
+        description="Events whose messages are planned later, the next one first."
+    )
 
 
 class InvitationOut(BaseModel):
@@ -151,6 +168,21 @@ def serialize_request(row: SigningRequest) -> dict[str, Any]:
             for message in messages
             if message.signer_id is None and message.thread
         ],
+        "scheduled": [
+            serialize_scheduled_event(event) for event in scheduled_events.list_scheduled(row.id)
+        ],
+    }
+
+
+def serialize_scheduled_event(event: Event) -> dict[str, Any]:
+    """Return a scheduled or canceled event as the API shows it."""
+    return {
+        "id": event.id,
+        "external_id": event.external_id,
+        "type": event.type,
+        "request": event.request_id,
+        "send_at": format_time(event.due_at) if event.due_at else None,
+        "canceled_at": format_time(event.canceled_at) if event.canceled_at else None,
     }
 
 

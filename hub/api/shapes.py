@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 from flask import request
@@ -18,6 +17,7 @@ from hub.core.vocabulary import Channel, Status
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.lib.storable import find_nul
+from hub.lib.times import format_time as format_time
 from hub.messaging.state import unreadable_rows
 from hub.messaging.track import timeline
 from hub.models import Connection, Contact, Message, Signer
@@ -319,8 +319,3 @@ def _entry_out(entry: timeline.Entry) -> dict[str, Any]:
         "milliseconds": entry.milliseconds,
         "event": entry.event or None,
     }
-
-
-def format_time(time: datetime) -> str:
-    """Return a time in the API's form: RFC 3339 with Z, to the millisecond."""
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -228,6 +228,13 @@ class SignerState(DescribedEnum):
         return self in (SignerState.PENDING, SignerState.VIEWED)
 
 
+class RemindedBy(DescribedEnum):
+    """The sender of the reminders to the signers of a source."""
+
+    HUB = "hub", "Signpost, by the schedule of reminders"
+    APP = "app", "the signing app, with its own events"
+
+
 class ConnectionState(DescribedEnum):
     """The state of a connection, which decides whether it sends."""
 

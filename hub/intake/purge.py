@@ -63,7 +63,11 @@ def delete_old_rows(before: datetime) -> dict[str, int]:
         "messages": delete_in_batches(Message.id, _finished_messages(before), _delete_messages),
         "events": delete_in_batches(
             Event.id,
-            and_(Event.id < first_id_at("evt", before), Event._payload.is_not(None)),
+            and_(
+                Event.id < first_id_at("evt", before),
+                Event._payload.is_not(None),
+                Event.due_at.is_(None),  # a scheduled event still needs it
+            ),
             _delete_events,
         ),
         "requests": delete_in_batches(

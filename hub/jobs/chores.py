@@ -19,7 +19,7 @@ from hub.messaging.send import recipient_pacing
 from hub.messaging.state import clock_skew, job_failures, unreadable_rows
 from hub.messaging.track import price_polling, reconcile, status_polling
 from hub.shared import idempotency
-from hub.signing import contact_erasure
+from hub.signing import contact_erasure, plan_scheduled
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +43,7 @@ def run_chores(stopping: ShutdownSignal) -> int:
         retention.apply_retention,
         partial(reconcile.look_up_unknown, stopping),
         partial(status_polling.poll_statuses, stopping),
+        partial(plan_scheduled.plan_due, stopping),
         template_sync.sync_due,
         partial(mailboxes.read_mailboxes, stopping),
         health.check_failing,
@@ -76,6 +77,7 @@ def is_due() -> bool:
         reconcile.is_due()
         or status_polling.is_due()
         or clock_skew.is_due()
+        or plan_scheduled.is_due()
         or template_sync.is_due()
         or mailboxes.is_due()
         or health.is_due()

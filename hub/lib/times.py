@@ -89,6 +89,12 @@ def from_unix(seconds: Any) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+def format_time(time: datetime) -> str:
+    """Return a time in the API's form: RFC 3339 with Z, to the millisecond."""
+    text = time.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
 def pause(seconds: float | None) -> float:
     """Return a pause that a provider asks for, limited to 0 seconds up to a day."""
     if seconds is None or seconds != seconds:  # NaN; an int may be too large for a float

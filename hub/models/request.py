@@ -40,6 +40,7 @@ class SigningRequest(Base):
     reported_at: Mapped[datetime] = mapped_column(Time, default=now)
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     expires_at: Mapped[datetime | None] = mapped_column(Time)
+    reminders: Mapped[str | None]  # settings of the schedule as JSON, see signing/reminder_settings
 
     title = EncryptedJson(REQUEST_TITLE)
     sender = EncryptedJson(REQUEST_SENDER)  # {"name", "email"}
@@ -72,7 +73,10 @@ class Signer(Base):
     state: Mapped[str] = mapped_column(default=SignerState.PENDING.value)
     state_at: Mapped[datetime] = mapped_column(Time, default=now)
     reported_at: Mapped[datetime] = mapped_column(Time, default=now)
+    # when to check whether an automatic reminder is due; NULL: none will be
     remind_at: Mapped[datetime | None] = mapped_column(Time)
+    # automatic reminders that were due before this time are done
+    reminders_handled_at: Mapped[datetime | None] = mapped_column(Time)
     reminded_at: Mapped[datetime | None] = mapped_column(Time)
     reminders: Mapped[int] = mapped_column(default=0)
     snoozed_until: Mapped[datetime | None] = mapped_column(Time)  # no reminders before

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from hub.core.vocabulary import RemindedBy
 from hub.db.engine import Base
 from hub.db.types import Time, foreign_key, now, primary_key
 
@@ -22,6 +23,11 @@ class Source(Base):
     name: Mapped[str]
     # opt-outs and consents that its keys record apply to the messages of every source
     applies_to_all: Mapped[bool] = mapped_column(default=False)
+    reminded_by: Mapped[str] = mapped_column(default=RemindedBy.HUB.value)
+    # requests that were open at this time count their reminders from it
+    reminders_since: Mapped[datetime | None] = mapped_column(Time)
+    reminders: Mapped[str | None]  # settings of the schedule as JSON, see signing/reminder_settings
+    time_zone: Mapped[str] = mapped_column(default="")  # of signers whose zone is unknown
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
 
 

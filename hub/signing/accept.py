@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, update
 
 from hub.core.vocabulary import Address, EventType, RequestState
 from hub.db.compiled_sql import Statement, get_table
@@ -18,11 +19,12 @@ from hub.db.optimistic_transaction import optimistic
 from hub.db.store import cached, list_param, read, transaction, write
 from hub.db.types import keyring, new_id, now
 from hub.lib.crypto import blind_index
+from hub.lib.times import format_time
 from hub.messaging.compose import plan
 from hub.messaging.compose.outbox import MessageSummary, add_messages
 from hub.models import ConnectionInfo, Contact, Event, Message
 from hub.shared.index_key import index_key
-from hub.signing import planning, requests, team_posts
+from hub.signing import planning, requests, scheduled_events, team_posts
 from hub.signing.events import EventIn
 from hub.signing.message_texts import EventRecord, MessageWriter
 from hub.signing.signing_batch import RequestRecord, SignerRecord
@@ -34,6 +36,9 @@ def accept_event(posted: EventIn, source_id: str, *, test: bool) -> dict[str, An
     request, actor = requests.apply_event(posted, source_id, test=test)
     payload = posted.model_dump(exclude_unset=True, mode="json")
     event = EventRecord(new_id("evt"), posted.id or "", posted.type, posted.occurred_at, payload)
+    if (send_at := scheduled_events.time_to_plan(posted, request)) is not None:
+        _store(event, request, [], due_at=send_at)
+        return _answer(event, [], [], send_at=send_at)
     return notify(
         event, request, actor, only=[actor] if actor and posted.type == EventType.REMINDER else None
     )
@@ -79,7 +84,23 @@ def notify(
         _message_result(stored[key], ladder.person.external_id) for key, ladder in ladders.items()
     ]
     answers += [_message_result(stored[key], None) for key in posts if key in stored]
-    return {"event": {"id": event.id}, "messages": answers, "skipped": refusals}
+    return _answer(event, answers, refusals)
+
+
+def _answer(
+    event: EventRecord,
+    messages: list[dict[str, Any]],
+    skipped: list[dict[str, Any]],
+    *,
+    send_at: datetime | None = None,
+) -> dict[str, Any]:
+    """Return the API's answer; `send_at` is set for an event that is planned later."""
+    scheduled_for = None if send_at is None else format_time(send_at)
+    return {
+        "event": {"id": event.id, "send_at": scheduled_for},
+        "messages": messages,
+        "skipped": skipped,
+    }
 
 
 Item = TypeVar("Item", plan.PlannedLadder, plan.PlannedPost)
@@ -133,8 +154,18 @@ def _message_result(message: MessageSummary, signer: str | None) -> dict[str, An
     }
 
 
-def _store(event: EventRecord, request: RequestRecord, skipped: list[dict[str, Any]]) -> None:
+def _store(
+    event: EventRecord,
+    request: RequestRecord,
+    skipped: list[dict[str, Any]],
+    due_at: datetime | None = None,
+) -> None:
+    """Store an event, or the result of a scheduled one. `due_at`: when it is to be planned."""
     row_id = event.id.partition("_")[2]
+    sealed_skipped = keyring().seal_json(EVENT_SKIPPED, row_id, skipped)
+    if event.is_stored:
+        write(_PLANNED, {"key": event.id, "at": now(), "new_skipped": sealed_skipped})
+        return
     write(
         _ADD_EVENT,
         {
@@ -145,13 +176,20 @@ def _store(event: EventRecord, request: RequestRecord, skipped: list[dict[str, A
             "type": event.type.value,
             "occurred_at": event.occurred_at,
             "received_at": now(),
+            "due_at": due_at,
             "payload": keyring().seal_json(EVENT_PAYLOAD, row_id, event.payload),
-            "skipped": keyring().seal_json(EVENT_SKIPPED, row_id, skipped),
+            "skipped": sealed_skipped,
         },
     )
 
 
-_ADD_EVENT = Statement.insert(get_table(Event))
+_EVENTS = get_table(Event)
+_ADD_EVENT = Statement.insert(_EVENTS)
+_PLANNED = Statement(
+    update(_EVENTS)
+    .where(_EVENTS.c.id == bindparam("key"))
+    .values(due_at=None, planned_at=bindparam("at"), skipped=bindparam("new_skipped"))
+)
 
 
 # ── Deduplication ─────────────────────────────────────────────────────────────────────────────────

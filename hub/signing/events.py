@@ -229,6 +229,13 @@ class EventIn(Strict):
             f"The time of the event. It decides if events arrive out of order. {times.RANGE}"
         ),
     )
+    send_at: Moment | None = Field(
+        default=None,
+        description=(
+            "The time to send the messages of this event, at most 90 days ahead and before the"
+            " request expires. People, routes and texts are those of that time. Default: now."
+        ),
+    )
     request: RequestIn
     signers: Annotated[list[SignerIn], Field(max_length=500)] = []
     signer: Actor | None = Field(

@@ -31,6 +31,7 @@ class EventRecord:
     type: EventType
     occurred_at: datetime
     payload: dict[str, Any]
+    is_stored: bool = False  # True for a scheduled event, whose row exists
 
 
 @dataclass(frozen=True)

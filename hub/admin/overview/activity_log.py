@@ -188,6 +188,7 @@ SENTENCES = {
     "message.resent": "resent a message",
     "message.sent": "sent a message",
     "callback.replayed": "replayed callbacks {}",
+    "request.unscheduled": "canceled scheduled messages of {}",
     "request.reminded": "reminded the signers of {}",
     "request.snoozed": "snoozed the reminders of {}",
     "request.unsnoozed": "ended the snooze of {}",

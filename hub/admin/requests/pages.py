@@ -28,7 +28,7 @@ from hub.messaging.contacts.opt_out_status import OptOut
 from hub.messaging.state import unreadable_rows
 from hub.messaging.track import message_queries
 from hub.models import Event, Message, Signer, SigningRequest, Source
-from hub.signing import chat_invitations, reminders, team_subscriptions
+from hub.signing import chat_invitations, reminders, scheduled_events, team_subscriptions
 from hub.signing.chat_invitations import Invitation
 
 FILTERS = (("", "All"), *((state.value, state.value.capitalize()) for state in RequestState))
@@ -132,6 +132,7 @@ def render_request(request_id: str, invitation: Invitation | None = None, invite
         invitation=invitation,
         invited=invited,
         expired=row.expired,
+        scheduled=_scheduled(row),
         settled=all(message.settled for message in messages),
     )
 
@@ -176,6 +177,17 @@ def _signers(
     return [
         _signer(signer, by_signer.get(signer.id, []), skipped, in_turn=in_turn)
         for signer in row.signers
+    ]
+
+
+def _scheduled(row: SigningRequest) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": event.id,
+            "title": MESSAGE_TITLES.get(event.type, event.type),
+            "send_at": event.due_at,
+        }
+        for event in scheduled_events.list_scheduled(row.id)
     ]
 
 

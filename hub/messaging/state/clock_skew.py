@@ -15,8 +15,7 @@ from sqlalchemy import Table, bindparam, select, update
 from hub.core.vocabulary import Lane, Status
 from hub.db.engine import db
 from hub.db.store import list_param, transaction, wake
-from hub.db.types import now
-from hub.messaging.state.database_clock import CLOCK
+from hub.messaging.state.database_clock import read_clock
 from hub.models import Connection, Message, ProviderCallback
 
 log = structlog.get_logger(__name__)
@@ -62,7 +61,7 @@ _CORRECT_CALLBACK = (
 
 def is_due() -> bool:
     """Return whether a row has a due time that was written while a clock was ahead. Reads only."""
-    current_time = _database_time()
+    current_time = read_clock()
     return any(
         db.session.execute(query, _parameters(current_time, 1)).first()
         for query in (_LATE_MESSAGES, _LATE_CALLBACKS)
@@ -75,7 +74,7 @@ def correct_times() -> int:
 
     Each row keeps the pause between the time it was written and the time it was due.
     """
-    current_time = _database_time()
+    current_time = read_clock()
     corrected = 0
     for query, change, queue in (
         (_LATE_MESSAGES, _CORRECT_MESSAGE, "deliver"),
@@ -99,11 +98,6 @@ def correct_times() -> int:
     if corrected:
         log.warning("clock.due_times_corrected", rows=corrected)
     return corrected
-
-
-def _database_time() -> datetime:
-    """Return the time of the database's clock, which all processes share."""
-    return db.session.execute(select(CLOCK), {"now": now()}).scalar_one()
 
 
 def _parameters(current_time: datetime, limit: int) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from hub.db.types import Time, creation_time
+from hub.db.engine import db
+from hub.db.types import Time, creation_time, now
 
 
 class _Clock(FunctionElement[datetime]):
@@ -45,3 +46,13 @@ def clamp_to_creation(message_id: str, at: datetime) -> datetime:
 
 # on SQLite this is the parameter `now`, the time of the process
 CLOCK = _Clock(bindparam("now", type_=Time()))
+
+
+def parameters() -> dict[str, datetime]:
+    """Return the parameters of a session's statement that contains CLOCK."""
+    return {"now": now()}
+
+
+def read_clock() -> datetime:
+    """Return the time of the database's clock, which all processes share."""
+    return db.session.execute(select(CLOCK), parameters()).scalar_one()
