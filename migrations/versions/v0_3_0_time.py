@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0.3.0_time"
-down_revision = "0.3.0_texts"
+down_revision = "0.3.0_search"
 branch_labels = None
 depends_on = None
 
