@@ -251,7 +251,8 @@ def integration_modules() -> list[Path]:
     folder = HUB / "integrations"
     homes = {cls.__module__.split(".")[2] for cls in integrations.registry().values()}
     single = [folder / f"{home}.py" for home in homes]
-    return sorted([*folder.glob("*/*.py"), *(path for path in single if path.is_file())])
+    packaged = [path for home in homes for path in (folder / home).glob("*.py")]
+    return sorted([*packaged, *(path for path in single if path.is_file())])
 
 
 def test_integration_imports_only_its_package_and_the_contract() -> None:

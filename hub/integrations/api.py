@@ -24,7 +24,7 @@ from hub.core.errors import (
 )
 from hub.core.quotes import quoted
 from hub.core.vocabulary import Address, Channel, ContentKind, Feedback, Status
-from hub.integrations import inbound_contents
+from hub.integrations import emails, inbound_contents
 from hub.integrations.base import Integration, action
 from hub.integrations.branding import Branding
 from hub.integrations.calls import call, describe_last, http_errors
@@ -177,6 +177,7 @@ __all__ = [
     "card_text",
     "clean_text",
     "describe_last",
+    "emails",
     "escape_html",
     "escape_markdown",
     "fit_card_text",

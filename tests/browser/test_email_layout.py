@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 
 from hub.integrations.base import Button, Outbound
 from hub.integrations.branding import Branding
-from hub.integrations.smtp.labels import labels_of
+from hub.integrations.emails.labels import labels_of
 from hub.integrations.smtp.mime import envelope
 
 LINK = "https://sign.example/r/agr-1001/eric?token=5f0c7d1be2a94c61b4a0e8d3f7a6152c"

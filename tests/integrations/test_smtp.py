@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from hub.integrations.base import AttachedFile, Button, Outbound, WebhookRequest
 from hub.integrations.branding import Branding
-from hub.integrations.smtp import labels
+from hub.integrations.emails import labels
 from hub.integrations.smtp.mime import POLICY, envelope
 from tests.effort import examples
 

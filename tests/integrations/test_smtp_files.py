@@ -11,7 +11,7 @@ from flask import Flask
 from hub.connections import demo
 from hub.core.errors import Refused
 from hub.core.vocabulary import Status
-from hub.integrations.smtp.integration import MAX_FILE_SIZE
+from hub.integrations.emails import MAX_FILE_SIZE
 from hub.messaging.compose import media
 from tests.hub_fixtures import deliver, message, queue_text, source_id
 from tests.hub_fixtures import hub_demo as hub_demo

@@ -8,7 +8,7 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
-from hub.integrations.smtp import layout
+from hub.integrations.emails import layout
 
 FOLDER = Path(layout.__file__).parent
 ROOT = FOLDER.parents[2]

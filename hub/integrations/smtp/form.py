@@ -16,8 +16,7 @@ from wtforms.validators import (
     ValidationError,
 )
 
-from hub.integrations.api import ConfigForm, SecretField
-from hub.integrations.smtp.addresses import validate_address
+from hub.integrations.api import ConfigForm, SecretField, emails
 
 IMPLICIT_TLS = "tls"
 STARTTLS = "starttls"
@@ -25,11 +24,6 @@ UNENCRYPTED = "none"
 PASSWORD = "password"  # noqa: S105 - a choice, no password
 MICROSOFT = "microsoft"
 GOOGLE = "google"
-REPLY_TO_ADDRESS = "address"
-REPLY_TO_SENDER = "sender"
-UNSUBSCRIBE_REMINDERS = "reminders"
-UNSUBSCRIBE_ALL = "all"
-UNSUBSCRIBE_NEVER = "never"
 
 
 def _strip(text: str | None) -> str | None:
@@ -178,50 +172,15 @@ class SmtpForm(ConfigForm):
         ),
         render_kw={"legend": "Google Workspace", "optional": "OAuth 2.0 only"},
     )
-    from_address = StringField(
-        "From address",
-        [InputRequired("Enter the address that messages are sent from."), validate_address],
-        filters=[_strip],
-        description=(
-            "Every message is sent from this address. Its domain needs SPF and DKIM records for"
-            " this server."
-        ),
-        render_kw={"legend": "Sender", "mono": True},
+    from_address = emails.from_address_field(
+        "Its domain needs SPF and DKIM records for this server."
     )
-    from_name = StringField(
-        "From name",
-        [
-            InputRequired("Enter a name, such as that of your company."),
-            Length(max=100, message="Enter at most 100 characters."),
-        ],
-        filters=[_strip],
-        description=(
-            "Shown if a signing request has no sender name. Otherwise the sender’s name is shown"
-            " with the From address."
-        ),
-    )
-    reply_to = SelectField(
-        "Replies go to",
-        choices={
-            REPLY_TO_ADDRESS: "The reply address",
-            REPLY_TO_SENDER: "The sender of the signing request",
-        },
-        default=REPLY_TO_ADDRESS,
-        description=(
-            "Replies to the sender reach a person directly, and Signpost does not see them."
-        ),
-        render_kw={"legend": "Replies"},
-    )
-    reply_address = StringField(
-        "Reply address",
-        [Optional(), validate_address],
-        filters=[_strip],
-        description="Leave empty to receive replies at the From address.",
-        render_kw={"mono": True},
-    )
+    from_name = emails.from_name_field()
+    reply_to = emails.reply_to_field()
+    reply_address = emails.reply_address_field()
     bounce_address = StringField(
         "Return address",
-        [Optional(), validate_address],
+        [Optional(), emails.validate_address],
         filters=[_strip],
         description=(
             "Mail servers report failed deliveries here. Signpost adds the ID of the message after"
@@ -254,16 +213,4 @@ class SmtpForm(ConfigForm):
             " as `Authorization: Bearer`. Stored encrypted and never shown again."
         ),
     )
-    unsubscribe = SelectField(
-        "Unsubscribe link",
-        choices={
-            UNSUBSCRIBE_REMINDERS: "In reminders",
-            UNSUBSCRIBE_ALL: "In all messages",
-            UNSUBSCRIBE_NEVER: "Never",
-        },
-        default=UNSUBSCRIBE_REMINDERS,
-        description=(
-            "Mailboxes show it as a button. Recipients who use it receive no more messages from"
-            " this From address."
-        ),
-    )
+    unsubscribe = emails.unsubscribe_field()

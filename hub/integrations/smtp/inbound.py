@@ -28,10 +28,10 @@ from hub.integrations.api import (
     Status,
     StatusUpdate,
     WebhookEvent,
+    emails,
     readable,
 )
 from hub.integrations.smtp import errors
-from hub.integrations.smtp.addresses import clean_email, domain_of
 
 MAX_REPLY_LENGTH = 20_000  # characters
 _UUID = r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}"
@@ -69,7 +69,7 @@ def _reports(email: EmailMessage, settings: Mapping[str, Any]) -> Iterator[Statu
     subject = _subject_of_report(email)
     if subject is None:
         return
-    provider_id = f"msg_{subject}@{domain_of(settings['from_address'])}"
+    provider_id = f"msg_{subject}@{emails.domain_of(settings['from_address'])}"
     parts = [part for part in email.walk() if part.get_content_type() == "message/delivery-status"]
     blocks = [block for part in parts for block in _blocks(part) if block.get("Action")]
     for block in blocks:
@@ -153,7 +153,7 @@ def _complaints(email: EmailMessage, settings: Mapping[str, Any]) -> Iterator[St
     subject = _subject_of_report(email) if COMPLAINTS.intersection(kinds) else None
     if subject is not None:
         yield StatusUpdate(
-            provider_id=f"msg_{subject}@{domain_of(settings['from_address'])}",
+            provider_id=f"msg_{subject}@{emails.domain_of(settings['from_address'])}",
             provider_status="complained",
             reason="The recipient reported the message as spam.",
             feedback=Feedback.COMPLAINED,
@@ -180,11 +180,11 @@ def _is_automatic(email: EmailMessage) -> bool:
 def _reply(email: EmailMessage, settings: Mapping[str, Any]) -> Inbound | None:
     name, written = parseaddr(str(email.get("From", "")))
     try:
-        address = clean_email(written)
+        address = emails.clean_email(written)
     except ValueError:
         return None
     own = settings["from_address"]
-    if address == clean_email(own):
+    if address == emails.clean_email(own):
         return None
     references = f"{email.get('In-Reply-To', '')} {email.get('References', '')}"
     answered = _MESSAGE_ID.search(references)
@@ -195,13 +195,13 @@ def _reply(email: EmailMessage, settings: Mapping[str, Any]) -> Inbound | None:
         text = f"Subject: {subject}\n\n{text}"
     return Inbound(
         channel=Channel.EMAIL,
-        senders=(clean_email(own),),
+        senders=(emails.clean_email(own),),
         kind=Address.EMAIL,
         address=address,
         name=name,
         text=text,
         provider_id=str(email.get("Message-ID", "")).strip(),
-        in_reply_to=f"msg_{UUID(answered[1])}@{domain_of(own)}" if answered else "",
+        in_reply_to=f"msg_{UUID(answered[1])}@{emails.domain_of(own)}" if answered else "",
     )
 
 

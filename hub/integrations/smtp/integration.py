@@ -15,45 +15,28 @@ from typing import Any
 
 from hub.integrations.api import (
     Accepted,
-    Address,
     BadWebhook,
-    Channel,
     CheckResult,
-    Feedback,
     Outbound,
     Problem,
     ProviderHttpClient,
-    Senders,
     SimulatorCredentials,
     Status,
     WebhookEvent,
-    WebhookReceiver,
     WebhookRequest,
+    emails,
     webhook,
 )
 from hub.integrations.smtp import errors
-from hub.integrations.smtp.addresses import clean_email, domain_of, wire_form
 from hub.integrations.smtp.errors import Refusal, error_of
 from hub.integrations.smtp.form import (
     PASSWORD,
-    REPLY_TO_ADDRESS,
     UNENCRYPTED,
-    UNSUBSCRIBE_REMINDERS,
     SmtpForm,
 )
 from hub.integrations.smtp.imap import read_unread
 from hub.integrations.smtp.inbound import events_of
-from hub.integrations.smtp.layout import plain_body
-from hub.integrations.smtp.mime import (
-    Envelope,
-    envelope,
-    message_id,
-    preview_html,
-    reply_address,
-    sender_name,
-    sheet_of,
-    subject_of,
-)
+from hub.integrations.smtp.mime import Envelope, envelope
 from hub.integrations.smtp.oauth import token_source
 from hub.integrations.smtp.session import Session, SessionPool, server_of
 
@@ -61,27 +44,7 @@ OWN_SERVER = "smtp://mail.example:465"  # stands for the server of the settings
 OWN_MAILBOX = "imap://mail.example:993"
 
 
-# A larger file is better sent as a link: mailboxes refuse large emails, and each email that is
-# being sent takes several times the size of its file in memory.
-MAX_FILE_SIZE = 3 * 1024 * 1024  # bytes
-_OFFICE = "application/vnd.openxmlformats-officedocument"
-ATTACHABLE = dict.fromkeys(
-    (
-        "application/pdf",
-        "application/zip",
-        "image/jpeg",
-        "image/png",
-        "text/calendar",
-        "text/csv",
-        "text/plain",
-        f"{_OFFICE}.spreadsheetml.sheet",
-        f"{_OFFICE}.wordprocessingml.document",
-    ),
-    MAX_FILE_SIZE,
-)
-
-
-class Smtp(WebhookReceiver):
+class Smtp(emails.EmailIntegration):
     """Send emails through a mail server."""
 
     contract = 2
@@ -90,12 +53,8 @@ class Smtp(WebhookReceiver):
     provider = "The mail server"
     summary = "Emails to signers through your own mail server or mail provider, as text and HTML."
     docs_url = "https://www.rfc-editor.org/rfc/rfc6409"
-    reach = "Everyone with an email address"
     cost = "That of your mail provider"
     setup = "About 10 minutes"
-    formatting = "Plain text and HTML"
-    buttons = "Links"
-    icon = "email"
     guide = (
         (
             "Ask your mail provider for the name, the port and the encryption of its server for"
@@ -112,17 +71,7 @@ class Smtp(WebhookReceiver):
         "Choose **Send test message** to send yourself an email, and check that it is not spam.",
     )
 
-    channel = Channel.EMAIL
-    reports = True
-    feedback = (Feedback.BOUNCED, Feedback.COMPLAINED)
     replies_to_keywords = False
-    address = Address.EMAIL
-    event_prefix = "email"
-    uses_letterhead = True
-    # the domain of the From address lacks SPF or DKIM, as Gmail, Outlook.com and Yahoo report it
-    sender_faults = frozenset({"5.7.26", "5.7.515", "5.7.9"})
-    attaches_files = True
-    media = ATTACHABLE
     # after a refusal for now: servers that see a sender for the first time ask for some minutes
     retry_schedule = (60, 300, 900, 1800, 3600, 7200, 14400)
     lifetime = 72
@@ -151,7 +100,7 @@ class Smtp(WebhookReceiver):
         self._pool: SessionPool | None = None
         if settings.get("from_address"):
             url = self.api_urls["smtp"]
-            own_name = domain_of(settings["from_address"])
+            own_name = emails.domain_of(settings["from_address"])
             replaced = "" if url == OWN_SERVER else url
             server = server_of(settings, replaced, own_name, self._tokens)
             self._pool = SessionPool(http, server)
@@ -161,15 +110,6 @@ class Smtp(WebhookReceiver):
     def account_of(cls, settings: Mapping[str, Any]) -> str:
         username = str(settings.get("username") or "")
         return f"{username} at {settings.get('host')}" if username else ""
-
-    @classmethod
-    def senders_of(cls, settings: Mapping[str, Any]) -> Senders:
-        address = settings.get("from_address")
-        return Senders(clean_email(address) if address else "")
-
-    @classmethod
-    def clean_address(cls, address: str) -> str:
-        return clean_email(address)
 
     @classmethod
     def explain(cls, code: str) -> Problem | None:
@@ -190,34 +130,30 @@ class Smtp(WebhookReceiver):
             "service_account": "",
             "from_address": "documents@acme.example",
             "from_name": "Acme",
-            "reply_to": REPLY_TO_ADDRESS,
+            "reply_to": emails.REPLY_TO_ADDRESS,
             "reply_address": "",
             "bounce_address": "bounces@acme.example",
             "imap_host": "",
             "inbound_token": credentials.derive("mail inbound"),
-            "unsubscribe": UNSUBSCRIBE_REMINDERS,
+            "unsubscribe": emails.UNSUBSCRIBE_REMINDERS,
         }
 
     # sending
     def send(self, message: Outbound) -> Accepted:
         self._sessions.send(envelope(message, self.settings))
         # the server may still fail to deliver it, and then sends an email to the From address
-        return Accepted(message_id(message, self.settings), Status.SENT)
+        return Accepted(emails.message_id(message, self.settings), Status.SENT)
 
     def render(self, message: Outbound) -> dict[str, Any]:
-        name = sender_name(message, self.settings)
+        name = emails.sender_name(message, self.settings)
         shown = {
-            "from": f"{name} <{wire_form(self.settings['from_address'])}>",
+            "from": f"{name} <{emails.wire_form(self.settings['from_address'])}>",
             "to": message.to,
-            "reply_to": reply_address(message, self.settings),
-            "subject": subject_of(message, self.settings),
-            "text": plain_body(message, sheet_of(message, self.settings)),
+            "reply_to": emails.reply_address(message, self.settings),
+            "subject": emails.subject_of(message, self.settings),
+            "text": emails.plain_body(message, emails.sheet_of(message, self.settings)),
         }
         return {label: value for label, value in shown.items() if value}
-
-    @staticmethod
-    def preview_html(message: Outbound) -> str:
-        return preview_html(message)
 
     # receiving
     @webhook("smtp/{connection}")
@@ -241,7 +177,7 @@ class Smtp(WebhookReceiver):
     # testing
     def check(self) -> CheckResult:
         session = self._sessions.open()
-        sender = wire_form(self.settings["from_address"])
+        sender = emails.wire_form(self.settings["from_address"])
         try:
             session.begin(Envelope(sender, "", b"", needs_utf8=not sender.isascii()))
             session.rset()

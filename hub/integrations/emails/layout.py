@@ -14,8 +14,8 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from hub.integrations.api import Button, Outbound
-from hub.integrations.smtp.labels import button_text, labels_of
+from hub.integrations.emails.labels import button_text, labels_of
+from hub.integrations.values import Button, Outbound
 
 BUTTON_COLOR = "#0b5a6b"
 BUTTON_TEXT_COLOR = "#ffffff"
