@@ -25,7 +25,7 @@ class LimitedRequest(Request):
         self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False
     ) -> Any:
         data = super().get_data(cache, False, parse_form_data)
-        if len(data) > MAX_BODY_SIZE:
+        if len(data) >= max(self.max_content_length or 0, MAX_BODY_SIZE + 1):
             raise RequestEntityTooLarge
         return data.decode(errors="replace") if as_text else data
 

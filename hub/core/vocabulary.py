@@ -35,6 +35,7 @@ class Feedback(DescribedEnum):
 
     BOUNCED = "bounced", "the message came back after it was accepted"
     COMPLAINED = "complained", "the recipient reported the message as spam"
+    UNSUBSCRIBED = "unsubscribed", "the recipient unsubscribed at the provider"
 
 
 class Scope(DescribedEnum):

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, TypeVar
 
+from hub.core.config import MAX_BODY_SIZE
 from hub.integrations.base import Integration
 from hub.integrations.values import WebhookEvent, WebhookRequest
 from hub.lib.provider_http import ProviderHttpClient
@@ -39,6 +40,7 @@ class WebhookReceiver(Integration, ABC):
     stored_headers: ClassVar[tuple[str, ...]] = ()
     # fields of a webhook's JSON or form that together occur once: its ID, then what it reports
     callback_fields: ClassVar[tuple[str, ...]] = ()
+    max_webhook_size: ClassVar[int] = MAX_BODY_SIZE  # bytes of a body, for providers that batch
 
     @classmethod
     def claimed_account(cls, request: WebhookRequest) -> str:

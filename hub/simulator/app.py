@@ -24,6 +24,7 @@ from hub.simulator.people import people
 from hub.simulator.receiver.api import api as receiver_api
 from hub.simulator.receiver.view import view as receiver_view
 from hub.simulator.rest import rest
+from hub.simulator.sendgrid.api import api as sendgrid_api
 from hub.simulator.slack.api import api as slack_api
 from hub.simulator.slack.page import view as slack_view
 from hub.simulator.slack.webhooks import webhooks as slack_webhooks
@@ -57,6 +58,7 @@ BLUEPRINTS = (
     apprise_view,
     receiver_api,
     receiver_view,
+    sendgrid_api,
 )
 
 

@@ -22,6 +22,7 @@ from hub.simulator.posting import HubResponse
 from hub.simulator.posts import Posts
 from hub.simulator.receiver.requests import WebhookLog
 from hub.simulator.record_store import RecordStore
+from hub.simulator.sendgrid.events import EventWebhook
 from hub.simulator.slack.messages import Messages
 from hub.simulator.slack.workspace import Workspace
 from hub.simulator.store import Store
@@ -112,6 +113,8 @@ class SimulatorContext:
             config.data_dir,
         )
 
+        self.event_webhook = EventWebhook(self.account.credentials, config.public_url)
+
     def start(self) -> None:
         if not self.store.setting("templates_made", False):
             self.templates.save(*sample_templates.templates())
@@ -122,6 +125,7 @@ class SimulatorContext:
     def stop(self) -> None:
         self.timeline.stop()
         self.mail_server.stop()
+        self.event_webhook.stop()
         self.telegram.updates.stop()
 
     def send_email_back(self, content: bytes) -> HubResponse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from flask import Blueprint, Request, Response, current_app, request
@@ -10,7 +10,7 @@ from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
 
 from hub import integrations
-from hub.core.config import Config
+from hub.core.config import MAX_BODY_SIZE, Config
 from hub.core.errors import BadWebhook
 from hub.intake import provider_callbacks
 from hub.intake.provider_callbacks import VerificationProof
@@ -50,13 +50,33 @@ def receive(path: str) -> Response:
 
 @webhooks.record
 def _add_fixed_addresses(state: BlueprintSetupState) -> None:
-    """Add fixed routes for URLs without a slug, because they match faster than a pattern."""
+    """Add fixed routes for URLs without a slug, because they match faster than a pattern.
+
+    A path whose integrations accept larger bodies gets an endpoint of its own, whose limit the web
+    server reads.
+    """
     paths = state.app.extensions[PATHS] = integrations.webhook_paths()
-    for path in paths:
-        if "{" not in path:
+    for path, receivers in paths.items():
+        size = max(receiver.max_webhook_size for receiver in receivers)
+        if "{" not in path and size == MAX_BODY_SIZE:
             state.add_url_rule(
                 f"/{path}", "receive", receive, methods=METHODS, defaults={"path": path}
             )
+        elif size > MAX_BODY_SIZE:
+            rule = path.replace("{connection}", "<connection>")
+            view = _view_of_large_bodies(path, size)
+            state.add_url_rule(f"/{rule}", f"receive_{rule}", view, methods=METHODS)
+
+
+def _view_of_large_bodies(path: str, size: int) -> Callable[..., Response]:
+    """Return a view of one declared path that accepts bodies of up to `size` bytes."""
+
+    def receive_large(connection: str = "") -> Response:
+        request.max_content_length = size + 1
+        return receive(path.replace("{connection}", connection))
+
+    receive_large.max_body_size = size  # type: ignore[attr-defined]
+    return receive_large
 
 
 def _find_receivers(path: str) -> tuple[str, str, Sequence[type[WebhookReceiver]]]:

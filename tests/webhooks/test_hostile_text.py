@@ -245,7 +245,7 @@ def test_disallowed_method_is_405_with_the_allowed_methods(app: Flask) -> None:
         )
     methods = 0
     for rule in app.url_map.iter_rules():
-        if rule.endpoint == "webhooks.receive":
+        if rule.endpoint.startswith("webhooks.receive"):
             continue  # it takes every method, so that an integration may answer a probe
         path = rule.rule.replace("<", "").replace(">", "").replace("path:", "")
         wrong = next(

@@ -6,7 +6,11 @@ email_integration the base class
 """
 
 from hub.integrations.emails.addresses import clean_email, domain_of, validate_address, wire_form
-from hub.integrations.emails.email_integration import MAX_FILE_SIZE, EmailIntegration
+from hub.integrations.emails.email_integration import (
+    MAX_FILE_SIZE,
+    UNAUTHENTICATED,
+    EmailIntegration,
+)
 from hub.integrations.emails.form import (
     REPLY_TO_ADDRESS,
     UNSUBSCRIBE_REMINDERS,
@@ -32,6 +36,7 @@ __all__ = [
     "LOGO_ID",
     "MAX_FILE_SIZE",
     "REPLY_TO_ADDRESS",
+    "UNAUTHENTICATED",
     "UNSUBSCRIBE_REMINDERS",
     "clean_email",
     "domain_of",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from hub.core.vocabulary import Address, Channel, Feedback
 from hub.integrations.emails import letter
@@ -48,7 +48,7 @@ class EmailIntegration(WebhookReceiver, ABC):
     address = Address.EMAIL
     event_prefix = "email"
     reports = True
-    feedback = (Feedback.BOUNCED, Feedback.COMPLAINED)
+    feedback: ClassVar[tuple[Feedback, ...]] = (Feedback.BOUNCED, Feedback.COMPLAINED)
     uses_letterhead = True
     sender_faults = UNAUTHENTICATED
     attaches_files = True

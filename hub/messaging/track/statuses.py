@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from hub.core.errors import SendError, SlowDown
+from hub.core.errors import RecipientRefused, SendError, SlowDown
 from hub.core.vocabulary import Feedback, Status
 from hub.db.compiled_sql import Statement
 from hub.db.engine import db
@@ -30,6 +30,11 @@ from hub.models import Attempt
 
 POSITIVE = (Status.SENT, Status.DELIVERED, Status.READ)
 NOT_DELIVERED = (Status.FAILED, Status.UNDELIVERED)
+REFUSAL_REASONS = {
+    Feedback.BOUNCED: suppressions.BY_PROVIDER,
+    Feedback.COMPLAINED: suppressions.BY_COMPLAINT,
+    Feedback.UNSUBSCRIBED: suppressions.BY_UNSUBSCRIBE,
+}
 
 
 @dataclass(frozen=True)
@@ -153,12 +158,14 @@ def _apply_feedback(
     attempt: _Attempt,
     batch: MessageBatch,
 ) -> None:
-    """Report feedback to the signing app, and opt out a recipient who complained."""
-    if feedback is Feedback.COMPLAINED:
+    """Report feedback to the signing app, and opt out a recipient who refuses messages."""
+    # a dead address also opts out if it is reported after the message was delivered
+    is_refusal = feedback is not Feedback.BOUNCED or isinstance(update.error, RecipientRefused)
+    if is_refusal:
         suppressions.suppress(
             row.id,
-            reason=suppressions.BY_COMPLAINT,
-            code="",
+            reason=REFUSAL_REASONS[feedback],
+            code=update.code,
             attempt_started_at=attempt.started_at,
         )
     batch.record_feedback(row, feedback, {"code": update.code} if update.code else {})

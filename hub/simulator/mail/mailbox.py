@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
@@ -25,6 +26,8 @@ class StoredEmail:
     recipient: str
     content: bytes
     created: float
+    # how a provider's API accepted it: its name, the ID there, and the request; {} for SMTP
+    via: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def message(self) -> EmailMessage:
@@ -72,12 +75,14 @@ class Mailbox:
         self._posts = posts
         self._records = records
 
-    def add(self, sender: str, recipient: str, content: bytes) -> StoredEmail:
+    def add(
+        self, sender: str, recipient: str, content: bytes, via: Mapping[str, Any] | None = None
+    ) -> StoredEmail:
         """Store an email, and return it."""
-        body = {"sender": sender, "content": content.decode("latin-1")}
+        body = {"sender": sender, "content": content.decode("latin-1"), "via": dict(via or {})}
         number = str(self._records.next_number("email"))
         self._posts.add(PROVIDER, recipient, number, body)
-        return StoredEmail(number, sender, recipient, content, time.time())
+        return StoredEmail(number, sender, recipient, content, time.time(), via or {})
 
     def list_emails(self, recipient: str = "") -> list[StoredEmail]:
         """Return the newest emails to one recipient or to all, oldest first."""
@@ -96,4 +101,7 @@ class Mailbox:
 def _stored(post: Post) -> StoredEmail:
     body: dict[str, Any] = post.body
     content = body["content"].encode("latin-1")
-    return StoredEmail(post.name, body["sender"], post.destination, content, post.created)
+    sender = body["sender"]
+    return StoredEmail(
+        post.name, sender, post.destination, content, post.created, body.get("via", {})
+    )

@@ -16,6 +16,9 @@ from hub.simulator.mail.returns import build_return
 from hub.simulator.mail.scripted_faults import ReturnKind
 from hub.simulator.mail.server import USERNAME, password_of
 from hub.simulator.page import guard, request_body
+from hub.simulator.sendgrid import scripted_faults as sendgrid_faults
+from hub.simulator.sendgrid.api import key_of
+from hub.simulator.sendgrid.events import new_event
 
 view = Blueprint("mail", __name__)
 view.before_request(guard)
@@ -24,6 +27,11 @@ FAULTS = (
     ("Rejected for now", scripted_faults.WAITING),
     ("Lost connections", scripted_faults.LOSING),
     ("Accepted, then answered", scripted_faults.RETURNING),
+)
+SENDGRID_FAULTS = (
+    ("Rejected", sendgrid_faults.REFUSING),
+    ("Lost responses", sendgrid_faults.LOSING),
+    ("Accepted, then reported", sendgrid_faults.REPORTING),
 )
 # an email is shown as mailboxes show it: with its own styles, and without scripts and images
 EMAIL_CSP = (
@@ -45,6 +53,9 @@ def page() -> str:
         username=USERNAME,
         password=password_of(simulator.account.credentials),
         scripted_faults=FAULTS,
+        sendgrid_faults=SENDGRID_FAULTS,
+        api_url=request.host_url.rstrip("/"),
+        api_key=key_of(simulator.account.credentials),
         version=simulator.store.version,
         faults=simulator.faults,
         limits=LIMITS,
@@ -57,7 +68,7 @@ def list_as_json() -> Response:
     """Return the accepted emails, oldest first, of one recipient if `to` is given.
 
     An email has `id`, `sender` and `recipient` (of the session), `headers` (pairs), `subject`,
-    `text`, `html`, `size` and `created`.
+    `text`, `html`, `size`, `created` and, if an API accepted it, the `request`.
     """
     emails = current_simulator().mailbox.list_emails(request.args.get("to", ""))
     return jsonify(emails=[_email_json(stored) for stored in emails])
@@ -97,6 +108,23 @@ def send_back(number: str) -> BaseResponse:
     return redirect(url_for("mail.page", email=number), 303)
 
 
+@view.post("/simulator/mail/<number>/report")
+def report(number: str) -> BaseResponse:
+    """Report an event of an email that SendGrid's API accepted. `kind` is one of BY_NAME."""
+    stored = _find(number)
+    kind = sendgrid_faults.BY_NAME.get(str(request_body().get("kind", "")))
+    if kind is None or not stored.via:
+        abort(400, f"Send a kind: {', '.join(sendgrid_faults.BY_NAME)}.")
+    via = stored.via
+    event = new_event(dict(kind), stored.recipient, via["id"], via["arguments"])
+    response = current_simulator().event_webhook.post([event])
+    if request.is_json:
+        return jsonify(accepted=response.is_accepted, summary=response.summary)
+    if not response.is_accepted:
+        abort(502, f"Signpost did not accept it: {response.summary}.")
+    return redirect(url_for("mail.page", email=number), 303)
+
+
 @view.get("/simulator/mail/certificate.pem")
 def show_certificate() -> Response:
     """Return the mail server's certificate, which HUB_CA_FILE can name."""
@@ -129,5 +157,6 @@ def _email_json(stored: StoredEmail) -> dict[str, Any]:
         "text": stored.text,
         "html": stored.html,
         "size": stored.size,
+        "request": stored.via.get("request"),
         "created": datetime.fromtimestamp(stored.created).astimezone().isoformat(),
     }

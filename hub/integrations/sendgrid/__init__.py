@@ -1,0 +1,5 @@
+"""Emails through SendGrid."""
+
+from hub.integrations.sendgrid.integration import SendGrid
+
+__all__ = ["SendGrid"]
