@@ -181,10 +181,10 @@ class Integration(ProviderRequests):
     retries: ClassVar[int] = 200
     # seconds between these calls, the last one repeated; (): doubled from 1 to 600 seconds
     retry_schedule: ClassVar[tuple[float, ...]] = ()
-    # hours after which a message that could not be sent expires
-    lifetime: ClassVar[float] = 24
+    lifetime: ClassVar[float] = 24  # hours until a message that could not be sent expires
     # True: messages need the sender of the request and the language, which are stored with them
     uses_letterhead: ClassVar[bool] = False
+    prefers_templates: ClassVar[bool] = False  # True: a mapped template always replaces the text
     # True: a message with an unknown outcome is sent again, even if it may then arrive twice
     resend_unknown: ClassVar[bool] = False
     # True: `check` posts a visible message, because the provider offers no other test

@@ -122,18 +122,19 @@ class MessageWriter:
             locale,
             values | links,
         )
+        sender: dict[str, Any] | None = None
+        buttons: tuple[Button, ...] = ()
         if integration_class.uses_letterhead:
             is_reminder = self.event.type == EventType.REMINDER
             sender = letterhead(locale, self.request.sender, reminds=is_reminder)
-            return MessageText(
-                rendered, None, None, sender, cards.signer_buttons(self.event.type, values)
-            )
-        if not integration_class.session_window:
-            return MessageText(rendered, None, None)
+            buttons = cards.signer_buttons(self.event.type, values)
+        if not (integration_class.session_window or integration_class.prefers_templates):
+            return MessageText(rendered, None, None, sender, buttons)
         filled = provider_templates.fill_mapped(
             connection.id, template, locale, values, integration_class
         )
-        return MessageText(rendered, filled, {"name": template, "locale": locale, "values": values})
+        says = {"name": template, "locale": locale, "values": values}
+        return MessageText(rendered, filled, says, sender, buttons)
 
     def to_team(
         self, items: Mapping[bytes, plan.PlannedPost], reminded: Sequence[SignerRecord]

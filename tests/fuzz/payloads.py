@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import quote
 
-from tests.fuzz import mail_payloads, slack_payloads, telegram_payloads, twilio_payloads
+from tests.fuzz import (
+    mail_payloads,
+    sendgrid_payloads,
+    slack_payloads,
+    telegram_payloads,
+    twilio_payloads,
+)
 from tests.fuzz.random_values import JSON, PREFIX, RandomValues, Webhook
 
 
@@ -26,6 +32,7 @@ class Payloads(RandomValues):
             "slack/interactions": partial(slack_payloads.make_webhook, self),
             "telegram/{connection}": partial(telegram_payloads.make_webhook, self),
             "smtp/{connection}": partial(mail_payloads.make_webhook, self),
+            "sendgrid": partial(sendgrid_payloads.make_webhook, self),
         }
 
     def make_webhook(self) -> Webhook:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hub.core.data_dir import SimulatorCredentials
+
 PREFIX = "/api/rpc/webhooks/"
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -120,6 +122,7 @@ class RandomValues:
     telegram_slug: str
     mail_token: str  # of received emails
     mail_slug: str
+    credentials: SimulatorCredentials  # whose keys sign the events of emails
     messages: list[str] = field(default_factory=list)  # ids of messages that the hub sent
     buttons: list[str] = field(default_factory=list)  # tokens of buttons that the hub made
 

@@ -26,6 +26,7 @@ from hub.connections import demo
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
+from hub.integrations.sendgrid import SendGrid
 from hub.integrations.slack.integration import Slack
 from hub.integrations.smtp.integration import Smtp
 from hub.integrations.telegram.integration import Telegram
@@ -56,8 +57,9 @@ OWN_FAULT = "Internal error"
 
 
 @pytest.fixture
-def payloads(hub_demo: Flask) -> Payloads:
+def payloads(hub_demo: Flask, monkeypatch: pytest.MonkeyPatch) -> Payloads:
     """Return the generator of webhooks for the demo's connections, including chats."""
+    monkeypatch.setattr(SendGrid, "starts_in_demo", True)
     demo.connect_chats_and_mail()
     return make_payloads(hub_demo)
 
@@ -82,6 +84,7 @@ def make_payloads(app: Flask) -> Payloads:
         "demo-telegram",
         mail["inbound_token"],
         "demo-email-over-smtp",
+        account,
     )
 
 

@@ -102,7 +102,7 @@ def templates() -> Any:
         select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.title)
     ).all()
     provider_lists = [
-        (connection, _template_rows(connection.id))
+        (connection, _template_rows(connection.id), _prefers_templates(connection))
         for connection in connections
         if _has_templates(connection)
     ]
@@ -177,7 +177,11 @@ def _mapped_text(form: FlaskForm, row: ProviderTemplate) -> str:
 
 def _mapping_page(row: ProviderTemplate, form: FlaskForm, variable_names: Mapping[str, Any]) -> str:
     return render_template(
-        "template.html", row=row, form=form, preview=_preview(row, variable_names)
+        "template.html",
+        row=row,
+        form=form,
+        preview=_preview(row, variable_names),
+        is_preferred=_prefers_templates(db.session.get_one(Connection, row.connection_id)),
     )
 
 
@@ -187,11 +191,15 @@ def unmap_template(mapping_id: str) -> Any:
     """Ask for confirmation, and remove a mapping."""
     if request.method == "GET":
         return _confirm_removal(provider_templates.find_mapping(mapping_id))
-    provider_templates.remove_mapping(mapping_id)
-    flash(
-        "Mapping removed. Signpost no longer sends this template outside the 24-hour window.",
-        "info",
+    mapping = provider_templates.find_mapping(mapping_id)
+    connection = db.session.get_one(Connection, mapping.connection_id)
+    effect = (
+        "Signpost sends its own text instead."
+        if _prefers_templates(connection)
+        else "Signpost no longer sends this template outside the 24-hour window."
     )
+    provider_templates.remove_mapping(mapping_id)
+    flash(f"Mapping removed. {effect}", "info")
     return redirect(url_for("admin.templates"), 303)
 
 
@@ -205,13 +213,27 @@ def _confirm_removal(mapping: TemplateMapping) -> str:
         [
             f"{connection.title} will no longer use this template for “{title}”"
             f" ({format_language(mapping.locale)}).",
-            "Outside the 24-hour window, these messages are not sent until you map another"
-            " template. Messages within the window are not affected.",
+            _WITHOUT_MAPPING[_prefers_templates(connection)],
         ],
         button="Remove mapping",
         cancel=list_url,
         crumbs=[("Templates", list_url)],
     )
+
+
+# what removing a mapping means, by whether the integration prefers templates
+_WITHOUT_MAPPING = {
+    False: (
+        "Outside the 24-hour window, these messages are not sent until you map another"
+        " template. Messages within the window are not affected."
+    ),
+    True: "These messages are then sent with the text of Signpost.",
+}
+
+
+def _prefers_templates(connection: Connection) -> bool:
+    integration_class = integrations.registry().get(connection.integration)
+    return integration_class is not None and integration_class.prefers_templates
 
 
 def _has_templates(connection: Connection) -> bool:

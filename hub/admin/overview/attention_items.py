@@ -11,6 +11,7 @@ from typing import Any
 from flask import url_for
 from sqlalchemy import func, select
 
+from hub import integrations
 from hub.admin.connections import connection_health
 from hub.admin.overview.daily_stats import DAY, LOST
 from hub.admin.view.filters import plural
@@ -178,13 +179,18 @@ def _unusable_templates() -> Iterator[AttentionItem]:
             tone="warn",
             icon="file-earmark-x",
             title=f"{connection.title} can no longer send the template {template.name}",
-            text=(
-                f"{change} Until you map another one, Signpost notifies only contacts who"
-                " messaged you in the last 24 hours."
-            ),
+            text=f"{change} Until you map another one, {_effect_without_template(connection)}.",
             href=url_for("admin.templates"),
             button="View templates",
         )
+
+
+def _effect_without_template(connection: Connection) -> str:
+    """Return what happens to messages whose template can no longer be sent."""
+    integration_class = integrations.registry().get(connection.integration)
+    if integration_class is not None and integration_class.prefers_templates:
+        return "its messages are sent with the text of Signpost"
+    return "Signpost notifies only contacts who messaged you in the last 24 hours"
 
 
 def _unknown_outcomes() -> Iterator[AttentionItem]:

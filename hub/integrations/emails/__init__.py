@@ -1,4 +1,4 @@
-"""What integrations for email share: addresses, settings, the letter and its layout.
+"""Parts that integrations for email share: addresses, settings, the letter and its layout.
 
 addresses         their two forms     layout, labels  the HTML and the plain text
 form              fields of settings  letter          subject, names and headers

@@ -35,7 +35,7 @@ UNAUTHENTICATED = frozenset({"5.7.26", "5.7.515", "5.7.9"})
 
 
 class EmailIntegration(WebhookReceiver, ABC):
-    """What all integrations for email have in common.
+    """The base of integrations for email, with everything that they have in common.
 
     The form has the fields of `form`, of which `from_address` is the sender.
     """

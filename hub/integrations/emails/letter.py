@@ -1,4 +1,4 @@
-"""What every email of Signpost has: subject, names, the parts around the text, and headers."""
+"""The parts of every email: subject, names, the parts around the text, and headers."""
 
 from __future__ import annotations
 

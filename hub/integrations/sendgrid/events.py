@@ -21,13 +21,15 @@ from hub.integrations.api import (
     json_objects,
     quoted,
     read_reference,
+    readable,
     times,
 )
 from hub.integrations.sendgrid.errors import ERRORS
 from hub.integrations.sendgrid.mail_send import REFERENCE
 
 # events that say how far a message came
-STATUSES = {"processed": Status.ACCEPTED, "deferred": None, "delivered": Status.DELIVERED}
+STATUSES = {"processed": Status.ACCEPTED, "delivered": Status.DELIVERED}
+BOUNCES = ("bounce", "blocked", "expired")  # types of a message that came back
 # events that the recipient caused. Opening and clicking is not tracked, so it is not read either.
 UNSUBSCRIBED = {"unsubscribe", "group_unsubscribe"}
 IGNORED = {"open", "click", "group_resubscribe", "account_status_change"}
@@ -52,13 +54,16 @@ _ENHANCED = re.compile(r"\b([45]\.\d{1,3}\.\d{1,3})\b")
 
 
 def events_of(body: bytes) -> list[WebhookEvent]:
-    """Return the events of messages in a request. Those of other software are skipped."""
+    """Return the events of messages in a request. Those of other software are skipped.
+
+    An event of an unknown kind is reported only if it is alone, because it would hold the others.
+    """
     try:
         events = json_objects(json.loads(body))
     except (ValueError, RecursionError):
         return [Unrecognized(description="SendGrid sent a request that is not a list of events.")]
-    read = (_event(event) for event in events)
-    return [event for event in read if event is not None]
+    read = [found for event in events if (found := _event(event)) is not None]
+    return [event for event in read if not isinstance(event, Unrecognized)] or read
 
 
 def _event(event: Mapping[str, Any]) -> WebhookEvent | None:
@@ -68,7 +73,8 @@ def _event(event: Mapping[str, Any]) -> WebhookEvent | None:
         return None
     update = _update(name, event)
     if update is None:
-        return Unrecognized(description=f"SendGrid sent an event of the kind {quoted(name[:50])}.")
+        kind = quoted(readable(name[:50]))
+        return Unrecognized(description=f"SendGrid sent an event of the kind {kind}.")
     return replace(update, at=times.from_unix(event.get("timestamp")), **reference)
 
 
@@ -79,7 +85,8 @@ def _update(name: str, event: Mapping[str, Any]) -> StatusUpdate | None:
         return StatusUpdate(status=STATUSES[name], provider_status=name)
     if name == "bounce":
         code = _bounce_code(event)
-        update = ERRORS.update(code, Status.UNDELIVERED, str(event.get("type") or name))
+        kind = event.get("type")
+        update = ERRORS.update(code, Status.UNDELIVERED, kind if kind in BOUNCES else name)
         return replace(update, feedback=Feedback.BOUNCED)
     if name == "dropped":
         code = DROPPED.get(str(event.get("reason") or "").strip().lower(), "dropped_other")

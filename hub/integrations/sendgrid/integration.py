@@ -19,6 +19,7 @@ from hub.integrations.api import (
     ProviderResponse,
     SendError,
     SimulatorCredentials,
+    TemplateInfo,
     WebhookEvent,
     WebhookRequest,
     bearer,
@@ -31,6 +32,7 @@ from hub.integrations.sendgrid.events import events_of
 from hub.integrations.sendgrid.form import REGION_EU, REGION_GLOBAL, SendGridForm
 from hub.integrations.sendgrid.mail_send import mail_send_request
 from hub.integrations.sendgrid.signature import public_text, verify_signature
+from hub.integrations.sendgrid.templates import fetch_templates
 
 MAIL_SEND = "/v3/mail/send"
 
@@ -68,6 +70,7 @@ class SendGrid(emails.EmailIntegration):
     )
 
     feedback = (Feedback.BOUNCED, Feedback.COMPLAINED, Feedback.UNSUBSCRIBED)
+    prefers_templates = True
     starts_in_demo = False  # the demo already sends emails over SMTP
     max_webhook_size = 1024 * 1024  # SendGrid posts up to 768 KB of events at once
     lifetime = 72
@@ -117,6 +120,9 @@ class SendGrid(emails.EmailIntegration):
         for file in content.get("attachments", ()):
             file["content"] = f"({len(file['content']):,} characters of base64)"
         return content
+
+    def fetch_templates(self) -> list[TemplateInfo]:
+        return fetch_templates(self.request)
 
     @classmethod
     def code_of(cls, response: ProviderResponse) -> str:

@@ -31,7 +31,7 @@ def mail_send_request(message: Outbound, settings: Mapping[str, Any]) -> dict[st
         sender = emails.wire_form(settings["from_address"])
         reply_to = emails.reply_address(message, settings)
         request = {
-            "personalizations": [{"to": [{"email": recipient}]}],
+            "personalizations": [_personalization(message, recipient)],
             "from": {"email": sender, "name": emails.sender_name(message, settings)},
             "reply_to": {"email": emails.wire_form(reply_to)} if reply_to else None,
             **_content(message, settings),
@@ -48,7 +48,9 @@ def mail_send_request(message: Outbound, settings: Mapping[str, Any]) -> dict[st
 
 
 def _content(message: Outbound, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the subject and both texts of a message."""
+    """Return the template of a message, or its subject and both texts."""
+    if message.template is not None:
+        return {"template_id": message.template.id}
     subject = emails.subject_of(message, settings)
     sheet = emails.sheet_of(message, settings)
     return {
@@ -60,14 +62,20 @@ def _content(message: Outbound, settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _personalization(message: Outbound, recipient: str) -> dict[str, Any]:
+    """Return the recipient, with the values for the template of the message."""
+    values = dict(message.template.variables) if message.template else {}
+    return without_blanks({"to": [{"email": recipient}], "dynamic_template_data": values})
+
+
 def _attachments(message: Outbound) -> list[dict[str, Any]]:
-    """Return the attached files, and the logo that the HTML shows."""
+    """Return the attached files, and the logo that our HTML shows."""
     branding = message.branding
     files = [
         _attachment(file.content, file.content_type, filename=file.name, disposition="attachment")
         for file in message.attachments
     ]
-    if branding.logo:
+    if branding.logo and message.template is None:
         logo = _attachment(
             branding.logo,
             branding.logo_type,

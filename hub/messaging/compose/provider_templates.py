@@ -57,7 +57,7 @@ def save_mapping(
         )
     if row.state != APPROVED:
         reason = (
-            f"{row.name} is {row.state}, and WhatsApp sends only approved templates."
+            f"{row.name} is {row.state}, and only approved templates are sent."
             " Choose another template, or fetch the templates again after approval."
         )
         raise Refused("not_approved", reason, field="template")

@@ -33,20 +33,14 @@ def build_outbound(
     """Build the outbound message for the integration: free text if it is `allow_free_text`,
     otherwise the approved template, or None if there is none.
 
-    Raises DecryptionError.
+    An integration that prefers templates gets both. Raises DecryptionError.
     """
     opened: dict[str, Any] = keyring().open_json(MESSAGE_CONTENT, row.id.partition("_")[2], content)
-    template = None if allow_free_text else read_template(opened)
+    is_replaced = integration.prefers_templates or not allow_free_text
+    template = read_template(opened) if is_replaced else None
     if not allow_free_text and template is None:
         return None
-    media = (
-        [
-            (file, file.get("url") or file_link(file["file"], file["name"]))
-            for file in opened.get("media", ())
-        ]
-        if allow_free_text
-        else []
-    )
+    media = _files_with_urls(opened) if allow_free_text else []
     public_url: str = current_app.extensions["hub.config"].public_url
     status_url = status_callback_url(
         public_url,
@@ -71,6 +65,14 @@ def build_outbound(
         status_url=f"{status_url}?message={row.id}&attempt={attempt}" if status_url else "",
         **(_letterhead(row, opened, public_url) if integration.uses_letterhead else {}),
     )
+
+
+def _files_with_urls(content: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]]:
+    """Return the files of a message, each with the URL at which it can be fetched."""
+    return [
+        (file, file.get("url") or file_link(file["file"], file["name"]))
+        for file in content.get("media", ())
+    ]
 
 
 def _letterhead(

@@ -2,6 +2,7 @@
 
 api     mail send and scopes     scripted_faults  addresses that fail on purpose
 letter  a request as an email    events           the Event Webhook
+templates  dynamic templates
 
 Written from Twilio's documentation alone:
 https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send

@@ -19,6 +19,7 @@ from hub.simulator.fault import find_fault
 from hub.simulator.sendgrid import scripted_faults
 from hub.simulator.sendgrid.events import new_event
 from hub.simulator.sendgrid.letter import InvalidRequest, check_request, email_of
+from hub.simulator.sendgrid.templates import TEMPLATES, find_template
 
 PROVIDER = "sendgrid"
 READ_ONLY = "read-only"  # the last part of a key that exists and may not send
@@ -59,8 +60,30 @@ def invalid_response(error: InvalidRequest) -> Response:
 def scopes() -> Response:
     """Return what the key may do."""
     key = _check_key(current_simulator())
-    granted = [] if key.endswith(READ_ONLY) else ["mail.send", "sender_verification_eligible"]
+    granted = [] if key.endswith(READ_ONLY) else ["mail.send", "templates.read"]
     return jsonify(scopes=[*granted, "user.scheduled_sends.read"])
+
+
+@api.get("/templates")
+def list_templates() -> Response:
+    """Return the dynamic templates without their texts."""
+    _check_template_access()
+    return jsonify(result=[template.listed() for template in TEMPLATES], _metadata={"count": 2})
+
+
+@api.get("/templates/<template_id>/versions/<version_id>")
+def template_version(template_id: str, version_id: str) -> Response:
+    """Return a version of a template with its texts."""
+    _check_template_access()
+    template = find_template(template_id)
+    if template is None or template.version_id != version_id:
+        raise ApiError(404, "Not found")
+    return jsonify(template.version())
+
+
+def _check_template_access() -> None:
+    if _check_key(current_simulator()).endswith(READ_ONLY):
+        raise ApiError(403, "access forbidden")
 
 
 @api.post("/mail/send")

@@ -9,6 +9,8 @@ from email.policy import SMTP
 from email.utils import formatdate
 from typing import Any
 
+from hub.simulator.sendgrid.templates import find_template
+
 # https://www.twilio.com/docs/sendgrid/api-reference/mail-send/limitations
 RESERVED = {
     "x-sg-id",
@@ -61,7 +63,7 @@ def check_request(content: dict[str, Any]) -> str:
 
 def _check_content(content: dict[str, Any]) -> None:
     if content.get("template_id"):
-        if not str(content["template_id"]).startswith("d-"):
+        if find_template(str(content["template_id"])) is None:
             raise InvalidRequest("template_id", "The template_id must be a valid GUID.")
         return
     if not str(content.get("subject") or ""):
@@ -83,12 +85,12 @@ def email_of(content: dict[str, Any], recipient: str) -> bytes:
     email["To"] = recipient
     if reply_to := content.get("reply_to"):
         email["Reply-To"] = _mailbox(reply_to)
-    email["Subject"] = _subject(content)
+    subject, text, html = _texts(content)
+    email["Subject"] = subject
     for name, value in content.get("headers", {}).items():
         email[name] = value
-    parts = {part["type"]: part["value"] for part in content.get("content", ())}
-    email.set_content(parts.get("text/plain") or _template_text(content))
-    if html := parts.get("text/html"):
+    email.set_content(text)
+    if html:
         email.add_alternative(html, subtype="html")
     for file in content.get("attachments", ()):
         _attach(email, file)
@@ -99,16 +101,13 @@ def _mailbox(mailbox: dict[str, Any]) -> Address:
     return Address(str(mailbox.get("name") or ""), addr_spec=str(mailbox["email"]))
 
 
-def _subject(content: dict[str, Any]) -> str:
-    data = content["personalizations"][0].get("dynamic_template_data", {})
-    return str(content.get("subject") or data.get("subject") or "")
-
-
-def _template_text(content: dict[str, Any]) -> str:
-    """Return what stands for the text of a template, which only SendGrid knows."""
-    data = content["personalizations"][0].get("dynamic_template_data", {})
-    lines = [f"Template {content.get('template_id')}"]
-    return "\n".join([*lines, *(f"{name}: {value}" for name, value in sorted(data.items()))]) + "\n"
+def _texts(content: dict[str, Any]) -> tuple[str, str, str]:
+    """Return the subject, the plain text and the HTML of a request, '' for a missing one."""
+    template = find_template(str(content.get("template_id") or ""))
+    if template is not None:
+        return template.fill(content["personalizations"][0].get("dynamic_template_data", {}))
+    parts = {part["type"]: part["value"] for part in content.get("content", ())}
+    return str(content["subject"]), parts.get("text/plain", ""), parts.get("text/html", "")
 
 
 def _attach(email: EmailMessage, file: dict[str, Any]) -> None:

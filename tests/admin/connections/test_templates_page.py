@@ -67,7 +67,7 @@ def test_only_approved_templates_can_be_mapped(app: Flask, admin: Browser) -> No
     fields = {"name": "request_sent", "locale": "en", "variable-1": "title", "variable-2": "link"}
     answer = admin.post(f"/templates/{ids['bad']}", fields)
     assert answer.status_code == 422
-    assert "sends only approved templates" in answer.text
+    assert "only approved templates are sent" in answer.text
 
 
 def test_template_is_mapped_previewed_and_unmapped(app: Flask, admin: Browser) -> None:
