@@ -58,7 +58,7 @@ def reply_to_field() -> SelectField:
         description=(
             "Replies to the sender reach a person directly, and Signpost does not see them."
         ),
-        render_kw={"legend": "Replies"},
+        render_kw={"legend": "Replies and unsubscribing"},
     )
 
 

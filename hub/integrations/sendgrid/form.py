@@ -57,6 +57,7 @@ class SendGridForm(ConfigForm):
     from_name = emails.from_name_field()
     reply_to = emails.reply_to_field()
     reply_address = emails.reply_address_field()
+    unsubscribe = emails.unsubscribe_field()
     verification_key = TextField(
         "Verification key",
         longest=400,
@@ -67,4 +68,3 @@ class SendGridForm(ConfigForm):
         ),
         render_kw={"legend": "Events", "optional": "optional", "mono": True},
     )
-    unsubscribe = emails.unsubscribe_field()

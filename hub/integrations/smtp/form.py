@@ -178,6 +178,7 @@ class SmtpForm(ConfigForm):
     from_name = emails.from_name_field()
     reply_to = emails.reply_to_field()
     reply_address = emails.reply_address_field()
+    unsubscribe = emails.unsubscribe_field()
     bounce_address = StringField(
         "Return address",
         [Optional(), emails.validate_address],
@@ -213,4 +214,3 @@ class SmtpForm(ConfigForm):
             " as `Authorization: Bearer`. Stored encrypted and never shown again."
         ),
     )
-    unsubscribe = emails.unsubscribe_field()
