@@ -33,20 +33,22 @@ from hub.integrations.error_table import ErrorCode, ErrorTable
 from hub.integrations.escaping import MARKDOWN_MARKS, Escaper, escape_html, escape_markdown
 from hub.integrations.gateway import gateway_error
 from hub.integrations.incoming_webhook import IncomingWebhook
+from hub.integrations.part_results import PartResults, json_objects
 from hub.integrations.provider_requests import (
     basic,
     bearer,
     is_html,
-    json_objects,
     without_blanks,
 )
 from hub.integrations.senders_by_country import SendersByCountry
 from hub.integrations.settings_fields import (
+    ChannelField,
     ConfigForm,
     SecretField,
     SenderField,
     ServerField,
     TextField,
+    TokenField,
     WebhookUrlField,
     optional_secret,
     required_secret,
@@ -55,6 +57,7 @@ from hub.integrations.shortening import (
     ELLIPSIS,
     LONGEST_BUTTON,
     CardText,
+    button_label,
     card_text,
     clean_text,
     fit_card_text,
@@ -89,7 +92,7 @@ from hub.integrations.values import (
     read_reference,
 )
 from hub.integrations.webhook_receiver import WebhookReceiver, webhook
-from hub.integrations.webhook_signatures import verify_hmac, verify_secret
+from hub.integrations.webhook_signatures import join_fields, verify_hmac, verify_secret
 from hub.lib import phones, times
 from hub.lib.number_forms import to_other
 from hub.lib.provider_http import (
@@ -117,6 +120,7 @@ __all__ = [
     "Card",
     "CardText",
     "Channel",
+    "ChannelField",
     "ChatLinked",
     "ChatPermission",
     "CheckResult",
@@ -140,6 +144,7 @@ __all__ = [
     "MARKDOWN_MARKS",
     "Outbound",
     "OutcomeUnknown",
+    "PartResults",
     "PermanentError",
     "Price",
     "Problem",
@@ -163,6 +168,7 @@ __all__ = [
     "TemplateInfo",
     "TemplateRequired",
     "TextField",
+    "TokenField",
     "TransientError",
     "Unreachable",
     "Unrecognized",
@@ -173,6 +179,7 @@ __all__ = [
     "action",
     "basic",
     "bearer",
+    "button_label",
     "call",
     "card_text",
     "clean_text",
@@ -188,6 +195,7 @@ __all__ = [
     "is_gsm_text",
     "is_html",
     "is_loopback",
+    "join_fields",
     "json_object",
     "json_objects",
     "optional_secret",

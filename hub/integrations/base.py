@@ -8,27 +8,25 @@ queue or Flask's request.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 from hub.core.data_dir import SimulatorCredentials
 from hub.core.errors import SendError
-from hub.core.vocabulary import Address, Channel, Feedback
+from hub.core.vocabulary import Address, Channel, Feedback, Status
+from hub.integrations.declared_defaults import complete_errors, complete_form
 from hub.integrations.error_table import ErrorTable
-from hub.integrations.escaping import NO_ESCAPING, Escaper
-from hub.integrations.help_reply_setting import with_help_setting
+from hub.integrations.listed_messages import find_matches
+from hub.integrations.message_texts import MessageTexts
 from hub.integrations.provider_requests import NO_ERRORS, ProviderRequests
-from hub.integrations.rate_setting import with_rate_setting
 from hub.integrations.senders_by_country import SendersByCountry
 from hub.integrations.settings_fields import (
     ConfigForm,
     SecretField,
     joined_settings,
     required_secret,
-    with_destination_rule,
 )
-from hub.integrations.shortening import plain_text, unit_size
 from hub.integrations.values import (
     Accepted,
     AttachedFile,
@@ -103,7 +101,7 @@ def action(title: str) -> Callable[[F], F]:
 
 
 # ── The integration ───────────────────────────────────────────────────────────────────────────────
-class Integration(ProviderRequests):
+class Integration(MessageTexts, ProviderRequests):
     """One provider's product.
 
     One thread-safe instance per connection and version of its settings.
@@ -160,10 +158,6 @@ class Integration(ProviderRequests):
     stop_codes: ClassVar[frozenset[str]] = frozenset()
     consent_required: ClassVar[bool] = False
     counts_segments: ClassVar[bool] = False
-    max_length: ClassVar[int] = 100_000  # of text, in the units of `length_of`
-    # what `length_of` counts: characters, bytes or UTF-16 units
-    length_unit: ClassVar[str] = "characters"
-    escape: ClassVar[Escaper] = NO_ESCAPING  # for `text_of`
     max_post_length: ClassVar[int] = 0  # of text beside a card; 0: three quarters of max_length
     max_template_length: ClassVar[int] = 100_000  # of an approved template, filled
     # content type → maximum bytes of an attached file; empty: no files
@@ -215,17 +209,8 @@ class Integration(ProviderRequests):
         if "name" in vars(cls):
             cls.provider = cls.provider or getattr(cls, "title", "")
             cls.event_prefix = cls.event_prefix or re.sub("[^a-z]", "", cls.name)
-            cls._complete_form()
-
-    @classmethod
-    def _complete_form(cls) -> None:
-        """Add the settings and rules that follow from other declarations to the form."""
-        if cls.per_second or cls.rate_hint:
-            cls.Form = with_rate_setting(cls.Form, cls.per_second, cls.rate_hint)
-        if cls.replies_to_keywords is False:
-            cls.Form = with_help_setting(cls.Form)
-        if cls.address_pattern and cls.destination_setting:
-            cls.Form = with_destination_rule(cls.Form, cls.destination_setting, cls.clean_address)
+            complete_form(cls)
+            complete_errors(cls, is_declared=cls.errors is not NO_ERRORS)
 
     def __init__(
         self,
@@ -316,16 +301,6 @@ class Integration(ProviderRequests):
         raise NotImplementedError
 
     @classmethod
-    def length_of(cls, text: str) -> int:
-        """Return the length of text in the provider's units, to compare with `max_length`."""
-        return unit_size(cls.length_unit)(cls.escape(text))
-
-    def text_of(self, message: Outbound, *, title: bool = True) -> str:
-        """Return a message as escaped lines of at most `max_length`: its card, text and links."""
-        size = unit_size(self.length_unit)
-        return plain_text(message, self.max_length, escape=self.escape, size=size, title=title)
-
-    @classmethod
     def clean_address(cls, address: str) -> str:
         """Return the normal form of a recipient's address. Raises ValueError with the reason."""
         if cls.address == Address.PHONE:
@@ -342,6 +317,23 @@ class Integration(ProviderRequests):
         messages. Raises a SendError if the provider cannot tell.
         """
         raise NotImplementedError
+
+    def matches(
+        self,
+        listed: Iterable[Mapping[str, Any]],
+        message: Outbound,
+        since: datetime,
+        *,
+        fields: Sequence[str],
+        time_field: str,
+    ) -> list[Accepted]:
+        """Return those of the provider's listed messages that are `message`, for `find`.
+
+        The `fields` are the same in its payload, and its `time_field` is not before `since`.
+        """
+        found = find_matches(listed, self.render(message), since, fields, time_field)
+        status = Status.ACCEPTED if self.reports else Status.SENT
+        return [Accepted(self.require_id(entry), status) for entry in found]
 
     def fetch_status(self, provider_id: str) -> StatusUpdate:
         """Fetch the current status of a message from the provider."""

@@ -40,6 +40,18 @@ def read_error_codes(
     return codes
 
 
+def read_codes_beside(module: str) -> dict[Code, ErrorCode]:
+    """Return the codes in the file beside a module: `ntfy.toml` of `ntfy`, or `errors.toml`.
+
+    Returns {} if there is no such file.
+    """
+    package, _, name = module.rpartition(".")
+    for file_name in (f"{name}.toml", "errors.toml") if package else ():
+        if files(package).joinpath(file_name).is_file():
+            return read_error_codes(package, file_name)
+    return {}
+
+
 def _all_entries(entries: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name, value in entries.items():
         if "error" in value:

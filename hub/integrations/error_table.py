@@ -117,6 +117,16 @@ class ErrorTable:
         self._explains_statuses = explains_statuses
         self._name_provider(provider)
 
+    @property
+    def has_codes(self) -> bool:
+        """Return whether the table was declared with codes of its own."""
+        return bool(self._own)
+
+    def add_codes(self, codes: Mapping[Any, ErrorCode]) -> None:
+        """Add the codes that were read from a file."""
+        self._own |= codes
+        self._name_provider(self.provider)
+
     def __set_name__(self, owner: type, name: str) -> None:
         """Take the provider and its page from the class, if the table names none."""
         if not self.provider:

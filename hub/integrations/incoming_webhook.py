@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from hub.core.vocabulary import Status
 from hub.integrations.settings_fields import server_of
 from hub.integrations.team_posts import TEST_TEXT, TeamPosts
 from hub.integrations.values import Accepted, CheckResult, Outbound, Senders
@@ -21,17 +20,17 @@ _DESTINATION = r"[a-z0-9.:\[\]-]+/(?:([^/\s]{1,64})-)?[0-9a-f]{12}"
 class IncomingWebhook(TeamPosts):
     """An integration that posts to the URL of an incoming webhook.
 
-    Its form has a `WebhookUrlField`, and its `errors` name that setting as `destination`. Override
-    `payload`, and `accepts`, `code_of` and `accepted` where the provider's responses differ.
+    Its form has a `WebhookUrlField`. Override `payload`, and `accepts`, `code_of` and `accepted`
+    where the provider's responses differ.
     """
 
     url_setting: ClassVar[str] = "webhook_url"
     # a setting that names another channel than the webhook's own
     channel_setting: ClassVar[str] = ""
+    # settings that `payload` contains under their own names, unless they are blank
+    payload_settings: ClassVar[tuple[str, ...]] = ()
     # True: the server limits the rate of all its webhooks together
     limit_per_server: ClassVar[bool] = False
-    # DELIVERED if the response means that the post is visible
-    accepted_status: ClassVar[Status] = Status.SENT
 
     # read from the settings when they are saved
     @classmethod
@@ -71,10 +70,10 @@ class IncomingWebhook(TeamPosts):
 
     def payload(self, text: str) -> dict[str, Any]:
         """Return the payload for text that is already escaped."""
-        return {"text": text}
+        return {"text": text, **self.filled_settings(*self.payload_settings)}
 
     def accepted(self, response: ProviderResponse) -> Accepted:
-        """Return the result of an accepted post."""
+        """Return the result of an accepted post. Incoming webhooks return no ID."""
         return Accepted("", self.accepted_status)
 
     def post(self, payload: Mapping[str, Any]) -> ProviderResponse:

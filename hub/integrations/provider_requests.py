@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from hub.core.errors import OutcomeUnknown, SendError
+from hub.core.vocabulary import Status
 from hub.integrations import calls
 from hub.integrations.error_table import ErrorTable
+from hub.integrations.part_results import PartResults
+from hub.integrations.values import Accepted, CheckResult
 from hub.lib.provider_http import ProviderHttpClient, ProviderResponse
 
 NO_ERRORS = ErrorTable("The provider", {})  # for an integration that explains no codes
@@ -24,6 +27,10 @@ class ProviderRequests:
     code_field: ClassVar[str] = ""
     # the whole text of a response that confirms a request; "": any
     accepted_body: ClassVar[str] = ""
+    # the fields of a response that lists the parts of a message, if the provider sends a list
+    part_results: ClassVar[PartResults | None] = None
+    # the setting that `auth_headers` sends as a token, or two, as a user name and a password
+    auth_setting: ClassVar[str | tuple[str, str]] = ""
 
     settings: dict[str, Any]
     http: ProviderHttpClient
@@ -38,8 +45,11 @@ class ProviderRequests:
         return {name: value for name in names if (value := self.setting(name))}
 
     def auth_headers(self) -> dict[str, str]:
-        """Return the headers that sign in, such as `bearer(token)`. Every request sends them."""
-        return {}
+        """Return the headers that sign in: those of `auth_setting`. Every request sends them."""
+        if isinstance(self.auth_setting, str):
+            return bearer(self.setting(self.auth_setting))
+        user, password = self.auth_setting
+        return basic(self.setting(user), self.setting(password))
 
     def call(
         self,
@@ -82,12 +92,17 @@ class ProviderRequests:
         content: Any = None,
         form: Mapping[str, Any] | None = None,
         hidden: str = "",
+        expected: str = "",
     ) -> ProviderResponse:
-        """Make one request like `call`, and raise the error of `errors` unless it is accepted."""
+        """Make one request like `call`, and raise the error of `errors` unless it is accepted.
+
+        `expected` is the code of a refusal that counts as accepted, for a harmless test.
+        """
         response = self.call(
             method, url, headers=headers, body=body, content=content, form=form, hidden=hidden
         )
-        if not self.accepts(response):
+        is_expected = bool(expected) and self.code_of(response) == expected
+        if not is_expected and not self.accepts(response):
             raise self.refusal(response)
         return response
 
@@ -99,14 +114,22 @@ class ProviderRequests:
 
     @classmethod
     def accepts(cls, response: ProviderResponse) -> bool:
-        """Return whether a response confirms a request: 2xx, and not an HTML page of a proxy."""
+        """Return whether a response confirms a request: 2xx, and not an HTML page of a proxy.
+
+        If it lists `part_results`, one of the parts was accepted.
+        """
         if not 200 <= response.status < 300 or is_html(response):
+            return False
+        results = cls.part_results
+        if results and results.parts(response) and not results.accepted_parts(response):
             return False
         return not cls.accepted_body or response.text.strip() == cls.accepted_body
 
     @classmethod
     def code_of(cls, response: ProviderResponse) -> str:
         """Return the provider's error code in a response, or "" for a response without one."""
+        if cls.part_results and (code := cls.part_results.first_error(response)):
+            return code
         for name in (cls.code_field,) if cls.code_field else ("code", "error"):
             value = response.json.get(name)
             if isinstance(value, str | int) and not isinstance(value, bool):
@@ -127,6 +150,32 @@ class ProviderRequests:
             f"The response of {self.provider} contains no message ID.", "bad_answer"
         )
 
+    def accepted_parts(self, response: ProviderResponse) -> Accepted:
+        """Return the result of a message whose response lists its `part_results`.
+
+        If some parts were refused, the message failed: the phone cannot show it, and another
+        attempt would repeat the accepted parts. Raises OutcomeUnknown without an accepted part.
+        """
+        if self.part_results is None:
+            raise TypeError(f"{type(self).__name__} declares no part_results.")
+        accepted = self.part_results.accepted_parts(response)
+        provider_id = self.require_id(accepted[0] if accepted else {}, self.part_results.id)
+        code = self.part_results.first_error(response)
+        error = self.errors.error_for(response, code) if code else None
+        return Accepted(
+            provider_id,
+            Status.FAILED if error else Status.ACCEPTED,
+            segments=len(accepted),
+            price=self.part_results.total_price(response),
+            code=error.code if error else "",
+            reason=f"Only some segments were accepted. {error}" if error else "",
+            error=error,
+        )
+
+    def passed_check(self, text: str, *warnings: str) -> CheckResult:
+        """Return the result of a passed connection test: what works, and what to improve."""
+        return CheckResult(True, f"{self.provider} is ready.", text, warnings=warnings)
+
     def server_url(self, setting: str = "server") -> str:
         """Return the address in a ServerField, or else the first of `api`.
 
@@ -144,11 +193,6 @@ def is_html(response: ProviderResponse) -> bool:
     body = response.body.strip()  # some servers declare an empty response as HTML
     is_declared = "html" in response.headers.get("content-type", "").lower()
     return body.startswith(b"<") or (is_declared and bool(body))
-
-
-def json_objects(value: Any) -> list[dict[str, Any]]:
-    """Return the objects of a list in a response or a webhook; [] for anything else."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def without_blanks(payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,9 +37,10 @@ class SecretField(PasswordField):
     """A secret setting, which is never shown again. If left blank, it keeps the stored value.
 
     `required` refuses a blank field, and allows 8 to 200 visible ASCII characters. `required_with`
-    names a field, such as a user name, that needs the secret. `bound_to` names the fields that it
-    belongs to: if one of them changes, the secret must be entered again. An optional secret is
-    removed instead if it is left blank and only required fields of `bound_to` changed.
+    names a field, such as a user name, that needs the secret. `optional` allows the same characters
+    or a blank field. `bound_to` names the fields that it belongs to: if one of them changes, the
+    secret must be entered again. An optional secret is removed instead if it is left blank and only
+    required fields of `bound_to` changed.
     """
 
     # set by the page that shows the form
@@ -54,10 +55,13 @@ class SecretField(PasswordField):
         bound_to: tuple[str, ...] = (),
         *,
         required: bool = False,
+        optional: bool = False,
         required_with: str = "",
         **options: Any,
     ) -> None:
         rules = required_secret(_noun_of(label)) if required else []
+        if optional:
+            rules = optional_secret(_noun_of(label))
         if required_with:
             rules = [_required_with(required_with, f"Enter the {_noun_of(label)}.")]
         options.setdefault("description", "It is stored encrypted and never shown again.")
@@ -126,6 +130,18 @@ class ServerField(StringField):
         super().__init__(label, [*rules, *(validators or ())], default=default, **options)
 
 
+class TokenField(SecretField):
+    """The access token for the server in a ServerField. It may be missing.
+
+    It is removed when the server changes and the token is left blank.
+    """
+
+    def __init__(self, label: str = "Access token", **options: Any) -> None:
+        options.setdefault("bound_to", ("server",))
+        options.setdefault("description", "For a server that asks for one. It is stored encrypted.")
+        super().__init__(label, optional=True, **options)
+
+
 class WebhookUrlField(SecretField):
     """The URL of an incoming webhook, which is the credential.
 
@@ -137,7 +153,8 @@ class WebhookUrlField(SecretField):
     def __init__(
         self, label: str = "Webhook URL", *, example: str, path: str, host: str = "", **options: Any
     ) -> None:
-        own = "" if host else f" {PRIVATE_SERVERS}"
+        self.is_own_server = not host
+        own = f" {PRIVATE_SERVERS}" if self.is_own_server else ""
         options.setdefault(
             "description", f"Anyone who has it can post. It is stored encrypted.{own}"
         )
@@ -185,6 +202,21 @@ class TextField(StringField):
             rules.append(Regexp(rf"(?:{pattern})\Z", message=rule))
         options["filters"] = [lambda text: text.strip() if text else text]
         super().__init__(label, [*rules, *options.pop("validators", ())], **options)
+
+
+class ChannelField(TextField):
+    """The name of another channel than the own one of an incoming webhook."""
+
+    def __init__(self, label: str = "Channel", **options: Any) -> None:
+        options.setdefault("pattern", r"[#@]?[a-z0-9][a-z0-9._-]{0,79}")
+        options.setdefault("rule", "Enter the channel’s name as in its link, such as town-square.")
+        options.setdefault(
+            "description",
+            "The name of another channel, as in its link, such as `town-square`. Leave it blank to"
+            " post to the webhook’s own channel.",
+        )
+        options.setdefault("render_kw", {"mono": True})
+        super().__init__(label, **options)
 
 
 def with_destination_rule(form: type[F], name: str, clean: Callable[[str], str]) -> type[F]:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hub.integrations.values import Card, Outbound
+from hub.integrations.values import Button, Card, Outbound
 from hub.lib.text import readable, utf16_length
 from hub.lib.text import shorten as shorten_to_fit
 
@@ -82,13 +82,14 @@ def plain_text(
     escape: Callable[[str], str] = str,
     size: Callable[[str], int] = len,
     title: bool = True,
+    heading: str = "{}",
 ) -> str:
     """Return a message as lines of text: its card if it has one, its text, and its links.
 
     The result has at most `limit` units of `size` after `escape`, which is applied to everything
     but the URLs of buttons. Buttons are never cut. The text is cut only if it does not fit
-    on its own. Long titles, facts and notes are cut first. Pass `title=False` to leave out the
-    title.
+    on its own. Long titles, facts and notes are cut first. `heading` has `{}` where the card's
+    title is written. Pass `title=False` to leave out the title.
     """
 
     def cut(text: str, budget: int) -> str:
@@ -104,8 +105,10 @@ def plain_text(
     remaining = limit - sum(size(line) + 1 for line in links)
     text = cut(card.text, remaining)
     remaining -= size(text) + 1 + sum(1 for line in others if line)
+    remaining -= size(heading.replace("{}", "")) if others[0] else 0
     budget = share_budget([size(escape(line)) for line in others], remaining)
     first, *rest = (cut(line, budget) for line in others)
+    first = heading.replace("{}", first) if first else ""
     lines = [*(line for line in (first, text, *rest) if line), *links]
     return "\n".join(lines)
 
@@ -120,6 +123,17 @@ def _cut_escaped(
     # an escaped character may depend on its neighbors, so only the result is measured
     beginning = shorten_to_fit(text[: max(limit, 0) + 1], lambda part: size(escape(part)) <= limit)
     return escape(beginning or "")
+
+
+def fit_text(text: str, limit: int, size: Callable[[str], int] = len) -> str:
+    """Return a cleaned text of at most `limit` units: all of it, or its beginning."""
+    return _cut_escaped(clean_text(text), limit, str, size)
+
+
+def button_label(button: Button, limit: int = LONGEST_BUTTON) -> str:
+    """Return the label of a button of the provider, which is never blank."""
+    label = shorten(clean_text(button.text), limit)
+    return ELLIPSIS if is_blank(label) else label
 
 
 def unit_size(unit: str) -> Callable[[str], int]:

@@ -55,6 +55,12 @@ class WebhookRequest:
         """Return the object of a JSON body, with storable texts; {} for any other body."""
         return json_object(self.body)
 
+    def text(self, name: str) -> str:
+        """Return a field of a JSON or form body as text that can be stored, or "" without one."""
+        value = (self.json or self.form).get(name)
+        is_text = isinstance(value, str | int | float) and not isinstance(value, bool)
+        return str(value) if is_text else ""
+
     @cached_property
     def query(self) -> dict[str, str]:
         """Return the parameters of the URL as storable texts, with the last value of each."""

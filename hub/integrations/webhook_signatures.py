@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from base64 import b64encode
+from collections.abc import Mapping
 from typing import Any
 
 from hub.core.errors import BadWebhook
@@ -35,6 +36,22 @@ def verify_secret(secret: str, given: Any) -> None:
     text = given if isinstance(given, str) else ""
     if not secret or not hmac.compare_digest(_to_bytes(text), _to_bytes(secret)):
         raise BadWebhook("The request does not carry the secret.")
+
+
+def join_fields(fields: Mapping[str, Any], *, without: str = "", replaced: str = "") -> str:
+    """Return fields as `&name=value`, in the order of their names, as some providers sign them.
+
+    `without` is the field of the signature. Characters of `replaced` become `_` in values. Raises
+    BadWebhook for a name with `&` or `=`, because other fields could result in the same text.
+    """
+    signed = ""
+    for name, value in sorted(fields.items()):
+        if "&" in name or "=" in name:
+            raise BadWebhook("The name of a field contains & or =.")
+        if name != without:
+            text = "".join("_" if char in replaced else char for char in str(value))
+            signed += f"&{name}={text}"
+    return signed
 
 
 def _to_bytes(text: bytes | str) -> bytes:

@@ -20,8 +20,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -42,7 +40,6 @@ from urllib3.exceptions import (
 from urllib3.util import Timeout
 
 from hub.core.errors import HubError
-from hub.lib import times
 from hub.lib.guarded_sockets import (
     AddressNotAllowed,
     ConnectFailed,
@@ -51,7 +48,7 @@ from hub.lib.guarded_sockets import (
     endpoint_name,
     open_socket,
 )
-from hub.lib.storable import json_object
+from hub.lib.provider_response import ProviderResponse
 
 __all__ = [
     "AddressNotAllowed",
@@ -70,7 +67,6 @@ READ_SECONDS = 10.0
 # resolving and connecting take time, and the machine may be suspended: then it is too late
 SEND_DEADLINE = 20.0  # seconds
 MAX_RESPONSE_SIZE = 2 * 1024 * 1024
-MAX_WAIT = 1_000_000.0  # seconds; a longer Retry-After is not meant
 # per host: all threads of connections that share a client may call at once, and a smaller pool
 # would close connections that the next call needs
 POOL_SIZE = 1024
@@ -79,44 +75,6 @@ DEFAULT_PORTS = {"https": 443}
 
 class ResponseLost(HubError):
     """The request left or may have left, and no complete response arrived."""
-
-
-@dataclass(frozen=True)
-class ProviderResponse:
-    """A provider's HTTP response.
-
-    `body` is at most MAX_RESPONSE_SIZE bytes; header names are lower case.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    size: int = 0  # bytes of the body, also if it was only counted
-
-    @property
-    def text(self) -> str:
-        return self.body.decode("utf-8", errors="replace")
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """The object of a JSON body, with storable texts. Any other body gives {}."""
-        return json_object(self.body)
-
-    @property
-    def retry_after(self) -> float | None:
-        """Seconds from a Retry-After header with a number or a date. None for anything else, and
-        for many days.
-        """
-        text = self.headers.get("retry-after", "")
-        if re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", text):
-            return float(text)
-        retry_at = _parse_date(text)
-        sent_at = _parse_date(self.headers.get("date", ""))
-        if retry_at is None:
-            return None
-        # by the server's own clock, if it sent a date
-        seconds = (retry_at - (sent_at or datetime.now(UTC))).total_seconds()
-        return max(seconds, 0.0) if seconds < MAX_WAIT else None
 
 
 @dataclass
@@ -153,16 +111,6 @@ def uptime() -> float:
 
 # on macOS the monotonic clock includes the time of suspension
 _UPTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-def _parse_date(text: str) -> datetime | None:
-    """Return the time of an HTTP date, or None if it is invalid."""
-    try:
-        parsed = parsedate_to_datetime(text)
-        parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
-    return parsed if times.in_range(parsed) else None
 
 
 def host_port(url: str) -> str:

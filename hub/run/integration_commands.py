@@ -33,7 +33,7 @@ KINDS = click.Choice(("team", "webhook-url", "people", "sms"))  # of new integra
     "--own-server", is_flag=True, help="With --kind webhook-url: admins run the server themselves."
 )
 def new_integration(name: str, folder: Path | None, **choices: Any) -> None:
-    """Create an integration that works: a module and its test, in this checkout.
+    """Create an integration that works: a module, its error codes and its test, in this checkout.
 
     NAME is the name of the module, in lowercase letters, digits and underscores. It is stored and
     cannot change. No file is overwritten.

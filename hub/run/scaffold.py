@@ -1,7 +1,7 @@
-"""Create a new integration from the templates of `integrations/_new/`: a module that works, and its
-test.
+"""Create a new integration from the templates of `integrations/_new/`: a module that works, its
+error codes and its test.
 
-In a checkout it writes those two files. In a package it also writes the project file with the entry
+In a checkout it writes those files. In a package it also writes the project file with the entry
 point that the registry reads.
 """
 
@@ -84,7 +84,7 @@ def create(name: str, folder: Path | None, choice: Choice) -> Scaffold:
 
 
 def in_checkout(name: str, current_folder: Path, choice: Choice = Choice()) -> Scaffold:
-    """Create an integration's module and its test in the checkout that contains `current_folder`.
+    """Create an integration's files in the checkout that contains `current_folder`.
 
     Raises Refused for an invalid name or choice, NotFound without a checkout, Conflict if a file
     exists.
@@ -110,13 +110,14 @@ def in_checkout(name: str, current_folder: Path, choice: Choice = Choice()) -> S
         substitutions,
         {
             f"hub/integrations/{name}.py": _template_name(kind, "module"),
+            f"hub/integrations/{name}.toml": _template_name(kind, "errors"),
             f"tests/integrations/test_{name}.py": _template_name(kind, "test"),
         },
     )
 
 
 def in_package(name: str, folder: Path, choice: Choice = Choice()) -> Scaffold:
-    """Create a package with an integration: project file, module, test and README.
+    """Create a package with an integration: project file, module, codes, test and README.
 
     Raises Refused for an invalid name or choice, Conflict if a file exists.
     """
@@ -137,7 +138,9 @@ def in_package(name: str, folder: Path, choice: Choice = Choice()) -> Scaffold:
             "README.md": "readme",
             f"{package}/__init__.py": "init",
             f"{package}/{name}.py": _template_name(kind, "module"),
+            f"{package}/{name}.toml": _template_name(kind, "errors"),
             f"tests/test_{name}.py": _template_name(kind, "test"),
+            "tests/conftest.py": "conftest",
             "tests/http_recorder.py": "http_recorder",
         },
     )

@@ -1,5 +1,7 @@
 """A local HTTP server in place of a provider: records requests and responds as a test specifies.
 
+`connect` makes an integration that calls it, and `outbound` a message.
+
 To run it by hand, with one JSON answer for every request:
 python http_recorder.py 9100 '{"id": "1"}'
 """
@@ -10,12 +12,26 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-from urllib.parse import parse_qsl
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from hub.integrations.api import (
+    Integration,
+    Outbound,
+    ProviderHttpClient,
+    ServerField,
+    WebhookUrlField,
+)
+
+I = TypeVar("I", bound=Integration)  # noqa: E741 - an integration
+
+MESSAGE_ID = "msg_01a228fc-f27a-7494-9180-b9d5995e9fb5"  # as Signpost makes them
 
 
 @dataclass
@@ -99,6 +115,33 @@ def record_requests(port: int = 0) -> Iterator[HttpRecorder]:
         server.shutdown()
         server.server_close()
         thread.join(5)
+
+
+@pytest.fixture
+def http_recorder() -> Iterator[HttpRecorder]:
+    with record_requests() as recorder:
+        yield recorder
+
+
+def connect(cls: type[I], url: str, settings: Mapping[str, Any]) -> I:
+    """Return an integration whose requests reach a server at `url` instead of the provider.
+
+    It stands in for the addresses in `api`, in a ServerField and in a WebhookUrlField.
+    """
+    moved = dict(settings)
+    for setting in cls.Form():
+        entered = str(settings.get(setting.name) or "")
+        is_replaced = entered.startswith(tuple(cls.api.values()))
+        if isinstance(setting, ServerField | WebhookUrlField) and entered and not is_replaced:
+            moved[setting.name] = url + urlsplit(entered).path
+    http = ProviderHttpClient(allow=[urlsplit(url).netloc])
+    return cls(moved, http, dict.fromkeys(cls.api, url))
+
+
+def outbound(to: str | Integration, text: str = "Anna has signed.", **more: Any) -> Outbound:
+    """Return a message to an address, or to the channel of a connection."""
+    address = to.destination_of(to.settings) if isinstance(to, Integration) else to
+    return Outbound(id=MESSAGE_ID, attempt=1, to=address, text=text, **more)
 
 
 def main(port: int, usual: str) -> None:

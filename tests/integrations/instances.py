@@ -35,7 +35,17 @@ senders = pytest.mark.parametrize(
 
 
 # literals of an integration's own test, which the tests below use
-SAMPLES = ("SETTINGS", "TO", "SAMPLE_WEBHOOKS", "SAMPLE_CODES", "SIGNS_BODY")
+SAMPLES = (
+    "SETTINGS",
+    "TO",
+    "SAMPLE_ACCEPTED",
+    "SAMPLE_REFUSALS",
+    "SAMPLE_CODES",
+    "SAMPLE_WEBHOOKS",
+    "SIGNS_BODY",
+    "WRONG_SETTINGS",
+    "WRONG_ADDRESSES",
+)
 # of an integration's own test: it returns a webhook as the provider signs it with these settings
 Sign = Callable[[WebhookRequest, Mapping[str, Any]], WebhookRequest]
 
@@ -45,9 +55,7 @@ def samples_of(cls: type[Integration]) -> Mapping[str, Any]:
     """Return the samples of an integration, by name.
 
     SETTINGS and TO come from the demo where it has them. Otherwise they come from the integration's
-    own test, as do SAMPLE_WEBHOOKS, a list of (path, headers, body), and SAMPLE_CODES, a list of
-    error
-    codes.
+    own test, as do all others, which the guide describes.
     """
     samples = {}
     for path in test_modules_of(cls):
@@ -61,6 +69,8 @@ def samples_of(cls: type[Integration]) -> Mapping[str, Any]:
         samples |= {"SETTINGS": settings, "TO": cls.destination_of(settings)}
     if "SETTINGS" in samples:
         samples.setdefault("TO", cls.destination_of(samples["SETTINGS"]))
+    refused = [code for _, _, code in samples.get("SAMPLE_REFUSALS", [])]
+    samples.setdefault("SAMPLE_CODES", refused)
     return samples
 
 

@@ -35,6 +35,8 @@ SETTINGS = {
     "url": "discord://417429632418316298/JHZ7lQml277CDHmQKMHI8qBe7bk2ZwO5",
     "own_server": "",
 }
+SAMPLE_ACCEPTED = (204, "")
+SAMPLE_REFUSALS = [(401, "{}", "http_401"), (404, "{}", "http_404")]
 SAMPLE_CODES = ["http_401", "http_404", "http_429", "refused", "bad_answer", "other_host"]
 SECRET = "JHZ7lQml277CDHmQKMHI8qBe7bk2ZwO5"
 PATH = f"/apprise/discord.com/api/webhooks/417429632418316298/{SECRET}"

@@ -18,6 +18,7 @@ from hub.core.vocabulary import Address, Status
 from hub.integrations import api, base
 from hub.integrations.base import Integration, StatusUpdate, WebhookEvent, WebhookRequest
 from hub.integrations.escaping import NO_ESCAPING
+from hub.integrations.message_texts import MessageTexts
 from hub.integrations.provider_requests import ProviderRequests
 from hub.integrations.webhook_receiver import WebhookReceiver, webhook
 from hub.lib import provider_http
@@ -35,20 +36,27 @@ ROWS = {
 }
 NAMED = {word for code in re.findall(r"`([^`\n]+)`", GUIDE) for word in re.findall(r"\w+", code)}
 
-MEMBERS = {**vars(WebhookReceiver), **vars(ProviderRequests), **vars(Integration)}
+MEMBERS = {
+    **vars(WebhookReceiver),
+    **vars(ProviderRequests),
+    **vars(MessageTexts),
+    **vars(Integration),
+}
 ATTRIBUTES = sorted(
     {
         name
-        for cls in (Integration, WebhookReceiver, ProviderRequests)
+        for cls in (Integration, WebhookReceiver, ProviderRequests, MessageTexts)
         for name, kind in vars(cls)["__annotations__"].items()
         if not name.startswith("_") and (cls is not ProviderRequests or "ClassVar" in kind)
     }
 )
+# to call, not to override: the guide describes them among the shared functions
+SHARED = set(re.findall(r"`self\.(\w+)\(", GUIDE))
 METHODS = sorted(
     name
     for name in MEMBERS
     if not name.startswith("_")
-    and name not in ATTRIBUTES
+    and name not in {*ATTRIBUTES, *SHARED}
     and callable(getattr(WebhookReceiver, name))
 )
 VALUES = [

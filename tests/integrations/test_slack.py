@@ -17,8 +17,13 @@ from hub.integrations.api import WebhookRequest
 from hub.integrations.slack.integration import Slack
 from tests.integrations.slack_server import BUTTONS, BY_BOT, BY_HOOK, CHANNEL, HOOK, PLACE, SECRET
 
-# the test of the contract reads these two
-SAMPLE_CODES = ["channel_not_found", "token_revoked", "is_archived"]
+# the test of the contract reads these
+SAMPLE_ACCEPTED = (200, {"ok": True, "channel": "C0123456789", "ts": "1796000000.000100"})
+SAMPLE_REFUSALS = [
+    (200, {"ok": False, "error": "channel_not_found"}, "channel_not_found"),
+    (200, {"ok": False, "error": "token_revoked"}, "token_revoked"),
+    (200, {"ok": False, "error": "is_archived"}, "is_archived"),
+]
 SAMPLE_WEBHOOKS = [
     (
         "slack/interactions",

@@ -36,7 +36,12 @@ from tests.integrations.teams_cards import (
 from tests.integrations.teams_cards import http_recorder as http_recorder
 from tests.integrations.teams_cards import teams as teams
 
-SAMPLE_CODES = ["url_refused", "workflow_gone"]  # the test of the contract reads them
+# the test of the contract reads these
+SAMPLE_ACCEPTED = (202, "")
+SAMPLE_REFUSALS = [
+    (401, {"error": {"code": "DirectApiAuthorizationRequired"}}, "url_refused"),
+    (404, {"error": {"code": "WorkflowNotFound"}}, "workflow_gone"),
+]
 
 
 TARGET = "/" + URL.split("/", 3)[3]

@@ -16,8 +16,12 @@ from tests.integrations.telegram_posts import CARD, TEAM, TOKEN, outbound, refus
 from tests.integrations.telegram_posts import http_recorder as http_recorder
 from tests.integrations.telegram_posts import telegram as telegram
 
-# the test of the contract reads these two
-SAMPLE_CODES = ["token_refused", "bot_removed"]
+# the test of the contract reads these
+SAMPLE_ACCEPTED = (200, {"ok": True, "result": {"message_id": 7, "chat": {"id": -1001}}})
+SAMPLE_REFUSALS = [
+    (401, {"ok": False, "error_code": 401, "description": "Unauthorized"}, "token_refused"),
+    (403, {"ok": False, "description": "Forbidden: bot was kicked from the group"}, "bot_removed"),
+]
 SAMPLE_WEBHOOKS = [
     (
         "telegram/{connection}",

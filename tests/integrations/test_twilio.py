@@ -12,6 +12,11 @@ from twilio.request_validator import RequestValidator
 from hub.integrations.api import Inbound, ProviderHttpClient, StatusUpdate, WebhookRequest
 from hub.integrations.twilio.sms import TwilioSms
 
+SAMPLE_ACCEPTED = (
+    201,
+    {"sid": "SM11111111111111111111111111111111", "status": "queued", "num_segments": "1"},
+)
+SAMPLE_REFUSALS = [(400, {"code": 21608}, "21608"), (400, {"code": 21610}, "21610")]
 SAMPLE_CODES = ["21608", "21610", "30003"]
 SAMPLE_WEBHOOKS = [
     (

@@ -20,6 +20,7 @@ from hub.core.errors import BadWebhook
 from hub.core.vocabulary import Status
 from hub.integrations.base import (
     Integration,
+    SecretField,
     StatusUpdate,
     Unrecognized,
     WebhookEvent,
@@ -115,6 +116,13 @@ def test_signed_webhook_is_accepted_and_each_change_is_refused(cls: type[Webhook
     for sample in samples(cls):
         signed = sign(sample, known["SETTINGS"])
         connection.verify(signed)
+        others = {
+            field.name: f"{known['SETTINGS'].get(field.name)}x"
+            for field in cls.Form()
+            if isinstance(field, SecretField)
+        }
+        with pytest.raises(BadWebhook):
+            connection.verify(sign(sample, {**known["SETTINGS"], **others}))
         proofs = [name for name, value in signed.headers.items() if sample.headers[name] != value]
         forged = [replace(signed, headers={**signed.headers, name: "AAAA"}) for name in proofs]
         if known.get("SIGNS_BODY", True):

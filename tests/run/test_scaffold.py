@@ -29,7 +29,7 @@ NEEDED = ("hub", "tests", "pyproject.toml", "README.md")
 BUILD = "from flit_core import buildapi; import sys; print(buildapi.build_wheel(sys.argv[1]))"
 CONTRACT = [
     f"tests/integrations/test_{part}.py"
-    for part in ("contract", "webhook_contract", "text_contract")
+    for part in ("contract", "http_contract", "webhook_contract", "text_contract")
 ]
 OWN_SERVER = "webhook-url --own-server"
 KINDS = (*scaffold.KINDS, OWN_SERVER)
@@ -81,8 +81,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         arguments = ("-m", "hub.cli", "new-integration", name, "--kind", *kind.split())
         process = run_python(root / "tests", *arguments, path=root)
         assert process.returncode == 0, process.stderr
-        assert process.stdout.splitlines()[:2] == [
+        assert process.stdout.splitlines()[:3] == [
             f"../hub/integrations/{name}.py",
+            f"../hub/integrations/{name}.toml",
             f"integrations/test_{name}.py",
         ]
     return root
@@ -136,7 +137,7 @@ def test_any_valid_name_passes_lint_and_format(
     assert_succeeds(minimal_checkout, "-m", "ruff", "format", "--check", *map(str, begun.files))
     assert not [path for path in begun.files if "$" in path.read_text()]
     if name == "ab" and kind == "webhook-url":
-        assert len(begun.files[0].read_text().splitlines()) <= 70
+        assert len(begun.files[0].read_text().splitlines()) <= 60
 
 
 def test_title_and_own_server_are_chosen(minimal_checkout: Path) -> None:
@@ -174,7 +175,7 @@ def test_readme_of_a_package_describes_its_kind(tmp_path: Path, kind: str) -> No
         ),
         ("email", Refused, "email is a channel that many integrations can use"),
         ("outbound", Refused, "A class Outbound would hide a name that integrations import"),
-        ("accepted", Refused, "A class Accepted would hide"),
+        ("check_result", Refused, "A class CheckResult would hide"),
         (
             "twilio_sms",
             Conflict,

@@ -117,12 +117,12 @@ class Apprise(IncomingWebhook):
         return {"url": f"discord://{webhook}/{token}", "own_server": ""}
 
     # sending
-    def text_of(self, message: Outbound, *, title: bool = True) -> str:
+    def render(self, message: Outbound) -> dict[str, Any]:
         try:
             escape = service_of(self.setting("url")).escape
         except ValueError:  # of an earlier version; `post` refuses it
             escape = self.escape
-        return plain_text(message, self.max_length, escape=escape, title=title)
+        return self.payload(plain_text(message, self.max_length, escape=escape))
 
     def post(self, payload: Mapping[str, Any]) -> ProviderResponse:
         """Send a text in one request. Its records contain only the host."""

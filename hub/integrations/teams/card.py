@@ -13,10 +13,10 @@ from typing import Any
 
 from hub.integrations.api import (
     ELLIPSIS,
-    LONGEST_BUTTON,
     Button,
     CardText,
     Outbound,
+    button_label,
     card_text,
     clean_text,
     fit_card_text,
@@ -110,7 +110,7 @@ def _actions(buttons: Sequence[Button]) -> list[dict[str, Any]]:
     """Return a link for each button. A workflow cannot receive clicks of other actions."""
     actions: list[dict[str, Any]] = []
     for button in buttons:
-        title = shorten(clean_text(button.text), LONGEST_BUTTON) or ELLIPSIS
+        title = button_label(button)
         style = {"style": STYLES[button.style]} if button.style in STYLES else {}
         actions.append(
             {"type": "Action.OpenUrl", "title": title, "url": clean_text(button.url), **style}

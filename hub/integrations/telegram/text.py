@@ -10,16 +10,14 @@ from typing import Any
 
 from hub.integrations.api import (
     ELLIPSIS,
-    LONGEST_BUTTON,
     Button,
     CardText,
     Outbound,
+    button_label,
     card_text,
-    clean_text,
     escape_html,
     fit_card_text,
     is_blank,
-    shorten,
 )
 
 # counted without tags and entities; Telegram counts characters, of which there are never more than
@@ -51,7 +49,7 @@ def keyboard(buttons: Sequence[Button]) -> dict[str, Any]:
     rows: list[list[dict[str, str]]] = []
     row_has_room = False
     for button in buttons[:MAX_BUTTONS]:
-        label = shorten(clean_text(button.text), LONGEST_BUTTON) or ELLIPSIS
+        label = button_label(button)
         is_action = 0 < len(button.token) <= MAX_TOKEN_LENGTH
         entry = (
             {"text": label, "callback_data": button.token}
