@@ -29,6 +29,8 @@ LISTS = (
     "/unreadable-rows",
     "/webhook-endpoints",
     "/webhook-events",
+    "/routing",
+    "/routing/sent/signer",
     "/codes",
     "/opt-outs/files/opt-outs?test=1",
     "/opt-outs/files/consents?test=1",

@@ -23,6 +23,7 @@ from hub.admin.messages import (
 from hub.admin.overview import activity_log, clock_confirmation, pages, unreadable_rows
 from hub.admin.requests import action_links, scheduled, signers
 from hub.admin.requests import pages as request_pages
+from hub.admin.routing import pages as routing_pages
 from hub.admin.settings import account, api_keys, branding, opt_out_keywords, sources, users
 from hub.admin.view import filters, navigation
 from hub.admin.webhook_endpoints import delivery_pages
@@ -66,6 +67,7 @@ PAGES = (
     privacy,
     suppressions,
     documentation_pages,
+    routing_pages,
     webhook_pages,
     delivery_pages,
 )

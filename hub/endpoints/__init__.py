@@ -4,5 +4,5 @@ platform_events   store an event, and one delivery for each endpoint that receiv
 catalog, patterns, payloads   the types of events, how endpoints choose them, and their content
 endpoints, target_urls, signing_secrets   the endpoints, and their addresses and secrets
 dispatcher, claims, responses, retry_schedule, signatures   send deliveries, and retry
-deliveries, health   resend, disable what fails for days, delete what is old
+deliveries, health   resend, switch off what fails for days, delete what is old
 """

@@ -92,14 +92,14 @@ def record_and_claim(
 
 
 def _read_targets(endpoint_ids: Sequence[str], cache: TargetCache) -> dict[str, Target]:
-    """Return targets by endpoint; one whose settings cannot be decrypted is disabled."""
+    """Return targets by endpoint; one whose settings cannot be decrypted is switched off."""
     targets: dict[str, Target] = {}
     for endpoint_id in endpoint_ids:
         try:
             targets |= cache.read([endpoint_id])
         except DecryptionError as problem:
             log.error("endpoint.unreadable", endpoint=endpoint_id, problem=str(problem))
-            health.disable(endpoint_id, "unreadable")
+            health.switch_off(endpoint_id, "unreadable")
     return targets
 
 
@@ -150,7 +150,7 @@ def _record(outcomes: Sequence[Outcome]) -> None:
     )
     for outcome in outcomes:
         if outcome.judgment.disable:
-            health.disable(outcome.claim.endpoint_id, outcome.judgment.disable)
+            health.switch_off(outcome.claim.endpoint_id, outcome.judgment.disable)
 
 
 def _execute(statement: Any, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -263,7 +263,7 @@ _SUCCEED = (
     .where(*_ROW)
     .values(state=DeliveryState.DELIVERED.value, due_at=None, changed_at=bindparam("moment"))
 )
-# only the newest attempt decides, and only while the endpoint is not disabled
+# only the newest attempt decides, and only while the endpoint is not switched off
 _FAIL = (
     update(_deliveries)
     .where(

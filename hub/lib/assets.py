@@ -51,6 +51,7 @@ ICONS = (
     "check2",
     "check2-all",
     "chevron-down",
+    "chevron-up",
     "circle",
     "clock",
     "clock-history",

@@ -7,6 +7,7 @@ requests            apply an event to a request and its signers
 signing_batch       a request and its signers, as one transaction reads and changes them
 message_texts       the texts and drafts of an event's messages
 planning            the routes, connections and signers that planning an event needs
+routes              read, check and save routes
 defaults            the routes and texts that Signpost installs
 reminders           remind signers, and snooze reminders
 team_posts          posts to a team, and their updates

@@ -7,10 +7,11 @@ from typing import Any
 
 from hub import integrations
 from hub.admin.contacts.suppressions import REASONS
+from hub.admin.routing.sentences import AUDIENCES
 from hub.admin.view.status_badges import channel_title
-from hub.admin.view.template_titles import TEMPLATE_TITLES
+from hub.admin.view.template_titles import EVENT_TITLES, TEMPLATE_TITLES
 from hub.core.errors import NotFound
-from hub.core.vocabulary import Channel
+from hub.core.vocabulary import Channel, EventType
 from hub.lib.localized import format_language
 
 ALL_SCOPES = "*"
@@ -54,8 +55,12 @@ def _title(name: str, value: str, integration: str) -> str:
             return _setting_title(value, integration)
         case "integration":
             return _integration_title(value)
-        case "channel":
+        case "channel" | "channels":
             return channel_title(value) if value in {*Channel} else value
+        case "event":
+            return EVENT_TITLES[EventType(value)] if value in {*EventType} else value
+        case "audience":
+            return AUDIENCES.get(value, value)
         case "locale":
             return format_language(value)
         case "reason":

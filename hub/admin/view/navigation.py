@@ -150,6 +150,12 @@ PAGES = (
         has_gap_before=True,
     ),
     NavigationPage(
+        "Routing",
+        "signpost-split",
+        "admin.routing",
+        ("admin.route", "admin.change_route", "admin.follow_general_route"),
+    ),
+    NavigationPage(
         "Templates", "file-text", "admin.templates", ("admin.map_template", "admin.unmap_template")
     ),
     NavigationPage(

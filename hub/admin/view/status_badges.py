@@ -103,7 +103,7 @@ SIGNERS: dict[str, Badge] = {
 ENDPOINTS: dict[str, Badge] = {  # by the word of an endpoint's summary
     "working": Badge("delivered", "check-circle-fill", "Working"),
     "failing": Badge("broken", "exclamation-triangle-fill", "Failing"),
-    "disabled": Badge("disabled", "toggle-off", "Disabled"),
+    "off": Badge("disabled", "toggle-off", "Off"),
     "new": Badge("queued", "clock", "No events yet"),
 }
 

@@ -1,0 +1,1 @@
+"""The Routing page: who is notified of each event, over which channels, and in which order."""

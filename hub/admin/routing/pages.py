@@ -1,0 +1,217 @@
+"""Show the Routing page, and save the routes of its cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import flash, redirect, render_template, request, url_for
+
+from hub.accounts import sources
+from hub.admin.auth.guard import admin, has_role, require_role
+from hub.admin.routing import dry_run
+from hub.admin.routing.grid import COLUMNS, Grid, cell_url, read_grid
+from hub.admin.routing.route_form import (
+    RouteForm,
+    add_problems,
+    build_form,
+    edit_steps,
+    read_route,
+    set_choices,
+)
+from hub.admin.routing.sentences import (
+    AUDIENCES,
+    EVENTS,
+    MEMBERS,
+    StepWords,
+    describe_steps,
+)
+from hub.admin.view import confirmation
+from hub.core.errors import Conflict, NotFound, Refused
+from hub.core.vocabulary import Role
+from hub.db.engine import db
+from hub.models import Route, Source, User
+from hub.signing import routes
+from hub.signing.routes import RouteIn
+
+SHOWN_VERSIONS = 10
+
+
+@admin.get("/routing")
+@require_role(Role.VIEWER)
+def routing() -> Any:
+    """Show who is notified of each event."""
+    return _page(read_grid(_source()))
+
+
+@admin.get("/routing/<event>/<audience>")
+@require_role(Role.VIEWER)
+def route(event: str, audience: str) -> Any:
+    """Show the grid with the panel of one cell. `version`: a former version to start from."""
+    event_type = _cell(event, audience)
+    grid = read_grid(_source())
+    version = _version(event_type, audience, grid.source, request.args.get("version", ""))
+    entered = routes.read_entry(version) if version else grid.entry(event_type, audience)
+    form = build_form(entered, grid.connections, _seen(grid, event_type, audience))
+    return _page(grid, event_type, audience, form, entered)
+
+
+@admin.post("/routing/<event>/<audience>")
+@require_role(Role.ADMIN)
+def change_route(event: str, audience: str) -> Any:
+    """Add, remove or move a step, show an example, or save the route."""
+    event_type = _cell(event, audience)
+    grid = read_grid(_source())
+    form = RouteForm(request.form)
+    set_choices(form, grid.connections)
+    entered, problems = read_route(form)
+    action = request.form.get("do", "save")
+    if action not in ("save", "example"):
+        entered = edit_steps(entered, action)
+        return _page(
+            grid,
+            event_type,
+            audience,
+            build_form(entered, grid.connections, form.seen.data or ""),
+            entered,
+        )
+    problems = problems or list(routes.find_problems(event_type, audience, entered))
+    add_problems(form, problems)
+    if problems or action == "example":
+        page = _page(grid, event_type, audience, form, entered)
+        return page, 422 if problems else 200
+    return _save(grid, event_type, audience, form, entered)
+
+
+@admin.route("/routing/<event>/<audience>/general", methods=["GET", "POST"])
+@require_role(Role.ADMIN)
+def follow_general_route(event: str, audience: str) -> Any:
+    """Ask for confirmation, and remove a source's own route."""
+    event_type = _cell(event, audience)
+    source = _source()
+    if source is None:
+        raise NotFound("unknown_source", "Choose a source.", field="source")
+    url = cell_url(event_type, audience, source)
+    if request.method == "GET":
+        return confirmation.ask(
+            "Use the general route",
+            [
+                f"{source.name} will notify {AUDIENCES[audience].lower()} as all apps do when"
+                f" this happens: {EVENTS[event_type][1]}",
+                "Messages under way continue with the present steps.",
+            ],
+            button="Use the general route",
+            cancel=url,
+            crumbs=[("Routing", url_for("admin.routing", source=source.slug))],
+        )
+    routes.follow_general_route(event_type, audience, source.id)
+    flash("The general route applies again.", "good")
+    return redirect(url, 303)
+
+
+def _save(grid: Grid, event_type: str, audience: str, form: RouteForm, entered: RouteIn) -> Any:
+    source_id = grid.source.id if grid.source else None
+    try:
+        routes.save_route(event_type, audience, source_id, entered, replaces=form.seen.data or None)
+    except Conflict as conflict:
+        flash(str(conflict), "bad")
+    except Refused as refusal:
+        add_problems(form, [refusal])
+        return _page(grid, event_type, audience, form, entered), 422
+    else:
+        flash("Changes saved. They apply to events from now on.", "good")
+    return redirect(cell_url(event_type, audience, grid.source), 303)
+
+
+def _cell(event: str, audience: str) -> str:
+    """Return the event type of a cell. Raises NotFound."""
+    event_type = f"request.{event}"
+    if not routes.has_route(event_type, audience):
+        raise NotFound("no_such_route", "There is no route for this event and audience.")
+    return event_type
+
+
+def _source() -> Source | None:
+    """Return the source whose routes are shown, or None for those of all apps."""
+    slug = request.args.get("source", "")
+    return sources.get_source(slug) if slug else None
+
+
+def _seen(grid: Grid, event_type: str, audience: str) -> str:
+    """Return the ID of the version that a saved change replaces, or ''."""
+    key = (event_type, audience)
+    replaced = (grid.own if grid.source else grid.general).get(key)
+    return replaced.id if replaced else ""
+
+
+def _version(event_type: str, audience: str, source: Source | None, route_id: str) -> Route | None:
+    """Return a former version of a route, or None if the ID is not one of them."""
+    versions = routes.read_versions(event_type, audience, source.id if source else None)
+    return next((version for version in versions if version.id == route_id), None)
+
+
+def _page(
+    grid: Grid,
+    event_type: str = "",
+    audience: str = "",
+    form: RouteForm | None = None,
+    entered: RouteIn | None = None,
+) -> str:
+    panel: dict[str, Any] = {}
+    if form is not None and entered is not None:
+        panel = _panel(grid, event_type, audience, form, entered)
+    return render_template(
+        "routing.html",
+        source=grid.source,
+        sources=sources.list_sources(),
+        columns=[AUDIENCES[column] for column in COLUMNS],
+        rows=grid.rows((event_type, audience)),
+        form=form,
+        may_change=has_role(Role.ADMIN),
+        **panel,
+    )
+
+
+def _panel(
+    grid: Grid, event_type: str, audience: str, form: RouteForm, entered: RouteIn
+) -> dict[str, Any]:
+    """Return the values of the panel that edits a cell."""
+    source_id = grid.source.id if grid.source else None
+    versions = routes.read_versions(event_type, audience, source_id)
+    return {
+        "cell": (event_type, audience),
+        "cell_title": f"{EVENTS[event_type][0]}: {AUDIENCES[audience].lower()}",
+        "cell_members": MEMBERS.get((event_type, audience), ""),
+        "action": url_for(
+            "admin.change_route",
+            event=event_type.rpartition(".")[2],
+            audience=audience,
+            source=grid.source.slug if grid.source else None,
+        ),
+        "close_url": url_for("admin.routing", source=grid.source.slug if grid.source else None),
+        "is_own": bool(grid.source and (event_type, audience) in grid.own),
+        "warning": grid.find_warning(entered),
+        "versions": [
+            (
+                version,
+                _author(version),
+                describe_steps(routes.read_entry(version).steps, grid.titles),
+            )
+            for version in versions[:SHOWN_VERSIONS]
+        ],
+        "example": dry_run.build_example(
+            event_type, audience, entered, request.form.get("person", "")
+        ),
+    }
+
+
+def _describe_version(version: Route, grid: Grid) -> tuple[Route, str, list[StepWords]]:
+    words = describe_steps(routes.read_entry(version).steps, grid.titles)
+    return version, _author(version), words
+
+
+def _author(version: Route) -> str:
+    """Return who saved a version."""
+    if version.author_id is None:
+        return "Signpost"
+    user = db.session.get(User, version.author_id)
+    return user.name if user else "a former user"

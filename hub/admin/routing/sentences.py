@@ -1,0 +1,103 @@
+"""Describe routes in words: the steps of a cell, their conditions, and their results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hub.admin.view.status_badges import channel_title
+from hub.core.vocabulary import Audience, Channel, Connective, EventType, Goal
+from hub.messaging.track.route_results import RouteResult
+from hub.signing.routes import StepIn
+
+EVENTS: Mapping[str, tuple[str, str]] = {
+    EventType.SENT: ("Sent", "The document was sent for signature."),
+    EventType.REMINDER: ("Reminder", "A signature is still missing."),
+    EventType.VIEWED: ("Opened", "A signer opened the document."),
+    EventType.SIGNED: ("Signed", "A signer signed."),
+    EventType.DECLINED: ("Declined", "A signer declined to sign."),
+    EventType.COMPLETED: ("Completed", "Everyone has signed."),
+    EventType.EXPIRED: ("Expired", "The time to sign has ended."),
+    EventType.CANCELED: ("Canceled", "The sender canceled the request."),
+}
+AUDIENCES: Mapping[str, str] = {
+    Audience.SIGNER: "The signer",
+    Audience.OTHERS: "The other signers",
+    Audience.SENDER: "The sender",
+    Audience.OBSERVERS: "Observers",
+    Audience.TEAM: "Team",
+}
+# who belongs to an audience of an event, where its title alone does not say it
+MEMBERS: Mapping[tuple[str, str], str] = {
+    (EventType.SENT, Audience.SIGNER): "whose turn it is",
+    (EventType.REMINDER, Audience.SIGNER): "whose turn it is",
+    (EventType.SIGNED, Audience.SIGNER): "who signed",
+    (EventType.DECLINED, Audience.SIGNER): "who declined",
+    (EventType.DECLINED, Audience.OTHERS): "who had signed",
+    (EventType.COMPLETED, Audience.SIGNER): "every signer",
+    (EventType.EXPIRED, Audience.SIGNER): "who has not signed",
+    (EventType.EXPIRED, Audience.OTHERS): "who had signed",
+    (EventType.CANCELED, Audience.SIGNER): "who was invited",
+}
+GOALS: Mapping[str, str] = {
+    Goal.SENT: "sent",
+    Goal.DELIVERED: "delivered",
+    Goal.READ: "read",
+    Goal.OPENED: "opened the document",
+}
+
+
+@dataclass(frozen=True)
+class StepWords:
+    """A step as a cell shows it: how it follows the step before, its icon, and its title."""
+
+    joined: str  # "", "and", or "otherwise" with its condition
+    condition: str
+    icon: str
+    title: str
+
+
+def describe_steps(steps: Sequence[StepIn], titles: Mapping[str, str]) -> list[StepWords]:
+    """Return the words of a route's steps. `titles` are those of connections by ID."""
+    words = []
+    for index, step in enumerate(steps):
+        follows = step.connective == Connective.OTHERWISE
+        joined = "otherwise" if follows else "and"
+        words.append(
+            StepWords(
+                joined if index else "",
+                describe_wait(step) if follows else "",
+                step.channel,
+                titles.get(step.connection_id or "") or channel_title(step.channel),
+            )
+        )
+    return words
+
+
+def describe_wait(step: StepIn) -> str:
+    """Return when an `otherwise` step follows, such as `30 min` or `1 day unopened`."""
+    if step.wait_minutes is None:
+        return "if it fails"
+    wait = format_minutes(step.wait_minutes)
+    unmet = {Goal.OPENED: "not opened", Goal.READ: "not read", Goal.SENT: "not sent"}
+    return f"{unmet.get(Goal(step.goal or Goal.DELIVERED), '')} after {wait}".strip()
+
+
+def format_minutes(minutes: int) -> str:
+    """Return a number of minutes in the largest unit that divides it, such as `2 hours`."""
+    for size, name in ((24 * 60, "day"), (60, "hour")):
+        if minutes % size == 0:
+            count = minutes // size
+            return f"{count} {name}{'' if count == 1 else 's'}"
+    return f"{minutes} min"
+
+
+def describe_result(result: RouteResult | None) -> list[str]:
+    """Return the results of the last 30 days in short, such as `412 sent` and `391 WhatsApp`."""
+    if result is None or not result.started:
+        return []
+    channels = sorted(result.reached.items(), key=lambda item: -item[1])
+    return [
+        f"{result.started:,} sent",
+        *(f"{count:,} {channel_title(Channel(channel))}" for channel, count in channels),
+    ]
