@@ -20,6 +20,7 @@ OPTED_OUT = "opted_out"
 OPTED_IN = "opted_in"
 BUTTON_PRESSED = "button_pressed"
 CONNECTION_BROKEN = "connection_broken"
+SIGNER_NOT_REACHED = "signer_not_reached"
 ENDPOINT_FAILING = "endpoint_failing"
 ENDPOINT_DISABLED = "endpoint_disabled"
 # every payload has these fields, in this order; a field that does not apply is null
@@ -65,6 +66,9 @@ _INBOUND = {"inbound": "inb_0199f3b2-5cf0-7d21-8f17-2a4b6c8d9e01"}
 _OWN_EVENTS = {
     BUTTON_PRESSED: "A button was used: a quick reply of a contact, or an action below a post.",
     CONNECTION_BROKEN: "A connection was paused, because its provider no longer accepts it.",
+    SIGNER_NOT_REACHED: (
+        "No step of a route reached a signer. The message is the last one that was tried."
+    ),
     OPTED_OUT: "A contact opted out, or the address was blocked. The reason says how.",
     OPTED_IN: "A contact opted in, or an opt-out was removed. The reason says how.",
     ENDPOINT_FAILING: "Another endpoint has failed for 4 days, and will be switched off in a day.",
@@ -154,6 +158,7 @@ def _own_example(name: str) -> dict[str, Any]:
     details: Mapping[str, Mapping[str, Any]] = {
         BUTTON_PRESSED: {**_EXAMPLE, "message": None, "button": "remind", "result": "done"},
         CONNECTION_BROKEN: {"connection": "acme-us", "channel": "sms"},
+        SIGNER_NOT_REACHED: {**_EXAMPLE, "channel": "sms", "code": "30003"},
         OPTED_OUT: {**about_contact, "reason": "keyword"},
         OPTED_IN: {**about_contact, "reason": "keyword"},
         ENDPOINT_FAILING: about_endpoint,

@@ -12,14 +12,14 @@ from rq.timeouts import BaseTimeoutException
 from hub import jobs
 from hub.db.engine import db
 from hub.endpoints import deliveries, health
-from hub.intake import mailboxes, retention
+from hub.intake import mailboxes, retention, waiting_callbacks
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose import cancellation, media, template_sync
 from hub.messaging.send import recipient_pacing
 from hub.messaging.state import clock_skew, job_failures, unreadable_rows
 from hub.messaging.track import price_polling, reconcile, status_polling
 from hub.shared import idempotency
-from hub.signing import contact_erasure, plan_scheduled
+from hub.signing import contact_erasure, ladders, plan_scheduled
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +34,7 @@ def run_chores(stopping: ShutdownSignal) -> int:
     handled = 0
     for chore in (
         clock_skew.correct_times,
+        clock_skew.correct_timers_sometimes,
         unreadable_rows.retry_rows,
         unreadable_rows.delete_resolved,
         cancellation.end_waiting,
@@ -41,6 +42,8 @@ def run_chores(stopping: ShutdownSignal) -> int:
         recipient_pacing.delete_old_paces,
         media.delete_expired,
         retention.apply_retention,
+        ladders.time_waiting_messages,
+        partial(ladders.escalate_due, waiting_callbacks.process_waiting, stopping),
         partial(reconcile.look_up_unknown, stopping),
         partial(status_polling.poll_statuses, stopping),
         partial(plan_scheduled.plan_due, stopping),
@@ -81,4 +84,5 @@ def is_due() -> bool:
         or template_sync.is_due()
         or mailboxes.is_due()
         or health.is_due()
+        or ladders.is_due()
     )

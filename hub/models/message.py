@@ -23,6 +23,7 @@ from hub.models.contact import Contact
 
 DUE = text("due_at IS NOT NULL")
 EDITS = text("edits_id IS NOT NULL")
+TIMED = text("escalate_at IS NOT NULL")
 FAILED = text("code <> ''")
 THREADED = text("thread <> ''")
 
@@ -41,6 +42,7 @@ class Message(Base):
         Index(None, "request_id", "id"),
         Index(None, "contact_id", "id"),
         partial_index("ix_messages_edits_id", "edits_id", where=EDITS),
+        partial_index(None, "escalate_at", where=TIMED),
         partial_index("ix_messages_thread", "connection_id", "thread", "id", where=THREADED),
         # for lists (messaging/track/message_queries.py), whose branches use one index each
         Index(None, "connection_id", "status", "id"),
@@ -70,7 +72,14 @@ class Message(Base):
     tries: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime | None] = mapped_column(Time)
     expires_at: Mapped[datetime | None] = mapped_column(Time)
+    # if another step of the route may follow: the goal that this message must reach (NULL: no step
+    # may follow), and the minutes that it has (NULL: only a failure lets the next step follow)
+    fallback_goal: Mapped[str | None]
+    fallback_minutes: Mapped[int | None]
+    # when the next step is due; NULL: not now
     escalate_at: Mapped[datetime | None] = mapped_column(Time)
+    # when the provider was asked, once, before the time for the goal ended
+    asked_at: Mapped[datetime | None] = mapped_column(Time)
     # sent in spite of an opt-out: the confirmation of the opt-out, or a reply to HELP
     exempt: Mapped[bool] = mapped_column(default=False)
     manual: Mapped[bool] = mapped_column(default=False)  # a user chose to send it now

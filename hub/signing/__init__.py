@@ -9,6 +9,9 @@ message_texts       the texts and drafts of an event's messages
 planning            the routes, connections and signers that planning an event needs
 routes              read, check and save routes
 defaults            the routes and texts that Signpost installs
+ladders             let the next step of a route follow a message that reaches nobody
+next_step           the message of that step
+unreached           report that no step reached a person
 reminders           remind signers, and snooze reminders
 team_posts          posts to a team, and their updates
 team_subscriptions  the events that a connection posts to its team

@@ -104,7 +104,9 @@ def _cancel_messages(
     event_type: EventType, request: RequestRecord, actor: SignerRecord | None
 ) -> None:
     """Cancel waiting messages that an event made obsolete, for its signer or the closed request."""
-    if event_type == EventType.SIGNED and actor is not None:
+    if event_type == EventType.VIEWED and actor is not None:
+        cancellation.end_fallbacks(request.id, actor.id, ASKS_TO_SIGN)
+    elif event_type == EventType.SIGNED and actor is not None:
         cancellation.stop_request(
             "signed", event_types=ASKS_TO_SIGN, request_id=request.id, signer_id=actor.id
         )

@@ -27,6 +27,7 @@ from hub.messaging.state import unreadable_rows
 from hub.messaging.track import message_queries
 from hub.models import Connection, Message, ProviderCallback
 from hub.shared import clock_check
+from hub.signing import unreached
 
 LATE = timedelta(minutes=1)
 COUNT_LIMIT = 1000  # the highest number of messages that is counted
@@ -55,6 +56,7 @@ def list_items() -> list[AttentionItem]:
         _unhealthy_connections(sending),
         _spent_limits(sending),
         _unusable_templates(),
+        _unreached_signers(),
         _unknown_outcomes(),
         _failed_messages(),
         _late_messages(),
@@ -191,6 +193,28 @@ def _effect_without_template(connection: Connection) -> str:
     if integration_class is not None and integration_class.prefers_templates:
         return "its messages are sent with the text of Signpost"
     return "Signpost notifies only contacts who messaged you in the last 24 hours"
+
+
+def _unreached_signers() -> Iterator[AttentionItem]:
+    message_ids = unreached.list_unreached(now() - DAY, COUNT_LIMIT)
+    if len(message_ids) == 1:
+        yield AttentionItem(
+            tone="bad",
+            icon="person-x",
+            title="1 signer could not be reached",
+            text="Every step of the route failed. The last message shows why.",
+            href=url_for("admin.message", message_id=message_ids[0]),
+            button="View last message",
+        )
+    elif message_ids:
+        yield AttentionItem(
+            tone="bad",
+            icon="person-x",
+            title=f"{len(message_ids):,} signers could not be reached",
+            text="Every step of their routes failed. Each last message shows why.",
+            href=url_for("admin.messages", show="lost"),
+            button="View failed messages",
+        )
 
 
 def _unknown_outcomes() -> Iterator[AttentionItem]:

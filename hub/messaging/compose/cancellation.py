@@ -12,12 +12,12 @@ from hub.core.errors import Conflict
 from hub.core.vocabulary import ConnectionState, Status
 from hub.db.compiled_sql import Statement
 from hub.db.engine import db
-from hub.db.store import list_param, read, transaction, write
+from hub.db.store import list_param, read, transaction, wake, write
 from hub.db.types import now
 from hub.messaging.compose import outbox
 from hub.messaging.compose.outbox import FACTS
 from hub.messaging.policy import spending
-from hub.messaging.state import unreadable_rows
+from hub.messaging.state import fallback_timers, unreadable_rows
 from hub.messaging.state.message_batch import messages as message_table
 from hub.models import Connection, Event, Message, Throttle
 from hub.shared import audit
@@ -47,7 +47,8 @@ def stop_request(
 ) -> None:
     """Stop the unfinished messages of a request, or of one of its signers.
 
-    Queued messages are canceled. A message that is being sent is not retried.
+    Queued messages are canceled. A message that is being sent is not retried. No further step of
+    their routes follows, also after messages that were sent.
     """
     rows = read(
         _UNFINISHED, request=request_id, types=[str(event_type) for event_type in event_types]
@@ -90,6 +91,18 @@ def _stop_messages(rows: Sequence[tuple[Any, ...]], reason: str) -> None:
     )
 
 
+@transaction
+def end_fallbacks(request_id: str, signer_id: str, event_types: Iterable[str]) -> None:
+    """Let no further step follow the sent messages of a signer, who has opened the document."""
+    rows = read(_TIMED, request=request_id, signer=signer_id, types=[*map(str, event_types)])
+    write(_CLEAR_TIMER, [{"key": message_id} for (message_id,) in rows])
+
+
+# a message that was sent is unfinished while another step of its route may follow
+_IS_UNFINISHED = or_(
+    message_table.c.status.in_([Status.QUEUED.value, Status.SENDING.value, Status.UNKNOWN.value]),
+    message_table.c.escalate_at.is_not(None),
+)
 _UNFINISHED = Statement(
     select(*message_table.c["id", "signer_id", "status", "tries"])
     .where(
@@ -97,9 +110,7 @@ _UNFINISHED = Statement(
         message_table.c.request_id == bindparam("request"),
         message_table.c.stop_reason.is_(None),
         message_table.c.thread == "",
-        message_table.c.status.in_(
-            [Status.QUEUED.value, Status.SENDING.value, Status.UNKNOWN.value]
-        ),
+        _IS_UNFINISHED,
         message_table.c.event_id.in_(
             select(Event.id).where(
                 Event.request_id == bindparam("request"), Event.type.in_(list_param("types"))
@@ -114,9 +125,7 @@ _UNFINISHED_TO = Statement(
     .where(
         message_table.c.contact_id == bindparam("contact"),
         message_table.c.stop_reason.is_(None),
-        message_table.c.status.in_(
-            [Status.QUEUED.value, Status.SENDING.value, Status.UNKNOWN.value]
-        ),
+        _IS_UNFINISHED,
     )
     .order_by(message_table.c.id)
     .with_for_update()
@@ -124,7 +133,25 @@ _UNFINISHED_TO = Statement(
 _STOP = Statement(
     update(message_table)
     .where(message_table.c.id == bindparam("key"))
-    .values(stop_reason=bindparam("reason"))
+    .values(stop_reason=bindparam("reason"), escalate_at=None)
+)
+_TIMED = Statement(
+    select(message_table.c.id)
+    .where(
+        message_table.c.request_id == bindparam("request"),
+        message_table.c.signer_id == bindparam("signer"),
+        message_table.c.escalate_at.is_not(None),
+        message_table.c.event_id.in_(
+            select(Event.id).where(
+                Event.request_id == bindparam("request"), Event.type.in_(list_param("types"))
+            )
+        ),
+    )
+    .order_by(message_table.c.id)
+    .with_for_update()
+)
+_CLEAR_TIMER = Statement(
+    update(message_table).where(message_table.c.id == bindparam("key")).values(escalate_at=None)
 )
 _CANCEL = Statement(
     update(message_table)
@@ -194,12 +221,19 @@ def _end_messages(ids: Sequence[str]) -> int:
     for message in db.session.scalars(waiting.with_for_update(skip_locked=True)).all():
         if message.connection.archived_at is not None:
             _end(message, Status.CANCELED, "canceled", "its connection was archived")
+            _follow(message)
         elif message.expires_at is not None and message.expires_at <= now():
             _end(message, Status.EXPIRED, "expired")
+            _follow(message)
         else:
             continue  # it has just changed
         ended += 1
     return ended
+
+
+def take_back(message: Message) -> None:
+    """Cancel a locked message that waits for its connection, because the next step follows."""
+    _end(message, Status.CANCELED, "taken back")
 
 
 def _end(message: Message, status: Status, word: str, reason: str = "") -> None:
@@ -207,5 +241,13 @@ def _end(message: Message, status: Status, word: str, reason: str = "") -> None:
     db.session.expire(message, ["estimate"])
     message.status = status.value
     message.due_at = None
+    message.escalate_at = None
     message.changed_at = now()
     outbox.record_fact(message, word, status, reason=reason)
+
+
+def _follow(message: Message) -> None:
+    """Let the next step of a message's route follow now, if there is one."""
+    if fallback_timers.may_follow(message):
+        message.escalate_at = now()
+        wake("chores")

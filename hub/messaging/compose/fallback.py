@@ -53,6 +53,9 @@ def resend_as_template(row: MessageRow, n: int, batch: MessageBatch) -> None:
             lane=Lane(message.lane),
             manual=message.manual,
             after_id=message.id,
+            after_failure=True,
+            fallback_goal=message.fallback_goal,
+            fallback_minutes=message.fallback_minutes,
             expires_at=message.expires_at,
         )
     )

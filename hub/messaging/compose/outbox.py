@@ -23,6 +23,7 @@ from hub.lib.text import readable
 from hub.messaging.compose.content import read_content
 from hub.messaging.policy.policy import QUIET, Policy, PolicyDecision, PolicyQuestion
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
+from hub.messaging.state import fallback_timers
 from hub.messaging.state.message_batch import messages as message_table
 from hub.messaging.state.message_batch import status_events
 from hub.models import ConnectionInfo, Message, MessageBody, Recipient, StatusEvent
@@ -67,6 +68,10 @@ class Draft:
     lane: Lane = Lane.NOW
     dedup_key: bytes | None = None
     after_id: str | None = None
+    after_failure: bool = False  # the message with `after_id` was lost, so only this one counts
+    # the goal, and the minutes that it has, if another step of the route may follow
+    fallback_goal: str | None = None
+    fallback_minutes: int | None = None
     expires_at: datetime | None = None
 
     def __post_init__(self) -> None:
@@ -116,6 +121,8 @@ def add_messages(drafts: Sequence[Draft]) -> list[MessageSummary]:
     write(FACTS, facts)
     if any(row["status"] == Status.QUEUED for row in rows):
         wake("deliver")
+    if any(row["escalate_at"] == current_time for row in rows):
+        wake("chores")
     pairs = zip(drafts, rows, strict=True)
     return [
         MessageSummary(
@@ -169,7 +176,7 @@ def _policy_question(draft: Draft, current_time: datetime) -> PolicyQuestion:
         exempt=draft.exempt,
         manual=draft.manual,
         is_team_post=bool(draft.thread),
-        replaced_message_id=draft.after_id,
+        replaced_message_id=draft.after_id if draft.after_failure else None,
         source_id=draft.source_id,
     )
 
@@ -263,6 +270,9 @@ def _row(
         "expires_at": question.expires_at,
         "dedup_key": draft.dedup_key,
         "after_id": draft.after_id,
+        "fallback_goal": draft.fallback_goal,
+        "fallback_minutes": draft.fallback_minutes,
+        "escalate_at": _escalation(draft, code, current_time),
         "changed_at": current_time,
         "body_hmac": blind_index(index_key(), "body", draft.subject, draft.text),
     }
@@ -270,6 +280,19 @@ def _row(
         MESSAGE_CONTENT, message_id.partition("_")[2], read_content(draft)
     )
     return row, {"owner_id": message_id, "content": encrypted}
+
+
+def _escalation(draft: Draft, code: str, current_time: datetime) -> datetime | None:
+    """Return when the next step follows a message that is blocked, or whose connection is off."""
+    if draft.fallback_goal is None:
+        return None
+    if code:
+        return current_time
+    if draft.connection.enabled:
+        return None
+    return fallback_timers.escalation_while_waiting(
+        draft.fallback_goal, draft.fallback_minutes, current_time
+    )
 
 
 def build_fact_row(

@@ -104,6 +104,8 @@ class PlannedLadder:
         if rung.candidate is None:
             raise ValueError("the rung cannot act")
         goal, minutes = self.condition_after(rung) or (None, None)
+        if goal is None and len(self.rungs) > 1:
+            goal = Goal.DELIVERED.value  # the last step has no time, but its failure is noticed
         return PlannedMessage(
             self.person, rung.step, rung.candidate, rung.to, rung.kind, goal, minutes
         )
@@ -198,6 +200,7 @@ REASONS = {
         "The person has not written recently, and no approved template has this text."
     ),
     ALREADY_NOTIFIED: "The event was sent to this address already.",
+    "opted_out": "The recipient opted out, and the route does not continue after an opt-out.",
     "snoozed": "Reminders to this signer are snoozed.",
     "repeated": "This notification was already sent.",
     "text_incomplete": (

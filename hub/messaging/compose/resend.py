@@ -17,7 +17,7 @@ from hub.integrations.base import FilledTemplate
 from hub.messaging.compose import media, provider_templates
 from hub.messaging.compose.content import read_buttons, read_card, read_template
 from hub.messaging.compose.outbox import ASKING, Draft, add_message, lock_message
-from hub.messaging.state import unreadable_rows
+from hub.messaging.state import fallback_timers, unreadable_rows
 from hub.models import Connection, Event, Message, MessageBody, SigningRequest
 from hub.shared import audit
 
@@ -36,6 +36,7 @@ def resend(message_id: str) -> Message:
     content = _content(message)
     _check_limits(message, content)
     successor_id = add_message(_copy(message, content))
+    message.escalate_at = None  # the next step follows the new message
     audit.record("message.resent", message.id, successor=successor_id)
     return db.session.get_one(Message, successor_id)
 
@@ -100,6 +101,9 @@ def _copy(message: Message, content: Mapping[str, Any]) -> Draft:
         media=content.get("media", ()),
         manual=message.manual,
         after_id=message.id,
+        after_failure=Status.read(message.status) in fallback_timers.LOST,
+        fallback_goal=message.fallback_goal,
+        fallback_minutes=message.fallback_minutes,
         thread=message.thread,
         edits_id=message.edits_id,
         card=read_card(content),

@@ -24,6 +24,7 @@ class DueMessage:
     bulk: bool = False
     # of its signing request, for a message that asks to sign
     request_expires_at: datetime | None = None
+    after_id: str | None = None  # the message that it follows
 
 
 @dataclass(frozen=True)

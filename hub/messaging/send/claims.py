@@ -43,6 +43,7 @@ from hub.messaging.send.due_messages import (
 )
 from hub.messaging.send.isolation import Isolation
 from hub.messaging.send.outbound import build_outbound
+from hub.messaging.send.predecessors import NONE, REACHED, Succession, find_successions
 from hub.messaging.send.thread_order import find_edited_post_id, find_provider_thread
 from hub.messaging.send.throttle_gate import ThrottleGate, ThrottleGates
 from hub.messaging.state import unreadable_rows
@@ -63,6 +64,7 @@ UNREADABLE_RULES = (
     " them, then enable the connection again."
 )
 ERASED = "The message's text or recipient was deleted."
+NOTHING_TO_SIGN = "The signer has nothing to sign anymore."
 NOTHING_TO_EDIT = "The post to update does not exist."
 RESERVED = 4  # the bulk lane leaves one of this many threads of a connection to the other lane
 
@@ -146,6 +148,7 @@ class _ClaimContext:
     batch: MessageBatch
     epoch: int
     at: datetime  # by the database's clock
+    successions: Mapping[str, Succession]
 
 
 def _claim(
@@ -172,9 +175,10 @@ def _claim(
     for_bulk = integration.concurrency - integration.concurrency // RESERVED - running_bulk
     if (bulk := gate.bulk_allowance(min(threads - len(messages), for_bulk), len(messages))) > 0:
         messages += choose_messages(connection_id, Lane.BULK, bulk, pacing, batch, message_id)
-    questions = [_build_question(due) for due in messages]
+    successions = find_successions(messages)
+    questions = [_build_question(due, successions.get(due.row.id, NONE)) for due in messages]
     policy = Policy(connection, questions)
-    claiming = _ClaimContext(connection, integration, policy, batch, gate.epoch, at)
+    claiming = _ClaimContext(connection, integration, policy, batch, gate.epoch, at, successions)
     started = [
         _start_call(due, question, claiming)
         for due, question in zip(messages, questions, strict=True)
@@ -204,7 +208,7 @@ def _usable_integration(
     return cached or _create_integration(connection.id)
 
 
-def _build_question(due: DueMessage) -> PolicyQuestion:
+def _build_question(due: DueMessage, succession: Succession) -> PolicyQuestion:
     row = due.row
     limits = [limit for limit in (row.expires_at, due.request_expires_at) if limit is not None]
     return PolicyQuestion(
@@ -213,6 +217,7 @@ def _build_question(due: DueMessage) -> PolicyQuestion:
         exempt=row.exempt,
         manual=row.manual,
         is_team_post=bool(row.thread),
+        replaced_message_id=succession.lost_id,
         source_id=row.source_id,
     )
 
@@ -236,7 +241,8 @@ def _start_call(due: DueMessage, question: PolicyQuestion, claiming: _ClaimConte
     current_time = now()
     decision = claiming.policy.decide(question)
     row.expires_at = question.expires_at  # the provider gets the current limit
-    if end := _find_final_status(due, decision, current_time):
+    succession = claiming.successions.get(row.id, NONE)
+    if end := _find_final_status(due, decision, current_time, succession):
         claiming.batch.end_message(row, end.status, end.fact_name, code=end.code, reason=end.reason)
         return None
     if decision.until is not None:
@@ -268,12 +274,16 @@ class _FinalStatus(NamedTuple):
 
 
 def _find_final_status(
-    due: DueMessage, decision: PolicyDecision, current_time: datetime
+    due: DueMessage, decision: PolicyDecision, current_time: datetime, succession: Succession
 ) -> _FinalStatus | None:
     """Return the final status of a message that must not be sent, or None if it can be sent."""
     row = due.row
     if row.stop_reason:
         return _FinalStatus(Status.CANCELED, "stopped", reason=row.stop_reason)
+    if succession.is_obsolete:
+        return _FinalStatus(Status.CANCELED, "stopped", reason=NOTHING_TO_SIGN)
+    if succession.is_reached:
+        return _FinalStatus(Status.CANCELED, REACHED, REACHED)
     if due.request_expires_at is not None and due.request_expires_at <= current_time:
         return _FinalStatus(Status.EXPIRED, "expired", "request_expired")
     if row.expires_at is not None and row.expires_at <= current_time:

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, or_, update
 
 from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
-from hub.db.store import transaction
+from hub.db.store import transaction, wake
 from hub.db.types import now
 from hub.endpoints.catalog import CONNECTION_BROKEN
 from hub.endpoints.platform_events import NewEvent, sources_with_endpoints, store_events
@@ -39,6 +39,7 @@ def pause_connection(
         connection = db.session.get_one(Connection, connection_id)
         audit.record("connection.broke", connection.id, connection.title, why=reason)
         report_broken_connection(connection)
+        wake("chores")  # the time of waiting messages until their next step begins
         log.warning("connection.broken", connection=connection.slug, why=reason)
 
 

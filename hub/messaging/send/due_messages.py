@@ -137,7 +137,9 @@ def choose_messages(
         else read(_CHOOSE, **parameters)
     ):
         row = MessageRow(*values[:width])
-        address, address_key, zone, erased_at, content, request_expires_at = values[width:]
+        address, address_key, zone, erased_at, content, request_expires_at, after_id = values[
+            width:
+        ]
         due = DueMessage(
             row,
             Recipient(row.contact_id, address, address_key, zone),
@@ -145,6 +147,7 @@ def choose_messages(
             content=content,
             bulk=lane == Lane.BULK,
             request_expires_at=request_expires_at,
+            after_id=after_id,
         )
         due_messages.append(due)
     due_messages = destinations.postpone_paused(
@@ -162,6 +165,7 @@ _WAITING = (
         Contact.erased_at,
         MessageBody._content,
         SigningRequest.expires_at.label("request_expires_at"),
+        Message.after_id,
     )
     .join(Contact, Contact.id == Message.contact_id)
     .outerjoin(MessageBody, MessageBody.owner_id == Message.id)

@@ -15,19 +15,18 @@ from typing import Any, Protocol
 
 from sqlalchemy import bindparam, select, update
 
-from hub import integrations
-from hub.core.errors import NotFound
 from hub.core.vocabulary import Feedback, Status
 from hub.db import store
 from hub.db.compiled_sql import Statement, get_table
 from hub.db.store import list_param
 from hub.db.types import new_id, now
 from hub.endpoints.catalog import REPORTED_STATUSES
-from hub.endpoints.platform_events import NewEvent, store_events
+from hub.endpoints.platform_events import store_events
 from hub.integrations.base import Price
 from hub.messaging.policy import spending
-from hub.messaging.policy.connection_info import read_connections
 from hub.messaging.policy.spending import PriceCorrection
+from hub.messaging.state import fallback_timers
+from hub.messaging.state.reported_events import ReportedFact, build_events
 from hub.models import Attempt, Message, PlatformEvent, StatusEvent, Thread
 
 # without a callback for this long, the hub polls the status of a message
@@ -91,6 +90,9 @@ class MessageRow:
     estimate: Decimal | None
     price: Decimal | None
     changed_at: datetime
+    fallback_goal: str | None
+    fallback_minutes: int | None
+    escalate_at: datetime | None
 
 
 COLUMNS = [messages.c[name] for name in MessageRow.__slots__]
@@ -116,12 +118,17 @@ _UPDATE_ROWS = Statement(
     .where(messages.c.id == bindparam("key"))
     .values({name: bindparam(f"new_{name}") for name in CHANGED_COLUMNS})
 )
-# a statement of its own, because it is rare: SQLite writes the index of each column that an UPDATE
-# names, changed or not, and the contacts of a batch are spread over the whole index
+# statements of their own, because they are rare: SQLite writes the index of each column that an
+# UPDATE names, changed or not, and the contacts of a batch are spread over the whole index
 _CHANGE_CONTACT = Statement(
     update(messages)
     .where(messages.c.id == bindparam("key"))
     .values(contact_id=bindparam("new_contact_id"))
+)
+_SET_TIMER = Statement(
+    update(messages)
+    .where(messages.c.id == bindparam("key"))
+    .values(escalate_at=bindparam("new_escalate_at"))
 )
 _OUTCOME_COLUMNS = (
     "ended_at",
@@ -157,7 +164,7 @@ class MessageBatch:
     _provider_ids: list[dict[str, Any]] = field(default_factory=list)
     _facts: list[dict[str, Any]] = field(default_factory=list)
     _threads_to_store: list[dict[str, Any]] = field(default_factory=list)
-    _reported: list[_ReportedEvent] = field(default_factory=list)
+    _reported: list[ReportedFact] = field(default_factory=list)
     _prices: list[PriceCorrection] = field(default_factory=list)
 
     def read(self, ids: Collection[str]) -> None:
@@ -276,13 +283,13 @@ class MessageBatch:
     def record_event(self, row: MessageRow, status: Status, details: Mapping[str, str]) -> None:
         """Record the platform event of a status, if it has one. It is stored once per message."""
         if status in REPORTED_STATUSES:
-            self._reported.append((row, status, details))
+            self._reported.append(ReportedFact(row, status, details))
 
     def record_feedback(
         self, row: MessageRow, feedback: Feedback, details: Mapping[str, str]
     ) -> None:
         """Record the platform event of feedback. It is stored once per message and kind."""
-        self._reported.append((row, feedback, details))
+        self._reported.append(ReportedFact(row, feedback, details))
 
     def record_price(self, row: MessageRow, price: Price | None) -> None:
         """Replace the estimate with the provider's price, unless a price is stored already."""
@@ -312,6 +319,7 @@ class MessageBatch:
         """Write all changes, with one statement for each kind."""
         changed = self.changed_rows()
         moved = [row for row in changed if row.contact_id != self._stored_values[row.id][0]]
+        timed = self._set_timers(changed)
         store.write(
             _UPDATE_ROWS,
             [
@@ -322,6 +330,9 @@ class MessageBatch:
         store.write(
             _CHANGE_CONTACT, [{"key": row.id, "new_contact_id": row.contact_id} for row in moved]
         )
+        store.write(
+            _SET_TIMER, [{"key": row.id, "new_escalate_at": row.escalate_at} for row in timed]
+        )
         for statement, rows in (
             (_ADD_ATTEMPT, self._new_attempts),
             (_END_ATTEMPT, self._ended_attempts),
@@ -331,7 +342,7 @@ class MessageBatch:
             (_UPDATE_THREAD, self._threads_to_store),
         ):
             store.write(statement, rows)
-        store_events(self._new_events())
+        store_events(build_events(self._reported))
         spending.correct_prices(self._prices)
         self._stored_values = {row.id: _values_of(row) for row in self.rows.values()}
         self._new_attempts = []
@@ -342,36 +353,23 @@ class MessageBatch:
         self._prices = []
         self._threads_to_store = []
 
-    def _new_events(self) -> list[NewEvent]:
-        connections = read_connections({row.connection_id for row, _, _ in self._reported})
-        prefixes = {
-            connection.id: _event_prefix(connection.integration, connection.channel)
-            for connection in connections
-        }
-        return [
-            _new_event(row, status, details, prefixes[row.connection_id])
-            for row, status, details in self._reported
-        ]
+    def _set_timers(self, changed: Collection[MessageRow]) -> list[MessageRow]:
+        """Set when the next step follows the messages whose status changed; return those."""
+        timed = []
+        for row in changed:
+            _, before, *_ = self._stored_values[row.id]
+            if row.fallback_goal is None or row.status == before:
+                continue
+            former_time = row.escalate_at
+            row.escalate_at = fallback_timers.next_escalation(row, before, row.changed_at)
+            if row.escalate_at != former_time:
+                timed.append(row)
+            if row.status in fallback_timers.LOST:
+                store.wake("chores")
+        return timed
 
 
-_ReportedEvent = tuple[MessageRow, Status | Feedback, Mapping[str, str]]
 _values_of = attrgetter("contact_id", *CHANGED_COLUMNS)
-
-
-def _new_event(
-    row: MessageRow, status: Status | Feedback, details: Mapping[str, str], prefix: str
-) -> NewEvent:
-    """Return the platform event of a status. Its name begins with the integration's prefix."""
-    return NewEvent(
-        cause=f"{row.id}:{status.value}",
-        type=f"{prefix}_{status.value}",
-        message_id=row.id,
-        request_id=row.request_id,
-        source_id=row.source_id,
-        test=row.test,
-        payload=details,
-    )
-
 
 _threads = get_table(Thread)
 _ADD_ATTEMPT = Statement.insert(attempts)
@@ -385,10 +383,3 @@ _UPDATE_THREAD = Statement(  # the thread may have moved to another destination
     .values(provider_thread=bindparam("provider_thread"), message_id=bindparam("message_id"))
 )
 _ADD_FACT = Statement.insert(status_events, on_conflict_do_nothing=True)
-
-
-def _event_prefix(integration: str, channel: str) -> str:
-    try:
-        return integrations.get(integration).event_prefix
-    except NotFound:
-        return channel  # the package was removed; its messages are still reported

@@ -25,7 +25,7 @@ from hub.messaging.state import overdue, unreadable_rows
 from hub.messaging.state.message_batch import POLL_AFTER, MessageBatch, messages
 from hub.messaging.track import statuses
 from hub.messaging.track.statuses import Origin
-from hub.models import Connection
+from hub.models import Connection, Message
 from hub.shared import integration_instances
 
 log = structlog.get_logger(__name__)
@@ -99,6 +99,22 @@ def _poll_connection(connection_id: str, stopping: ShutdownSignal | None) -> int
             )
     _apply_updates(updates, Origin("poll", [connection_id]))
     return polled
+
+
+def poll_message(message_id: str) -> None:
+    """Poll one message now. If the provider cannot be asked, nothing changes."""
+    message = db.session.get_one(Message, message_id)
+    connection_id = message.connection_id
+    lookup = StatusLookup(message_id, message.provider_id or "")
+    try:
+        integration = integration_instances.instance(message.connection)
+        db.session.rollback()  # no transaction is open during the call of the provider
+        update = _fetch_status(integration, lookup)
+    except HubError as error:
+        code = error.code if isinstance(error, SendError) else type(error).__name__
+        log.info("status_poll.failed", message=message_id, code=code)
+        return
+    statuses.apply_status(update, Origin("poll", [connection_id]))
 
 
 def _apply_updates(updates: Sequence[StatusUpdate], origin: Origin) -> None:

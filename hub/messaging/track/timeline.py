@@ -16,6 +16,7 @@ from hub.db.engine import db
 from hub.integrations.base import Integration, Problem
 from hub.lib import phones
 from hub.messaging.policy.policy import QUIET
+from hub.messaging.send import predecessors
 from hub.messaging.track.error_codes import BY_STATUS, CODES, describe_block
 from hub.models import Attempt, Connection, Event, Message, PlatformEvent, StatusEvent
 
@@ -64,14 +65,29 @@ def timeline(message: Message) -> list[Entry]:
     for attempt in attempts:
         entries += _attempt_entries(attempt, provider, event_types)
     entries += [_fact_entry(fact, provider, event_types) for fact in facts]
+    entries += _reached_twice(message)
     return sorted(entries, key=lambda entry: entry.at)
 
 
 def _planned_text(message: Message) -> str:
     if message.after_id:
-        return f"Replaces the message {message.after_id}."
+        former = db.session.get(Message, message.after_id)
+        is_next_step = former is not None and former.step_id != message.step_id
+        relation = "The next step after" if is_next_step else "Replaces"
+        return f"{relation} the message {message.after_id}."
     event = db.session.get(Event, message.event_id) if message.event_id else None
     return f"For the event {event.type}." if event else "Direct message."
+
+
+def _reached_twice(message: Message) -> list[Entry]:
+    """Return an entry if an earlier message of the same notification was delivered as well."""
+    if not (message.after_id and Status.read(message.status).is_delivered):
+        return []
+    former = predecessors.list_former(message.after_id)
+    if not any(Status.read(row.status).is_delivered for row in former):
+        return []
+    text = "An earlier message of this notification was delivered too."
+    return [Entry(message.changed_at, "reached_twice", "Reached twice", text)]
 
 
 def _attempt_entries(attempt: Attempt, provider: str, event_types: dict[str, str]) -> list[Entry]:
@@ -181,6 +197,12 @@ def _fact_entry(fact: StatusEvent, provider: str, event_types: dict[str, str]) -
 _HUB_FACTS = {
     "suppressed": ("Not sent", ""),
     "canceled": ("Canceled", "Canceled before it was sent."),
+    "reached": ("Not needed", "An earlier message has reached the recipient."),
+    "taken back": (
+        "Canceled",
+        "Its connection does not send, so the next step of the route followed.",
+    ),
+    "skipped": ("Next steps skipped", ""),
     "stopped": ("Stopped", "The message was no longer needed."),
     "expired": ("Expired", "The message could not be sent in time."),
     "erased": ("Not sent", ""),

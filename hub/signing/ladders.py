@@ -1,0 +1,198 @@
+"""Let the next step of a route follow a message that has not reached its goal.
+
+A ladder is a step of a route with the `otherwise` steps after it. Its state is `escalate_at` of
+its last message. Only `escalate_due` acts on that time, and the unique `after_id` of messages makes
+each step follow once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import bindparam, exists, select, update
+
+from hub.core.vocabulary import ConnectionState, EventType, RequestState, Status
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import creation_time, now
+from hub.lib.shutdown import ShutdownSignal
+from hub.messaging.compose import outbox
+from hub.messaging.send import predecessors
+from hub.messaging.state import database_clock, fallback_timers, unreadable_rows
+from hub.messaging.state.database_clock import CLOCK
+from hub.messaging.track import goal_check
+from hub.models import Connection, Event, Message, RouteStep
+from hub.signing import next_step, signing_batch, unreached
+from hub.signing.reminders import is_snoozed
+from hub.signing.signing_batch import RequestRecord, SignerRecord
+
+log = structlog.get_logger(__name__)
+
+BATCH = 200
+RETRY_AFTER = timedelta(minutes=10)  # after an internal error
+NOTICES = (EventType.VIEWED, EventType.SIGNED)  # they are useless once the request has ended
+
+_DUE = (
+    select(Message.id, Message.request_id, Message.status)
+    .where(Message.escalate_at <= CLOCK)
+    .order_by(Message.escalate_at)
+    .limit(bindparam("limit"))
+)
+
+
+def is_due() -> bool:
+    """Return whether a next step is due. Reads only."""
+    return db.session.execute(_DUE, {**database_clock.parameters(), "limit": 1}).first() is not None
+
+
+def escalate_due(
+    process_webhooks: Callable[[], bool], stopping: ShutdownSignal | None = None
+) -> int:
+    """Let next steps follow that are due; return the number of messages.
+
+    `process_webhooks` processes the webhooks that wait and returns whether none is left. A waiting
+    report may say that a message has reached its goal, so until then only failures count.
+    """
+    due = db.session.execute(_DUE, {**database_clock.parameters(), "limit": BATCH}).all()
+    db.session.rollback()
+    if any(row.status not in fallback_timers.LOST for row in due) and not process_webhooks():
+        due = [row for row in due if row.status in fallback_timers.LOST]
+    handled = 0
+    for row in due:
+        if stopping is not None and stopping.is_due:
+            break
+        _escalate_alone(row.id, row.request_id)
+        handled += 1
+    return handled
+
+
+def _escalate_alone(message_id: str, request_id: str | None) -> None:
+    """Escalate one message; an error in it delays no other one."""
+    try:
+        if _escalate(message_id, request_id):
+            goal_check.ask_provider(message_id)
+            _escalate(message_id, request_id)
+    except Exception as error:
+        if unreadable_rows.is_transient(error):
+            raise
+        log.exception("ladder.internal_error", message=message_id)
+        db.session.rollback()
+        _postpone(message_id)
+
+
+@transaction
+def _postpone(message_id: str) -> None:
+    db.session.execute(
+        update(Message)
+        .where(Message.id == message_id, Message.escalate_at.is_not(None))
+        .values(escalate_at=now() + RETRY_AFTER)
+    )
+
+
+@transaction
+def _escalate(message_id: str, request_id: str | None) -> bool:
+    """Let the next step follow a message, or clear its time.
+
+    Return True if the provider must be asked first. The request, its signers and the message are
+    locked in this order, as for an event.
+    """
+    request = signing_batch.get_request(request_id) if request_id is not None else None
+    message = outbox.lock_message(message_id)
+    if message.escalate_at is None or message.escalate_at > database_clock.read_clock():
+        return False  # it has just changed
+    signer = _find_signer(request, message)
+    event = db.session.get(Event, message.event_id) if message.event_id else None
+    if request is None or signer is None or event is None:
+        message.escalate_at = None
+        return False
+    if not _is_needed(message, EventType(event.type), request, signer):
+        message.escalate_at = None
+        return False
+    if goal_check.can_ask(message):
+        message.asked_at = now()
+        return True
+    message.escalate_at = None
+    if next_step.add_next(message, event, request, signer):
+        return False
+    unreached.report(message, event, request, signer)
+    return False
+
+
+@transaction
+def time_waiting_messages() -> int:
+    """Start the time of messages that wait for a connection which does not send.
+
+    When it ends, the next step follows in place of the message. Returns the number of messages.
+    """
+    if not db.session.scalar(select(exists().where(RouteStep.wait_minutes.is_not(None)))):
+        return 0
+    off = Connection.state.in_((ConnectionState.BROKEN.value, ConnectionState.DISABLED.value))
+    connection_ids = db.session.scalars(
+        select(Connection.id).where(off, Connection.archived_at.is_(None)).order_by(Connection.id)
+    ).all()
+    rows = [row for connection_id in connection_ids for row in _find_untimed(connection_id)]
+    current_time = now()
+    for row in rows:
+        due_at = current_time + timedelta(minutes=row.fallback_minutes)
+        db.session.execute(update(Message).where(Message.id == row.id).values(escalate_at=due_at))
+    return len(rows)
+
+
+def _find_untimed(connection_id: str) -> list[Any]:
+    """Return and lock waiting messages of a connection that have no time yet."""
+    query = (
+        select(Message.id, Message.fallback_minutes)
+        .where(
+            Message.connection_id == connection_id,
+            Message.status == Status.QUEUED,
+            Message.fallback_minutes.is_not(None),
+            Message.escalate_at.is_(None),
+            Message.stop_reason.is_(None),
+        )
+        .order_by(Message.id)
+        .limit(BATCH)
+    )
+    return list(db.session.execute(query.with_for_update(skip_locked=True)))
+
+
+def _find_signer(request: RequestRecord | None, message: Message) -> SignerRecord | None:
+    signers = request.signers if request is not None else ()
+    return next((signer for signer in signers if signer.id == message.signer_id), None)
+
+
+def _is_needed(
+    message: Message, event_type: EventType, request: RequestRecord, signer: SignerRecord
+) -> bool:
+    """Return whether a next step may follow: nothing stopped it, and the goal is not reached."""
+    if not fallback_timers.may_follow(message) or _is_waiting(message):
+        return False
+    if predecessors.find_successor(message.id) is not None:
+        return False
+    if is_obsolete(event_type, request, signer):
+        return False
+    former = predecessors.list_former(message.id)
+    goal = message.fallback_goal or ""
+    if any(fallback_timers.has_reached(goal, Status.read(row.status)) for row in former):
+        return False
+    began_at = creation_time(former[-1].id)
+    return not predecessors.has_opened(event_type, signer.state, signer.state_at, began_at)
+
+
+def is_obsolete(event_type: EventType, request: RequestRecord, signer: SignerRecord) -> bool:
+    """Return whether a signer no longer needs the messages of an event."""
+    is_open = request.state == RequestState.OPEN
+    if event_type.asks_to_sign:
+        snoozed = event_type == EventType.REMINDER and is_snoozed(signer)
+        return not is_open or request.expired or not signer.has_not_signed or snoozed
+    return event_type in NOTICES and not is_open and request.state != RequestState.COMPLETED
+
+
+def _is_waiting(message: Message) -> bool:
+    """Return whether a message will still be sent by its own connection."""
+    status = Status.read(message.status)
+    if status == Status.QUEUED:
+        return message.connection.enabled
+    return status == Status.SENDING

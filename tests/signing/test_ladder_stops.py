@@ -1,0 +1,249 @@
+"""Ladders end once nothing is left to sign, and opt-outs are respected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from hub.core.vocabulary import Status
+from hub.db.engine import db
+from hub.db.types import now
+from hub.integrations.base import StatusUpdate
+from hub.messaging.compose import cancellation, resend
+from hub.messaging.contacts import suppressions
+from hub.messaging.send import claims
+from hub.messaging.state import clock_skew
+from hub.messaging.track import statuses
+from hub.messaging.track.statuses import Origin
+from hub.models import Contact, SigningRequest
+from hub.signing import contact_erasure, ladders, reminders
+from tests.hub_fixtures import ERIC, make_due, update_message
+from tests.signing.ladder_steps import (
+    channels,
+    end_time,
+    escalate,
+    hand_over,
+    legs,
+    post,
+    report_status,
+    set_route,
+)
+from tests.signing.ladder_steps import ladder as ladder
+
+pytestmark = pytest.mark.usefixtures("ladder")
+
+
+def request_id() -> str:
+    return db.session.scalars(select(SigningRequest.id)).one()
+
+
+def erase_eric() -> None:
+    query = select(Contact.id).where(Contact.address == ERIC)
+    contact_erasure.erase_contact(db.session.scalars(query).one(), reason="Requested by letter.")
+
+
+STOPS: dict[str, Callable[[], Any]] = {
+    "signed": lambda: post("request.signed", signer="eric"),
+    "declined": lambda: post("request.declined", signer="eric"),
+    "completed": lambda: post("request.completed"),
+    "canceled": lambda: post("request.canceled"),
+    "expired": lambda: post("request.expired"),
+    "viewed": lambda: post("request.viewed", signer="eric"),
+    "erased": erase_eric,
+}
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_end_of_the_request_clears_the_timer_of_a_sent_message(stop: str) -> None:
+    post()
+    hand_over(legs()[0])
+    invitation = legs()[0]
+    assert invitation.escalate_at is not None
+    STOPS[stop]()
+    assert legs()[0].escalate_at is None
+
+
+@pytest.mark.parametrize("stop", ["signed", "declined", "completed", "canceled", "expired"])
+def test_failure_after_the_end_of_the_request_leads_to_no_message(stop: str) -> None:
+    post()
+    hand_over(legs()[0])
+    STOPS[stop]()
+    before = len(legs())
+    report_status(legs()[0], Status.UNDELIVERED)
+    escalate()
+    assert len(legs()) == before
+    assert not ladders.is_due()
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_escalation_that_was_chosen_before_the_end_reads_again(stop: str) -> None:
+    """The chore has read its list, and another process ends the request before it acts."""
+    post()
+    hand_over(legs()[0])
+    end_time(legs()[0])
+    first = legs()[0]
+    STOPS[stop]()
+    update_message(first.id, escalate_at=now() - timedelta(seconds=1))
+    before = len(legs())
+    escalate()
+    assert len(legs()) == before
+
+
+def test_snoozed_reminder_has_no_further_steps() -> None:
+    set_route(("sms", None, None), ("email", "delivered", 30), event_type="request.reminder")
+    post()
+    reminders.remind(request_id())
+    hand_over(legs()[-1])
+    assert legs()[-1].escalate_at is not None
+    reminders.snooze(request_id())
+    assert legs()[-1].escalate_at is None
+    report_status(legs()[-1], Status.UNDELIVERED)
+    escalate()
+    assert channels() == ["whatsapp", "sms"]
+
+
+def test_message_canceled_by_hand_has_no_further_steps() -> None:
+    post()
+    cancellation.cancel(legs()[0].id)
+    escalate()
+    assert channels() == ["whatsapp"]
+
+
+def test_opened_document_cancels_a_queued_fallback() -> None:
+    post()
+    hand_over(legs()[0])
+    end_time(legs()[0])
+    escalate()
+    post("request.viewed", signer="eric")
+    make_due(legs()[1].id)
+    claims.record_and_claim([], {legs()[1].connection_id: 1})
+    assert (legs()[1].status, legs()[1].code) == ("canceled", "reached")
+
+
+def test_delivered_message_does_not_count_as_opened() -> None:
+    set_route(("sms", None, None), ("email", "opened", 60))
+    post()
+    hand_over(legs()[0])
+    report_status(legs()[0], Status.DELIVERED)
+    end_time(legs()[0])
+    escalate()
+    assert channels() == ["sms", "email"]
+
+
+def test_reminder_is_not_opened_by_an_earlier_view() -> None:
+    set_route(("sms", None, None), ("email", "opened", 60), event_type="request.reminder")
+    post()
+    post("request.viewed", signer="eric", occurred_at=(now() - timedelta(hours=1)).isoformat())
+    reminders.remind(request_id())
+    hand_over(legs()[-1])
+    end_time(legs()[-1])
+    escalate()
+    assert channels() == ["whatsapp", "sms", "email"]
+
+
+# ── Opt-outs ──────────────────────────────────────────────────────────────────────────────────────
+def opt_out(channel: str) -> None:
+    address = "eric@example.com" if channel == "email" else ERIC
+    suppressions.add_opt_out(address, channel=channel, test=True)
+
+
+def test_opt_out_ends_the_ladder_except_toward_email() -> None:
+    set_route(("sms", None, None), ("whatsapp", "delivered", 30), ("email", "delivered", 30))
+    opt_out("sms")
+    post()
+    assert (legs()[0].status, legs()[0].code) == ("suppressed", "admin")
+    escalate()
+    assert channels() == ["sms", "email"]
+
+
+def test_opt_out_while_the_time_runs_is_respected() -> None:
+    set_route(("sms", None, None), ("whatsapp", "delivered", 30))
+    post()
+    hand_over(legs()[0])
+    opt_out("sms")
+    end_time(legs()[0])
+    escalate()
+    assert channels() == ["sms"]
+
+
+def test_admin_may_continue_on_other_channels_after_an_opt_out() -> None:
+    set_route(("sms", None, None), ("whatsapp", "delivered", 30), continue_after_opt_out=True)
+    opt_out("sms")
+    post()
+    escalate()
+    assert channels() == ["sms", "whatsapp"]
+
+
+@pytest.mark.parametrize("continues", [True, False])
+def test_unsubscribing_from_email_never_leads_to_a_phone(continues: bool) -> None:
+    set_route(("email", None, None), ("sms", "delivered", 30), continue_after_opt_out=continues)
+    opt_out("email")
+    post()
+    escalate()
+    assert channels() == ["email"]
+
+
+def test_returned_email_leads_to_a_phone() -> None:
+    set_route(("email", None, None), ("sms", "delivered", None))
+    post()
+    hand_over(legs()[0])
+    report_status(legs()[0], Status.UNDELIVERED, code="5.1.1")
+    suppressions.suppress(legs()[0].id, reason=suppressions.BY_PROVIDER, code="5.1.1")
+    escalate()
+    assert channels() == ["email", "sms"]
+
+
+# ── Other messages of the same step ───────────────────────────────────────────────────────────────
+def test_ladder_continues_from_a_message_that_was_resent_by_hand() -> None:
+    post()
+    hand_over(legs()[0])
+    report_status(legs()[0], Status.UNDELIVERED)
+    resend.resend(legs()[0].id)
+    assert legs()[0].escalate_at is None
+    escalate()
+    assert channels() == ["whatsapp", "whatsapp"]
+    hand_over(legs()[1])
+    end_time(legs()[1])
+    escalate()
+    assert channels() == ["whatsapp", "whatsapp", "sms"]
+
+
+def test_resent_message_is_sent_although_the_first_one_was_delivered() -> None:
+    post()
+    hand_over(legs()[0])
+    report_status(legs()[0], Status.DELIVERED)
+    resend.resend(legs()[0].id)
+    hand_over(legs()[1])
+    assert legs()[1].status == "accepted"
+
+
+def test_refused_free_text_is_followed_by_its_template_before_the_next_step() -> None:
+    post()
+    hand_over(legs()[0])
+    first = legs()[0]
+    update = StatusUpdate(
+        message_id=first.id,
+        attempt=1,
+        provider_status="failed",
+        status=Status.FAILED,
+        code="63016",
+        outside_window=True,
+    )
+    statuses.apply_status(update, Origin("callback", [first.connection_id]))
+    escalate()
+    assert channels()[:2] == ["whatsapp", "sms"], "no template is mapped"
+
+
+# ── Clock leaps ───────────────────────────────────────────────────────────────────────────────────
+def test_timer_that_was_written_while_the_clock_was_ahead_is_corrected() -> None:
+    post()
+    hand_over(legs()[0])
+    ahead = now() + timedelta(days=2)
+    update_message(legs()[0].id, changed_at=ahead, escalate_at=ahead + timedelta(minutes=30))
+    assert clock_skew.correct_timers() == 1
+    assert timedelta(minutes=29) < legs()[0].escalate_at - now() < timedelta(minutes=31)
+    assert clock_skew.correct_timers() == 0

@@ -1,0 +1,113 @@
+"""A signer whom no step of a route reached is reported to the app, the admins and the team."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from hub.core.vocabulary import Status
+from hub.db.engine import db
+from hub.db.types import now
+from hub.messaging.contacts import suppressions
+from hub.models import Connection, Message, MessageBody, PlatformEvent
+from hub.signing import unreached
+from tests.endpoints.event_steps import bodies, listen
+from tests.signing.ladder_steps import (
+    end_time,
+    eric,
+    escalate,
+    hand_over,
+    legs,
+    post,
+    report_status,
+    set_route,
+)
+from tests.signing.ladder_steps import ladder as ladder
+from tests.team_connections import connect_team as connect_team
+
+pytestmark = pytest.mark.usefixtures("ladder")
+
+
+def lose(message: Message) -> None:
+    hand_over(message)
+    report_status(legs()[-1], Status.UNDELIVERED, code="30003")
+    escalate()
+
+
+def reports() -> list[str]:
+    db.session.rollback()
+    query = select(PlatformEvent.message_id).where(PlatformEvent.type == "signer_not_reached")
+    return [str(message_id) for message_id in db.session.scalars(query)]
+
+
+def test_ladder_that_reaches_nobody_is_reported_once() -> None:
+    endpoint = listen()
+    set_route(("whatsapp", None, None), ("sms", "delivered", 30))
+    post()
+    lose(legs()[0])
+    assert reports() == []
+    lose(legs()[1])
+    assert reports() == [legs()[1].id]
+    escalate()
+    [body] = [item for item in bodies(endpoint) if item["type"] == "signer_not_reached"]
+    assert (body["signer"], body["message"]) == ("eric", legs()[1].id)
+    assert (body["channel"], body["code"]) == ("sms", "30003")
+    assert unreached.list_unreached(now() - timedelta(days=1), 10) == [legs()[1].id]
+
+
+def test_signer_who_has_signed_no_longer_needs_attention() -> None:
+    set_route(("sms", None, None), ("whatsapp", "delivered", 30))
+    post(signers=[eric(), {"id": "anna", "name": "Anna"}])
+    lose(legs()[0])
+    lose(legs()[1])
+    post("request.signed", signer="eric")
+    assert unreached.list_unreached(now() - timedelta(days=1), 10) == []
+
+
+def test_signer_who_opted_out_everywhere_is_reported_once() -> None:
+    for address in ("+13175551234", "eric@example.com"):
+        suppressions.add_opt_out(address, test=True)
+    post()
+    escalate()
+    escalate()
+    assert [(leg.channel, leg.status) for leg in legs()] == [
+        ("whatsapp", "suppressed"),
+        ("email", "suppressed"),
+    ]
+    assert len(reports()) == 1
+
+
+def test_time_without_a_further_step_is_reported() -> None:
+    set_route(("sms", None, None), ("email", "delivered", 30))
+    post(signers=[eric(email=None)])
+    hand_over(legs()[0])
+    end_time(legs()[0])
+    escalate()
+    assert reports() == [legs()[0].id]
+
+
+def test_delivered_message_that_was_not_opened_is_no_failure_to_reach() -> None:
+    set_route(("sms", None, None), ("email", "opened", 30))
+    post(signers=[eric(email=None)])
+    hand_over(legs()[0])
+    report_status(legs()[0], Status.DELIVERED)
+    end_time(legs()[0])
+    escalate()
+    assert reports() == []
+
+
+def test_team_reads_who_was_not_reached(connect_team: Callable[..., Connection]) -> None:
+    team = connect_team("T1")
+    set_route(("sms", None, None), ("whatsapp", "delivered", 30))
+    post()
+    lose(legs()[0])
+    lose(legs()[1])
+    query = select(Message).where(Message.connection_id == team.id).order_by(Message.id.desc())
+    db.session.rollback()
+    newest = db.session.scalars(query).first()
+    body = db.session.get_one(MessageBody, newest.id.partition("_")[2]).content
+    assert "Eric could not be reached" in body["text"].replace("\u2068", "").replace("\u2069", "")
+    assert "Demo SMS: undelivered, Demo WhatsApp: undelivered" in body["text"]
