@@ -19,6 +19,7 @@ LISTS = (
     "/messages?show=lost",
     "/messages?q=agr-1",
     "/requests",
+    "/search",
     "/inbox",
     "/opt-outs",
     "/opt-outs?show=lifted",

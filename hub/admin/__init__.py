@@ -24,6 +24,7 @@ from hub.admin.overview import activity_log, clock_confirmation, pages, unreadab
 from hub.admin.requests import action_links, scheduled, signers
 from hub.admin.requests import pages as request_pages
 from hub.admin.routing import pages as routing_pages
+from hub.admin.search import pages as search_pages
 from hub.admin.settings import account, api_keys, branding, opt_out_keywords, sources, users
 from hub.admin.view import filters, navigation
 from hub.admin.webhook_endpoints import delivery_pages
@@ -58,6 +59,7 @@ PAGES = (
     provider_callbacks,
     inbox,
     request_pages,
+    search_pages,
     signers,
     action_links,
     scheduled,

@@ -16,8 +16,8 @@ from flask import Flask
 from playwright.sync_api import Browser, Page, Playwright
 
 from hub.core.vocabulary import Role
-from hub.simulator.signing import Key, post
 from tests.browser.conftest import NARROW, WIDE, State, Tabs, token_in
+from tests.browser.sample_addresses import inbox_addresses, search_address, send_unmatched_callback
 from tests.browser.webhook_endpoints import add_failing_endpoints, webhook_addresses
 from tests.live_hub import Hub, wait_until
 
@@ -48,6 +48,7 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.codes": ("/codes",),
     "admin.requests": ("/requests", "/requests?state=declined"),
     "admin.request_page": ("/requests/{request}",),
+    "admin.search": ("/search", "/search?find={find}"),
     "admin.inbox": ("/inbox", "/inbox?show=unread"),
     "admin.conversation": ("/inbox/{talk}", "/inbox/{closed}"),
     "admin.confirm_erasure": ("/contacts/{contact}/erase",),
@@ -184,6 +185,7 @@ def sample_data(
         **add_user_and_archived_connection(playwright, hub, admin),
         **webhook_addresses(playwright, hub, admin, failing_endpoints),
         **inbox_addresses(playwright, hub, admin),
+        "find": search_address(playwright, hub, admin),
     }
 
 
@@ -216,52 +218,6 @@ def action_token(hub: Hub) -> str:
         return tokens[-1] if tokens else ""
 
     return str(wait_until(find_token))
-
-
-def inbox_addresses(playwright: Playwright, hub: Hub, admin: State) -> dict[str, str]:
-    """Return the identifiers of the inbox, opt-out, template and API key pages."""
-    boss = playwright.request.new_context(base_url=hub.url, storage_state=admin)
-    active, stopped, closed = re.findall(r'href="/inbox/(cnv_[^"]+)"', boss.get("/inbox").text())[
-        :3
-    ]
-    [who_stopped, *_] = re.findall(
-        r'href="/contacts/([^"]+)"', boss.get(f"/inbox/{stopped}").text()
-    )
-    optout = re.findall(r'href="/opt-outs/([^"]+)"', boss.get("/opt-outs").text())[0]
-    [contact, *_] = re.findall(r'href="/contacts/([^"]+)"', boss.get(f"/inbox/{active}").text())
-    templates = boss.get("/templates").text()
-    template = re.findall(r'href="/templates/(ptp_[^"]+)"', templates)[0]
-    mapping = re.findall(r'href="/templates/mappings/([^"/]+)/remove"', templates)[0]
-    [key, *_] = re.findall(
-        r'href="/settings/api-keys/([^"]+)"', boss.get("/settings/api-keys").text()
-    )
-    boss.dispose()
-    return {
-        "key": key,
-        "talk": active,
-        "closed": closed,
-        "contact": contact,
-        "template": template,
-        "mapping": mapping,
-        "stopped": who_stopped,
-        "optout": optout,
-    }
-
-
-def send_unmatched_callback(hub: Hub) -> None:
-    """Send a signed callback about a message that the hub does not know."""
-    credentials = hub.credentials
-    fields = {
-        "AccountSid": credentials.account_sid,
-        "MessageSid": "SM" + "9" * 32,
-        "MessageStatus": "delivered",
-    }
-    request = post(
-        f"{hub.url}/api/rpc/webhooks/twilio/sms", fields.items(), Key(credentials.auth_token)
-    )
-    urllib.request.urlopen(
-        urllib.request.Request(request.url, request.body, request.headers), timeout=10
-    ).close()
 
 
 def add_user_and_archived_connection(

@@ -25,6 +25,7 @@ SINCE_0_2_0 = {
     "REQUEST_SENDER": ("requests", "sender"),
     "REQUEST_TITLE": ("requests", "title"),
     "REQUEST_URL": ("requests", "url"),
+    "SEARCH_QUERY": ("forms", "search_query"),
     "SETTING_VALUE": ("settings", "value"),
     "SIGNER_DETAILS": ("signers", "details"),
     "SIGNER_SIGNING_URL": ("signers", "signing_url"),

@@ -100,10 +100,10 @@ def _branches(active_filters: dict[str, str]) -> message_queries.Branches:
         test=test,
         expecting=active_filters.get("show") == IN_PROGRESS,
     )
-    return filters.narrow(_search_branches(q)) if q else filters.branches()
+    return filters.narrow(search_branches(q)) if q else filters.branches()
 
 
-def _search_branches(search_text: str) -> message_queries.Branches:
+def search_branches(search_text: str) -> message_queries.Branches:
     """Return the conditions for a search by message ID, provider ID, address, request or code."""
     branches = message_queries.match_provider_id(search_text) + message_queries.match_request(
         search_text

@@ -1,0 +1,1 @@
+"""The search box of every page, and its results."""

@@ -1,0 +1,84 @@
+"""Explain why a contact, a request or a message was found, from what is stored now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hub.admin.view.message_rows import contact_name
+from hub.core.errors import DecryptionError
+from hub.core.vocabulary import Address
+from hub.lib.address_parts import address_parts, query_parts
+from hub.lib.search_words import matched_terms, query_terms
+from hub.models import Contact, Message, SigningRequest
+
+
+def contact_reason(row: Contact, query: str) -> str:
+    """Return why a query finds a contact, or '' if it does not."""
+    if row.erased_at is not None:
+        return ""
+    parts = query_parts(query)
+    if any(part.startswith(wanted) for part in _parts(row) for wanted in parts):
+        return {Address.PHONE: "Phone number", Address.EMAIL: "Email address"}.get(
+            Address(row.kind), "Address"
+        )
+    terms = query_terms(query)
+    is_named = terms and matched_terms(terms, contact_name(row)) == set(terms)
+    return "Name" if is_named else ""
+
+
+def _parts(row: Contact) -> Iterable[bytes]:
+    return address_parts(row.kind, row.address)
+
+
+def request_reason(row: SigningRequest, query: str) -> str:
+    """Return which texts of a request have the words of a query, or '' if some word is missing."""
+    if query in (row.external_id, row.id):
+        return "ID in your app" if query == row.external_id else "Signpost ID"
+    terms = query_terms(query)
+    matched: set[str] = set()
+    found = []
+    for title, text in _texts(row):
+        terms_in_text = matched_terms(terms, text)
+        # a text that adds no word explains nothing
+        if terms_in_text - matched:
+            matched |= terms_in_text
+            found.append(title)
+    return " · ".join(dict.fromkeys(found)) if terms and matched == set(terms) else ""
+
+
+def _texts(row: SigningRequest) -> Iterable[tuple[str, str]]:
+    """Yield the texts of a request that a search finds, each with its description."""
+    if title := _read(row, "title"):
+        yield "Document title", str(title)
+    for signer in row.signers:
+        if name := (_read(signer, "details") or {}).get("name"):
+            yield f"Signer {name}", str(name)
+    if name := (_read(row, "sender") or {}).get("name"):
+        yield f"Sender {name}", str(name)
+
+
+def _read(row: Any, name: str) -> Any:
+    try:
+        return getattr(row, name)
+    except DecryptionError:
+        return None
+
+
+def message_reason(
+    message: Message, query: str, people: Mapping[str, str], requests: Mapping[str, str]
+) -> str:
+    """Return why a message was found.
+
+    `people`: the names of the contacts that the query finds, by ID. `requests`: the reasons of the
+    requests that it finds.
+    """
+    if query == message.id:
+        return "Signpost ID"
+    if query == message.provider_id:
+        return "ID at the provider"
+    if message.code and query == message.code:
+        return "Error code"
+    if message.contact_id in people:
+        return f"Sent to {people[message.contact_id]}"
+    return requests.get(message.request_id or "", "Recipient or ID")
