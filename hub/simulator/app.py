@@ -21,6 +21,7 @@ from hub.simulator.errors import RestError, request_id
 from hub.simulator.mail.view import view as mail_view
 from hub.simulator.page import page
 from hub.simulator.people import people
+from hub.simulator.person import view as person_view
 from hub.simulator.receiver.api import api as receiver_api
 from hub.simulator.receiver.view import view as receiver_view
 from hub.simulator.rest import rest
@@ -46,6 +47,7 @@ BLUEPRINTS = (
     content,
     page,
     people,
+    person_view,
     slack_api,
     slack_webhooks,
     slack_view,

@@ -158,3 +158,10 @@ def test_apprise_view_is_accessible(open_page: Tabs, simulator: Simulator) -> No
 
 def plain_text(text: str) -> dict[str, str]:
     return {"type": "plain_text", "text": text}
+
+
+def test_person_view_is_accessible(open_page: Tabs, simulator: Simulator) -> None:
+    start_bot(simulator, "Tom Okafor")
+    page = open_page()
+    page.goto(f"{simulator.url}/simulator/person")
+    assert_page_is_usable(page, title="Person · Signpost")

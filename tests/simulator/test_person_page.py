@@ -1,0 +1,54 @@
+"""One page shows what a person receives on the phone, in a chat and by email."""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Callable
+from email.message import EmailMessage
+from typing import Any
+
+from hub.simulator.mail.server import USERNAME, password_of
+from tests.conftest import tags_on_one_line
+from tests.simulator.conftest import Simulator
+from tests.simulator.test_telegram_api import call_ok, start_bot
+
+FROM = "+15005550006"
+
+
+def send_email(simulator: Simulator, to: str) -> None:
+    message = EmailMessage()
+    message["From"] = "Acme <documents@acme.example>"
+    message["To"] = to
+    message["Subject"] = "Please sign <it>"
+    message.set_content("Hello")
+    with smtplib.SMTP("127.0.0.1", simulator.mail_port, timeout=10) as client:
+        client.login(USERNAME, password_of(simulator.credentials))
+        client.send_message(message)
+
+
+def test_person_page_shows_each_place(
+    simulator: Simulator, wait: Callable[[Callable[[], Any]], Any]
+) -> None:
+    number = simulator.number()
+    message = simulator.client().messages.create(to=number, from_=FROM, body="Sign <b>this</b>")
+    wait(lambda: message.fetch().status == "delivered")
+    chat = start_bot(simulator, "Ada Person")
+    call_ok(simulator, "sendMessage", chat_id=chat, text="In the chat")
+    send_email(simulator, "person@example.com")
+    page = simulator.call(
+        "GET", f"/simulator/person?phone=%2B{number[1:]}&chat={chat}&email=person@example.com"
+    )
+    text = tags_on_one_line(page.text)
+    assert "Sign &lt;b&gt;this&lt;/b&gt;" in text
+    assert "Delivered" in text
+    assert "In the chat" in text
+    assert "Please sign &lt;it&gt;" in text
+    for name, value in (("phone", number), ("chat", str(chat)), ("email", "person@example.com")):
+        assert f'<option value="{value}" selected>' in text, name
+
+
+def test_unknown_places_are_replaced_by_those_used_last(simulator: Simulator) -> None:
+    send_email(simulator, "newest@example.com")
+    page = simulator.call("GET", "/simulator/person?phone=x&chat=%3Cb%3E&email=nobody@example.com")
+    assert page.status == 200
+    assert '<option value="newest@example.com" selected>' in tags_on_one_line(page.text)
