@@ -200,7 +200,7 @@ def _unreached_signers() -> Iterator[AttentionItem]:
     if len(message_ids) == 1:
         yield AttentionItem(
             tone="bad",
-            icon="person-x",
+            icon="x-octagon-fill",
             title="1 signer could not be reached",
             text="Every step of the route failed. The last message shows why.",
             href=url_for("admin.message", message_id=message_ids[0]),
@@ -209,7 +209,7 @@ def _unreached_signers() -> Iterator[AttentionItem]:
     elif message_ids:
         yield AttentionItem(
             tone="bad",
-            icon="person-x",
+            icon="x-octagon-fill",
             title=f"{len(message_ids):,} signers could not be reached",
             text="Every step of their routes failed. Each last message shows why.",
             href=url_for("admin.messages", show="lost"),
