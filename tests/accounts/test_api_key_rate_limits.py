@@ -107,6 +107,6 @@ def test_stalled_redis_delays_no_request_and_loses_no_count(
 
 
 def test_without_redis_each_process_counts_separately() -> None:
-    nowhere = redis.Redis.from_url("unix:///tmp/nobody-listens-here.sock")
-    for limits in (KeyLimits(nowhere), KeyLimits(nowhere)):
+    unreachable_redis = redis.Redis.from_url("unix:///tmp/nobody-listens-here.sock")
+    for limits in (KeyLimits(unreachable_redis), KeyLimits(unreachable_redis)):
         assert [limits.count_request("key_1", 2).allowed for _ in range(3)] == [True, True, False]

@@ -56,7 +56,7 @@ def test_free_text_outside_the_window_without_a_template_is_not_sent(
 
 
 @pytest.mark.parametrize(
-    ("signers", "says"),
+    ("signers", "expected_text"),
     [
         (
             ("Eric", "Anna"),
@@ -75,13 +75,13 @@ def test_free_text_outside_the_window_without_a_template_is_not_sent(
     ],
 )
 def test_other_signers_are_notified_of_remaining_signatures(
-    signing_app: SigningApp, signers: tuple[str, ...], says: str
+    signing_app: SigningApp, signers: tuple[str, ...], expected_text: str
 ) -> None:
     people = [signer_body(name, f"+1317555100{n}") for n, name in enumerate(signers)]
     signing_app.post("/events", event_body(signers=people))
     answer = json_of(signing_app.post("/events", event_body("request.signed", signer="eric")))
     assert len(answer["messages"]) == len(signers)
-    assert message_texts()[len(signers) :].count(says) == len(signers) - 1
+    assert message_texts()[len(signers) :].count(expected_text) == len(signers) - 1
     assert message_texts().count('Your signature on "Employment Agreement" has been recorded.') == 1
 
 

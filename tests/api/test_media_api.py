@@ -84,7 +84,7 @@ def test_file_name_is_stored_without_folders(
 
 
 @pytest.mark.parametrize(
-    ("content", "name", "kind", "says"),
+    ("content", "name", "kind", "expected"),
     [
         (b"", "signed.pdf", "application/pdf", (422, "empty_file", "file")),
         (b"MZ", "setup.exe", "application/x-msdownload", (422, "media_type", "file")),
@@ -99,10 +99,10 @@ def test_file_name_is_stored_without_folders(
     ],
 )
 def test_file_type_that_no_channel_supports_is_refused(
-    signing_app: SigningApp, content: bytes, name: str, kind: str, says: tuple[int, str, str]
+    signing_app: SigningApp, content: bytes, name: str, kind: str, expected: tuple[int, str, str]
 ) -> None:
     answer = upload(signing_app, content, name, kind)
-    assert (answer.status_code, json_of(answer)["code"], json_of(answer)["field"]) == says
+    assert (answer.status_code, json_of(answer)["code"], json_of(answer)["field"]) == expected
     assert db.session.scalars(select(MediaFile.id)).all() == []
 
 

@@ -42,13 +42,13 @@ def screenshot_hub(
 def addresses(screenshot_hub: Hub) -> dict[str, str]:
     """Send signing requests through the API and return the address of each picture."""
     hub = screenshot_hub
-    lease, told = hub.request(
+    lease, event = hub.request(
         ANNA, ERIC, title="Lease, 12 Harbour Street", sender="Nordhaus Lettings"
     )
-    wait_for_final_status(hub, told)
+    wait_for_final_status(hub, event)
     wait_for_final_status(hub, hub.event("request.signed", {"id": lease}, signer="anna"))
-    minutes, told = hub.request(ERIC, ANNA, title="Board Resolution", sender="Acme HR")
-    wait_for_final_status(hub, told)
+    minutes, event = hub.request(ERIC, ANNA, title="Board Resolution", sender="Acme HR")
+    wait_for_final_status(hub, event)
     for signer in ("eric", "anna"):
         wait_for_final_status(hub, hub.event("request.signed", {"id": minutes}, signer=signer))
     wait_for_final_status(
@@ -59,12 +59,12 @@ def addresses(screenshot_hub: Hub) -> dict[str, str]:
             download_url="https://sign.example/d/board-resolution",
         ),
     )
-    _, told = hub.request(OMAR, title="Invoice Approval 4471", sender="Acme Finance")
-    wait_for_final_status(hub, told)
-    _, told = hub.request(ANNA, OMAR, title="Supplier Contract", sender="Acme Legal")
-    wait_for_final_status(hub, told)
-    _, told = hub.request(TOM, LENA, title="Non-Disclosure Agreement", sender="Acme Legal")
-    wait_for_final_status(hub, told)
+    _, event = hub.request(OMAR, title="Invoice Approval 4471", sender="Acme Finance")
+    wait_for_final_status(hub, event)
+    _, event = hub.request(ANNA, OMAR, title="Supplier Contract", sender="Acme Legal")
+    wait_for_final_status(hub, event)
+    _, event = hub.request(TOM, LENA, title="Non-Disclosure Agreement", sender="Acme Legal")
+    wait_for_final_status(hub, event)
     hub.receive_text(str(ERIC["mobile_number"]), "Is this the final version of the lease?")
     hub.receive_text(str(ANNA["mobile_number"]), "Thank you, signed. Can you send me a copy?")
     hub.receive_text("+33612345678", "STOP")
@@ -77,7 +77,7 @@ def addresses(screenshot_hub: Hub) -> dict[str, str]:
         "overview": "/",
         "messages": "/messages",
         "message": (
-            f"/messages/{told['messages'][1]['id']}"
+            f"/messages/{event['messages'][1]['id']}"
         ),  # to Lena: the provider was busy at first
         "connection": "/connections/demo-sms",
         "inbox": "/inbox",

@@ -54,13 +54,13 @@ def test_event_is_delivered_once_and_signed(receiver: Receiver) -> None:
 def test_endpoints_receive_events_of_their_own_source_only(
     start_receiver: Callable[[], Receiver],
 ) -> None:
-    ours = start_receiver()
-    theirs = start_receiver()
-    add_endpoint(ours.url, source="default")
-    add_endpoint(theirs.url, source="beta")
+    default_receiver = start_receiver()
+    beta_receiver = start_receiver()
+    add_endpoint(default_receiver.url, source="default")
+    add_endpoint(beta_receiver.url, source="beta")
     sent = {name: {report(source=name) for _ in range(20)} for name in ("default", "beta")}
     notify()
-    for receiver, name in ((ours, "default"), (theirs, "beta")):
+    for receiver, name in ((default_receiver, "default"), (beta_receiver, "beta")):
         assert {request.payload["id"] for request in receiver.requests} == sent[name]
         assert {request.payload["source"] for request in receiver.requests} == {name}
 

@@ -27,13 +27,13 @@ pytestmark = pytest.mark.usefixtures("hub_demo")
 
 def test_broken_connection_is_reported_to_every_source_of_its_kind(connection: Connection) -> None:
     add_source("leases")
-    mine = listen()
-    theirs = listen("leases", "connection_broken")
+    default_receiver = listen()
+    leases_receiver = listen("leases", "connection_broken")
     live = listen(test=False)
     pause_connection(connection.id, "The provider rejected the Auth Token of +13175550000.")
     pause_connection(connection.id, "The provider rejected it again.")
-    [own] = bodies(mine)
-    [other] = bodies(theirs, "leases")
+    [own] = bodies(default_receiver)
+    [other] = bodies(leases_receiver, "leases")
     assert own["id"] != other["id"]
     for body in (own, other):
         assert (body["type"], body["connection"]) == ("connection_broken", "demo-sms")
@@ -41,7 +41,7 @@ def test_broken_connection_is_reported_to_every_source_of_its_kind(connection: C
     assert types(live) == []
     set_connection_state(connection.id, ConnectionState.ENABLED)
     pause_connection(connection.id, "Broken once more.")
-    assert types(mine) == ["connection_broken"] * 2
+    assert types(default_receiver) == ["connection_broken"] * 2
 
 
 def test_quick_reply_is_reported_as_a_button(hub_demo: Flask, signing_app: SigningApp) -> None:

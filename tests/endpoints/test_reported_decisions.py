@@ -91,25 +91,25 @@ def test_opt_out_of_a_source_is_reported_to_that_source_only(
 ) -> None:
     for app in (signing_app, other_source):
         send(app)
-    mine = listen("default", *PATTERNS)
-    theirs = listen("leases", *PATTERNS)
+    default_receiver = listen("default", *PATTERNS)
+    leases_receiver = listen("leases", *PATTERNS)
     other_source.post("/suppressions", {"address": ERIC})
-    assert (types(mine), types(theirs)) == ([], ["opted_out"])
+    assert (types(default_receiver), types(leases_receiver)) == ([], ["opted_out"])
 
 
 def test_opt_out_for_all_sources_is_reported_to_those_that_wrote(
     hub_demo: Flask, signing_app: SigningApp, other_source: SigningApp
 ) -> None:
     message_id = send(other_source)
-    mine = listen("default", *PATTERNS)
-    theirs = listen("leases", *PATTERNS)
+    default_receiver = listen("default", *PATTERNS)
+    leases_receiver = listen("leases", *PATTERNS)
     lift(suppressions.add_opt_out(ERIC, test=True).id)
-    assert (types(mine), types(theirs)) == ([], ["opted_out", "opted_in"])
+    assert (types(default_receiver), types(leases_receiver)) == ([], ["opted_out", "opted_in"])
     apply_to_all("default")
     signing_app.post("/suppressions", {"address": ERIC})
-    assert (types(mine), types(theirs)[2:]) == (["opted_out"], ["opted_out"])
-    own = bodies(mine)[0]
-    other = bodies(theirs, "leases")[2]
+    assert (types(default_receiver), types(leases_receiver)[2:]) == (["opted_out"], ["opted_out"])
+    own = bodies(default_receiver)[0]
+    other = bodies(leases_receiver, "leases")[2]
     assert own["id"] != other["id"]
     assert {own["message"], other["message"]}.isdisjoint({message_id})
 
@@ -119,11 +119,11 @@ def test_keyword_names_the_answered_message_to_its_own_source_only(
 ) -> None:
     for app in (signing_app, other_source):
         send(app)
-    mine = listen("default", *PATTERNS)
-    theirs = listen("leases", *PATTERNS)
+    default_receiver = listen("default", *PATTERNS)
+    leases_receiver = listen("leases", *PATTERNS)
     receive_text(hub_demo, "STOP", channel="")
-    [own] = bodies(mine)
-    [other] = bodies(theirs, "leases")
+    [own] = bodies(default_receiver)
+    [other] = bodies(leases_receiver, "leases")
     assert own["inbound"] == other["inbound"]
     assert (own["source"], other["source"]) == ("default", "leases")
 

@@ -20,11 +20,11 @@ def test_every_beginning_with_a_star_matches(event_type: str, length: int) -> No
 
 
 @given(st.floats(0, 1e6), st.integers(1, 7))
-def test_retry_after_is_between_a_second_and_a_day(wanted: float, tries: int) -> None:
-    pause = retry_schedule.pause_after(tries, wanted)
+def test_retry_after_is_between_a_second_and_a_day(retry_after: float, tries: int) -> None:
+    pause = retry_schedule.pause_after(tries, retry_after)
     assert pause is not None
-    assert pause.total_seconds() == pytest.approx(min(max(wanted, 1), 86_400))
-    assert retry_schedule.pause_after(8, wanted) is None
+    assert pause.total_seconds() == pytest.approx(min(max(retry_after, 1), 86_400))
+    assert retry_schedule.pause_after(8, retry_after) is None
 
 
 @pytest.mark.parametrize("pattern", ["*", "sms_*", "opted_out", "endpoint_disabled"])

@@ -70,11 +70,11 @@ def test_failed_replay_explains_why_and_exits_with_1(
     tmp_path: Path, message_with_callbacks: str, hub_demo: Flask, environ: dict[str, str]
 ) -> None:
     post_callback(hub_demo, status_form(hub_demo, "SM" + "9" * 32, "sent"))
-    told = run_command(tmp_path, "replay", "--since", "1h", **environ)
-    assert told.returncode == 1
-    assert "2 status events added" in told.stdout
-    assert "1 failed:\n" in told.stdout
-    assert "1 Signpost has no message with this ID. Such as rcp_" in told.stdout
+    process = run_command(tmp_path, "replay", "--since", "1h", **environ)
+    assert process.returncode == 1
+    assert "2 status events added" in process.stdout
+    assert "1 failed:\n" in process.stdout
+    assert "1 Signpost has no message with this ID. Such as rcp_" in process.stdout
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,6 @@ def test_replay_without_a_match_explains_what_to_specify(
     code: int,
     sentence: str,
 ) -> None:
-    told = run_command(tmp_path, "replay", *words, **environ)
-    assert (told.returncode, "Traceback" in told.stderr) == (code, False)
-    assert sentence in told.stderr
+    process = run_command(tmp_path, "replay", *words, **environ)
+    assert (process.returncode, "Traceback" in process.stderr) == (code, False)
+    assert sentence in process.stderr

@@ -128,13 +128,15 @@ class PopulatedHub:
         assert (
             self.signing_app.post("/events", event, Idempotency_Key=f"key-{n}").status_code == 202
         )
-        came = status_form(self.app, f"SM{n:032x}", "received", Body="Hello", From=number)
+        inbound_form = status_form(self.app, f"SM{n:032x}", "received", Body="Hello", From=number)
         for name in ("MessageStatus", "SmsStatus"):
-            came.pop(name)
-        came["To"] = status_form(self.app, "SM", "x")["From"]
-        came["SmsStatus"] = "received"
+            inbound_form.pop(name)
+        inbound_form["To"] = status_form(self.app, "SM", "x")["From"]
+        inbound_form["SmsStatus"] = "received"
         assert (
-            post_callback(self.app, came, target="/api/rpc/webhooks/twilio/inbound").status_code
+            post_callback(
+                self.app, inbound_form, target="/api/rpc/webhooks/twilio/inbound"
+            ).status_code
             == 200
         )
         return number
@@ -244,11 +246,11 @@ def damage_all(table: Table) -> int:
     spoiled = 0
     if table.name == "connections":  # the oldest is the others'
         rows = rows[-CONNECTIONS:]
-    ways = (IN_POSTGRESQL if POSTGRES else DAMAGED).values()
+    value_makers = (IN_POSTGRESQL if POSTGRES else DAMAGED).values()
     place = 0
-    for way in ways:
+    for make_value in value_makers:
         for column in table.columns:
-            value = way(column)
+            value = make_value(column)
             place += 1
             if rows and value is not None:
                 spoiled += damage(table, rows[place % len(rows)], column, value)

@@ -44,8 +44,8 @@ PATH = f"/apprise/discord.com/api/webhooks/417429632418316298/{SECRET}"
 
 @pytest.fixture
 def http_recorder() -> Iterator[HttpRecorder]:
-    with record_requests() as here:
-        yield here
+    with record_requests() as recorder:
+        yield recorder
 
 
 @pytest.fixture

@@ -47,8 +47,8 @@ every_service = pytest.mark.parametrize("service", SERVICES, ids=lambda service:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[HttpRecorder]:
-    with record_requests() as here:
-        yield here
+    with record_requests() as recorder:
+        yield recorder
 
 
 def own_server(service: Service) -> str:

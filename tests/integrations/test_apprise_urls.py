@@ -39,9 +39,9 @@ def errors_of(url: str, own_server: str = "") -> list[str]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[HttpRecorder]:
-    with record_requests() as here:
-        here.usual = "{}"
-        yield here
+    with record_requests() as recorder:
+        recorder.usual = "{}"
+        yield recorder
 
 
 def send(url: str, server: HttpRecorder, own_server: str = "") -> set[str]:

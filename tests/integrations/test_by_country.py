@@ -57,7 +57,7 @@ def services_of(form: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("rows", "says"),
+    ("rows", "sentence"),
     [
         ([("XX", BRAZIL)], "two letters"),
         ([("Brazil", BRAZIL)], "two letters"),
@@ -67,10 +67,10 @@ def services_of(form: Any) -> Any:
         ([("BR", BRAZIL), ("br", FRANCE)], "twice"),
     ],
 )
-def test_invalid_row_is_named_and_preserved(rows: list[tuple[str, str]], says: str) -> None:
+def test_invalid_row_is_named_and_preserved(rows: list[tuple[str, str]], sentence: str) -> None:
     with pytest.raises(InvalidSettings) as refused:
         settings_form.read_form(WhatsApp, form_values(*rows), {})
-    assert (refused.value.field, says in str(refused.value)) == ("services", True)
+    assert (refused.value.field, sentence in str(refused.value)) == ("services", True)
     assert refused.value.form["services"].entries[0].data["sender"] == rows[0][1]
 
 

@@ -91,8 +91,8 @@ SETTINGS = {"server": "https://pushfox.example", "token": "tok_0123456789", "cha
 
 @pytest.fixture
 def http_recorder() -> Iterator[HttpRecorder]:
-    with record_requests() as here:
-        yield here
+    with record_requests() as recorder:
+        yield recorder
 
 
 @pytest.fixture

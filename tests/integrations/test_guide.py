@@ -217,13 +217,13 @@ def test_webhook_of_the_guide_accepts_only_signed_requests() -> None:
     blank = integration_class({}, provider_http.ProviderHttpClient())
     genuine = report(b'{"id": "7", "state": "delivered"}')
     integration.verify(genuine)
-    for anyone, request in (
+    for receiver, request in (
         (integration, report(b"{}", "other")),
         (blank, report(b"{}", "")),
         (integration, dataclasses.replace(genuine, headers={})),
     ):
         with pytest.raises(BadWebhook):
-            anyone.verify(request)
+            receiver.verify(request)
 
 
 def test_webhook_of_the_guide_reads_reports_and_ignores_nonsense() -> None:

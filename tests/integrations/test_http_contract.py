@@ -186,8 +186,8 @@ def test_no_error_quotes_the_response(
             provider.answers.clear()
             provider.answer(status, content)
             result = try_send(cls, provider)
-            said = f"{result} {getattr(result, 'code', '')}"
-            assert not [text for text in quoted if text in said]
+            shown_error = f"{result} {getattr(result, 'code', '')}"
+            assert not [text for text in quoted if text in shown_error]
             if status == 200:
                 continue  # a test may show the state of the account
             provider.answers[:] = [(status, content, {})] * 6  # a test may call several times

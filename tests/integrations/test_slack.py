@@ -59,7 +59,7 @@ def test_bot_or_webhook_is_enough_with_or_without_buttons(typed: dict[str, str])
 
 
 @pytest.mark.parametrize(
-    ("typed", "field", "says"),
+    ("typed", "field", "sentence"),
     [
         ({}, "webhook_url", "Enter the Webhook URL, or a bot token"),
         ({**BY_HOOK, **BY_BOT}, "webhook_url", "not both"),
@@ -75,11 +75,11 @@ def test_bot_or_webhook_is_enough_with_or_without_buttons(typed: dict[str, str])
     ],
 )
 def test_mismatched_settings_are_reported_at_their_field(
-    typed: dict[str, str], field: str, says: str
+    typed: dict[str, str], field: str, sentence: str
 ) -> None:
     with pytest.raises(InvalidSettings) as refused:
         read_settings(typed)
-    assert (refused.value.field, says in str(refused.value)) == (field, True)
+    assert (refused.value.field, sentence in str(refused.value)) == (field, True)
 
 
 @pytest.mark.parametrize(

@@ -123,8 +123,8 @@ def test_sessions_are_kept_and_each_thread_has_its_own(in_app: Flask, simulator:
 def test_session_that_the_server_closed_is_replaced(in_app: Flask, simulator: Any) -> None:
     one = make_smtp(in_app)
     one.send(outbound())
-    [kept] = one._pool._idle
-    kept.sock.shutdown(socket.SHUT_RDWR)
+    [idle_session] = one._pool._idle
+    idle_session.sock.shutdown(socket.SHUT_RDWR)
     one.send(outbound(id="msg_2"))
     assert len(emails(simulator)) == 2
 
@@ -134,11 +134,11 @@ def test_session_is_used_for_a_limited_time(
 ) -> None:
     one = make_smtp(in_app)
     one.send(outbound())
-    [kept] = one._pool._idle
+    [idle_session] = one._pool._idle
     monkeypatch.setattr(session, "KEEP_SECONDS", -1.0)
     one.send(outbound(id="msg_2"))
-    assert kept not in one._pool._idle
-    assert kept.sock is None
+    assert idle_session not in one._pool._idle
+    assert idle_session.sock is None
 
 
 def test_check_signs_in_and_sends_nothing(in_app: Flask, simulator: Any) -> None:

@@ -74,9 +74,9 @@ def test_email_is_sent_over_an_encrypted_session(
         trusted = authority(tmp_path, certificate.certificate_of(tmp_path))
         one = connect(in_app, trusted, port, encryption)
         one.send(OUTBOUND)
-        [kept] = one._sessions._idle
-        assert isinstance(kept.sock, ssl.SSLSocket)
-        assert kept.sock.version() in ("TLSv1.2", "TLSv1.3")
+        [idle_session] = one._sessions._idle
+        assert isinstance(idle_session.sock, ssl.SSLSocket)
+        assert idle_session.sock.version() in ("TLSv1.2", "TLSv1.3")
     assert recipients(simulator) == ["eric@example.com"]
 
 

@@ -88,9 +88,9 @@ def test_unsigned_webhook_is_refused_with_any_content(cls: type[WebhookReceiver]
         dict.fromkeys(headers, "AAAA"),
     )
     for path, kind, body, proof in product(cls.webhooks, kinds, bodies, proofs):
-        for anyone in (integration, blank):
+        for receiver in (integration, blank):
             with pytest.raises(BadWebhook):
-                anyone.verify(make_webhook(path, body, kind, **proof))
+                receiver.verify(make_webhook(path, body, kind, **proof))
 
 
 def changed_requests(request: WebhookRequest) -> Iterator[WebhookRequest]:
@@ -136,12 +136,12 @@ def test_signed_webhook_is_accepted_and_each_change_is_refused(cls: type[Webhook
 @receivers
 def test_any_request_has_an_account_a_key_and_a_response(cls: type[WebhookReceiver]) -> None:
     bodies = ((b"", "text/plain"), (b"a=1", "application/x-www-form-urlencoded"))
-    anything = [
+    requests = [
         make_webhook(path, body, kind)
         for path in cls.webhooks
         for body, kind in (*bodies, (b"[]", "application/json"))
     ]
-    for request in (*anything, *samples(cls)):
+    for request in (*requests, *samples(cls)):
         assert isinstance(cls.claimed_account(request), str)
         subject, detail = cls.callback_key(request)
         assert isinstance(subject + detail, str)

@@ -48,13 +48,13 @@ def test_added_days_keep_the_time_of_day_unless_it_is_skipped(
     minutes: int, days: int, name: str
 ) -> None:
     zone = ZoneInfo(name)
-    wanted = datetime.fromisoformat("2024-01-01T00:00") + timedelta(days=days, minutes=minutes)
-    moved = wall_clock.resolve(wanted, zone)
+    expected = datetime.fromisoformat("2024-01-01T00:00") + timedelta(days=days, minutes=minutes)
+    moved = wall_clock.resolve(expected, zone)
     shown = moved.astimezone(zone).replace(tzinfo=None, fold=0)
-    assert wanted <= shown <= wanted + timedelta(hours=1)
-    if shown != wanted:
+    assert expected <= shown <= expected + timedelta(hours=1)
+    if shown != expected:
         minute_before = moved - timedelta(minutes=1)
-        assert minute_before.astimezone(zone).replace(tzinfo=None, fold=0) < wanted
+        assert minute_before.astimezone(zone).replace(tzinfo=None, fold=0) < expected
 
 
 def test_unknown_zone_is_no_zone() -> None:

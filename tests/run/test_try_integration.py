@@ -23,8 +23,8 @@ ACCOUNT = {"sid": SETTINGS["account_sid"], "status": "active", "type": "Full"}
 
 @pytest.fixture
 def http_recorder() -> Iterator[HttpRecorder]:
-    with record_requests() as here:
-        yield here
+    with record_requests() as recorder:
+        yield recorder
 
 
 def run(folder: Path, recorder: HttpRecorder, *words: str, **settings: str) -> Result:

@@ -88,8 +88,8 @@ def test_no_word_is_stored_in_clear(signing_app: SigningApp) -> None:
     for model in (ContactWord, RequestWord, SearchPrefix):
         assert {type(word) for word in db.session.scalars(select(model.word))} == {int}
     key = word_keys.read_key()
-    wanted = set(word_keys.hash_words(key, ["employment", "eric", "acme", "hr"]).values())
-    assert set(db.session.scalars(select(RequestWord.word))) == wanted
+    expected = set(word_keys.hash_words(key, ["employment", "eric", "acme", "hr"]).values())
+    assert set(db.session.scalars(select(RequestWord.word))) == expected
 
 
 # ── Nothing is lost ───────────────────────────────────────────────────────────────────────────────
@@ -182,7 +182,7 @@ def test_row_that_fails_does_not_stop_the_others(
 def test_erasure_leaves_no_entry_of_the_person(signing_app: SigningApp) -> None:
     post_request(signing_app, "Lease", person("Eric Smithson"), person("Anna", ANNA))
     index_all()
-    everything = {model: count(model) for model in INDEX}
+    all_ids = {model: count(model) for model in INDEX}
     contact_id = get_or_create_contact(Address.PHONE, ERIC, test=True).id
     contact_erasure.erase_contact(contact_id, reason="By letter, 3 November.")
     key = word_keys.read_key()
@@ -194,7 +194,7 @@ def test_erasure_leaves_no_entry_of_the_person(signing_app: SigningApp) -> None:
     )
     prefixes = {word_keys.hash_prefix(key, prefix) for prefix in ("s", "smi", "er", "eric")}
     assert not prefixes.intersection(db.session.scalars(select(SearchPrefix.prefix)))
-    assert all(count(model) < everything[model] for model in INDEX)
+    assert all(count(model) < all_ids[model] for model in INDEX)
     assert people("anna") == [ANNA]
     assert requests("lease anna") == ["Lease"]
     index_all()

@@ -42,8 +42,8 @@ def test_last_day_is_counted_by_status_hour_and_channel(app: Flask, admin: Brows
     with app.app_context():
         demo.prepare()
         like = message(queue_text())
-        for hours, took in ((1, 2), (1.01, 4), (2.5, 6), (30, 600)):
-            add_message(like, "delivered", timedelta(hours=hours), took)
+        for hours, seconds in ((1, 2), (1.01, 4), (2.5, 6), (30, 600)):
+            add_message(like, "delivered", timedelta(hours=hours), seconds)
         add_message(like, "read", timedelta(hours=3), 8)
         for hours in (2, 23.5, 25):
             add_message(like, "undelivered", timedelta(hours=hours))
@@ -71,8 +71,8 @@ def test_busy_day_shows_delivery_times_of_the_newest_messages(
     with app.app_context():
         demo.prepare()
         like = message(queue_text())
-        for hours, took in ((1, 2), (2, 4), (3, 600)):
-            add_message(like, "delivered", timedelta(hours=hours), took)
+        for hours, seconds in ((1, 2), (2, 4), (3, 600)):
+            add_message(like, "delivered", timedelta(hours=hours), seconds)
     page = page_text(admin.get("/").text)
     assert "Median time 3" in page
     assert "(the newest 2)" in page

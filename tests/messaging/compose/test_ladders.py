@@ -341,16 +341,16 @@ def test_every_step_of_everybody_can_act_or_has_a_reason(
     actor = people[0].id if people else ""
     event = PlannedEvent(event_type, actor=actor, closed=is_closed, missing=1)
     ladders = plan_messages([route], people, candidates, event)
-    asked = members(event_type, route.audience, people, actor)
+    expected_people = members(event_type, route.audience, people, actor)
     steps = {step.id for step in route.steps}
-    for person in asked:
+    for person in expected_people:
         own = [ladder for ladder in ladders if ladder.person == person]
         assert {rung.step.id for ladder in own for rung in ladder.rungs} == steps
         assert len({ladder.position for ladder in own}) == len(own)
     for ladder in ladders:
         assert {rung.reason for rung in ladder.rungs} <= {*REASONS, ""}
         if ladder.possible_rungs:
-            assert ladder.person in asked
+            assert ladder.person in expected_people
             assert not (event_type.asks_to_sign and is_closed)
         for rung in ladder.possible_rungs:
             assert rung.candidate in candidates

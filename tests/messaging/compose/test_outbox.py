@@ -237,7 +237,7 @@ def test_signature_is_reported_after_all_have_signed(connection: Connection) -> 
 def test_message_expires_with_its_request(connection: Connection) -> None:
     event = event_body(signers=[signer_body("Eric")])
     event["request"]["expires_at"] = (
-        (soon := now().replace(microsecond=0)).replace(year=soon.year + 1).isoformat()
+        (today := now().replace(microsecond=0)).replace(year=today.year + 1).isoformat()
     )
     [reminder] = accept.accept_event(EventIn.model_validate(event), source_id(), test=True)[
         "messages"

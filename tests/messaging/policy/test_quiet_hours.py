@@ -74,12 +74,15 @@ def test_message_expiring_first_is_sent_unless_rules_forbid_it(
 ) -> None:
     save_rules(connection, quiet=current_quiet_hours, quiet_waits=waits)
     contact = get_or_create_contact(Address.PHONE, ERIC, test=True)
-    soon = now() + timedelta(minutes=30)
+    expires_at = now() + timedelta(minutes=30)
     assert (
         status_and_code(
             outbox.add_message(
                 outbox.Draft(
-                    connection=connection.info, recipient=contact, text="Sign.", expires_at=soon
+                    connection=connection.info,
+                    recipient=contact,
+                    text="Sign.",
+                    expires_at=expires_at,
                 )
             )
         )

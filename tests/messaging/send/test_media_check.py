@@ -105,7 +105,7 @@ def test_available_file_passes_and_is_downloaded_only_if_needed(
 
 
 @pytest.mark.parametrize(
-    ("page", "says"),
+    ("page", "sentence"),
     [
         (Page(kind="text/html"), (FileRefused, "media_type")),
         (Page(kind=""), (FileRefused, "media_type")),
@@ -124,9 +124,9 @@ def test_settings_that_the_provider_rejects_are_refused_first(
     file_server: FileServer,
     check_file: Callable[[str], None],
     page: Page,
-    says: tuple[type[SendError], str],
+    sentence: tuple[type[SendError], str],
 ) -> None:
-    assert error_code(check_file, file_server.url("/a?key=secret", page)) == says
+    assert error_code(check_file, file_server.url("/a?key=secret", page)) == sentence
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

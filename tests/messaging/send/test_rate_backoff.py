@@ -134,9 +134,9 @@ def test_all_messages_are_sent_to_a_slower_provider(
 
 
 # the arithmetic of it
-def slowed_state(had: float = 10, seconds: float = 1) -> RateState:
+def slowed_state(rate: float = 10, seconds: float = 1) -> RateState:
     state = RateState("one")
-    rate_limit.slow_down(state, 0, had, seconds, NOW)
+    rate_limit.slow_down(state, 0, rate, seconds, NOW)
     return state
 
 
@@ -145,7 +145,7 @@ def after(seconds: float) -> datetime:
 
 
 def test_rate_is_halved_and_recovers() -> None:
-    state = slowed_state(had=10, seconds=1)
+    state = slowed_state(rate=10, seconds=1)
     assert rate_limit.current_limit(state, 0, after(1)) == 5
     assert rate_limit.current_limit(
         state, 0, after(1 + rate_limit.RECOVERY_SECONDS / 2)
@@ -159,7 +159,7 @@ def test_rate_is_halved_and_recovers() -> None:
 
 
 def test_repeated_refusal_halves_the_rate_again_and_remembers_the_start() -> None:
-    state = slowed_state(had=10)
+    state = slowed_state(rate=10)
     rate_limit.slow_down(state, 1, 10, 1, after(2))
     assert (rate_limit.current_limit(state, 0, after(3)), state.full_rate) == (
         pytest.approx(2.68, abs=0.01),

@@ -170,7 +170,9 @@ def test_dispatcher_without_tokens_does_not_spin(
     turns = []
     claim = dispatcher.record_and_claim
     monkeypatch.setattr(
-        dispatcher, "record_and_claim", lambda *asked: turns.append(asked) or claim(*asked)
+        dispatcher,
+        "record_and_claim",
+        lambda *arguments: turns.append(arguments) or claim(*arguments),
     )
     began = time.monotonic()
     Dispatcher(ShutdownSignal(5)).run(linger=0.8)
