@@ -43,6 +43,12 @@ from tests.effort import examples
 from tests.integrations.http_recorder import HttpRecorder, record_requests
 from tests.integrations.instances import CREDENTIALS
 
+# the test of the contract reads these
+SAMPLE_ACCEPTED = (202, "")
+SAMPLE_REFUSALS = [
+    (401, {"errors": [{"message": "The provided authorization grant is invalid"}]}, "http_401"),
+    (401, {"errors": [{"message": "Maximum credits exceeded", "field": None}]}, "credits"),
+]
 SAMPLE_CODES = [
     "credits",
     "http_401",

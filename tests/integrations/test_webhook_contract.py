@@ -20,7 +20,6 @@ from hub.core.errors import BadWebhook
 from hub.core.vocabulary import Status
 from hub.integrations.base import (
     Integration,
-    SecretField,
     StatusUpdate,
     Unrecognized,
     WebhookEvent,
@@ -113,16 +112,16 @@ def test_signed_webhook_is_accepted_and_each_change_is_refused(cls: type[Webhook
         pytest.skip("its own test defines no sign(request, settings)")
     known = samples_of(cls)
     connection = instance(cls)
+    others = {
+        name: f"{value}x" if isinstance(value, str) else value
+        for name, value in known["SETTINGS"].items()
+    }
+    other_connection = cls(others, provider_http.ProviderHttpClient())
     for sample in samples(cls):
         signed = sign(sample, known["SETTINGS"])
         connection.verify(signed)
-        others = {
-            field.name: f"{known['SETTINGS'].get(field.name)}x"
-            for field in cls.Form()
-            if isinstance(field, SecretField)
-        }
         with pytest.raises(BadWebhook):
-            connection.verify(sign(sample, {**known["SETTINGS"], **others}))
+            other_connection.verify(signed)
         proofs = [name for name, value in signed.headers.items() if sample.headers[name] != value]
         forged = [replace(signed, headers={**signed.headers, name: "AAAA"}) for name in proofs]
         if known.get("SIGNS_BODY", True):
