@@ -20,6 +20,8 @@ LISTS = (
     "/messages?q=agr-1",
     "/requests",
     "/search",
+    "/people",
+    "/people?kind=phone",
     "/inbox",
     "/opt-outs",
     "/opt-outs?show=lifted",

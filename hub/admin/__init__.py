@@ -10,7 +10,7 @@ from hub.admin.auth import guard, sign_in
 from hub.admin.auth.sessions import PageSessions
 from hub.admin.connections import integrations, rules, team_posts, templates
 from hub.admin.connections import pages as connection_pages
-from hub.admin.contacts import contact_page, privacy, suppressions, unsubscribe
+from hub.admin.contacts import contact_page, people, privacy, suppressions, unsubscribe
 from hub.admin.documentation import pages as documentation_pages
 from hub.admin.messages import (
     error_code_report,
@@ -66,6 +66,7 @@ PAGES = (
     unsubscribe,
     branding,
     contact_page,
+    people,
     privacy,
     suppressions,
     documentation_pages,

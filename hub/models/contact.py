@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import LargeBinary, UniqueConstraint
+from sqlalchemy import Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.encrypted_fields import CONTACT_NAME
@@ -30,7 +30,7 @@ class Contact(Base):
     """
 
     __tablename__ = "contacts"
-    __table_args__ = (UniqueConstraint("kind", "address_key", "test"),)
+    __table_args__ = (UniqueConstraint("kind", "address_key", "test"), Index(None, "kind", "id"))
 
     id: Mapped[str] = primary_key("ctc")
     kind: Mapped[str]

@@ -51,6 +51,7 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.search": ("/search", "/search?find={find}"),
     "admin.inbox": ("/inbox", "/inbox?show=unread"),
     "admin.conversation": ("/inbox/{talk}", "/inbox/{closed}"),
+    "admin.people": ("/people", "/people?kind=email", "/people?kind=chat"),
     "admin.confirm_erasure": ("/contacts/{contact}/erase",),
     "admin.contact": ("/contacts/{contact}", "/contacts/{stopped}"),
     "admin.suppressions": ("/opt-outs", "/opt-outs?show=lifted", "/opt-outs?q=nobody"),

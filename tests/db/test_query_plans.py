@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
+from sqlalchemy import event, select
 
+from hub.admin.contacts import people_rows
 from hub.core.vocabulary import Status
 from hub.db.engine import db
 from hub.db.sqlite_connections import sqlite_connections
 from hub.jobs import cron
 from hub.messaging.compose import cancellation
 from hub.messaging.track import reconcile, status_polling
-from hub.models import Connection
+from hub.models import Connection, Contact
 from hub.search import lookup
 from tests.hub_fixtures import (
     SigningApp,
@@ -164,6 +165,18 @@ def test_reconciliation_uses_indexes_only(
     assert reconcile.look_up_unknown() + status_polling.poll_statuses() >= 2
     cancellation.end_waiting()
     assert unindexed_steps(executed_statements()) == []
+
+
+def test_list_of_people_uses_indexes_only(
+    signing_app: SigningApp, executed_statements: Callable[[], list[str]]
+) -> None:
+    signing_app.post("/events", event_body(signers=[signer_body("Eric")]))
+    contacts = db.session.scalars(select(Contact).where(Contact.kind == "phone")).all()
+    posted = len(executed_statements())
+    assert [row.name for row in people_rows.list_people(contacts)] == ["Eric"]
+    statements = executed_statements()[posted:]
+    assert len(statements) < 10
+    assert unindexed_steps(statements) == []
 
 
 def test_indexing_and_searching_uses_indexes_only(

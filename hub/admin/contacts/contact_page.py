@@ -15,6 +15,7 @@ from wtforms.validators import InputRequired
 from hub import integrations
 from hub.accounts import sources
 from hub.admin.auth.guard import admin, has_role, require_role
+from hub.admin.contacts import people_rows
 from hub.admin.contacts.suppressions import REASONS
 from hub.admin.overview.damaged_row_notice import show_damaged_row_notice
 from hub.admin.view import confirmation
@@ -124,6 +125,7 @@ def _page(row: Contact, form: ConsentForm) -> str:
         name=contact_name(row),
         windows=list_windows(row),
         rows=rows(db.session.scalars(newest.limit(MAX_ROWS)).all()),
+        requests=people_rows.list_requests(row.id),
         opt_outs=_opt_outs(row),
         history=_history(row),
         form=form if has_role(Role.OPERATOR) and can_consent else None,
@@ -164,7 +166,7 @@ def _confirm_undoing(contact: Contact, other: Contact) -> str:
         ],
         button="Undo link",
         cancel=page_url,
-        crumbs=[("Messages", url_for("admin.messages")), (names[0], page_url)],
+        crumbs=[("People", url_for("admin.people")), (names[0], page_url)],
     )
 
 

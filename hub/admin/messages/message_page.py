@@ -12,7 +12,7 @@ from hub import integrations
 from hub.admin.auth.guard import admin, has_role, require_role
 from hub.admin.messages import delivery_summary, message_details, provider_callbacks
 from hub.admin.overview.damaged_row_notice import show_damaged_row_notice
-from hub.admin.view.message_rows import TEAM, recipient
+from hub.admin.view.message_rows import TEAM, recipient, request_title
 from hub.admin.view.status_badges import message_badge
 from hub.core.errors import Conflict, DecryptionError, Refused
 from hub.core.vocabulary import Role, Status
@@ -216,11 +216,3 @@ def _crumb(row: Message) -> tuple[str, str] | None:
     if request is None:
         return None
     return request_title(request), url_for("admin.request_page", request_id=request.id)
-
-
-def request_title(request: SigningRequest) -> str:
-    """Return the title of a request's document, or its ID if the title is missing or unreadable."""
-    try:
-        return request.title or request.external_id
-    except DecryptionError:
-        return request.external_id

@@ -10,12 +10,11 @@ from sqlalchemy.orm import selectinload
 
 from hub.admin.auth.guard import admin, has_role, require_role
 from hub.admin.contacts import opt_out_descriptions
-from hub.admin.messages.message_page import request_title
 from hub.admin.overview.damaged_row_notice import show_damaged_row_notice
 from hub.admin.requests import signing_summary
 from hub.admin.view.datetimes import format_datetime
 from hub.admin.view.filters import plural
-from hub.admin.view.message_rows import rows
+from hub.admin.view.message_rows import request_title, rows
 from hub.admin.view.pagination import paginate_query
 from hub.admin.view.status_badges import channel_title
 from hub.core.errors import DecryptionError, Refused

@@ -15,9 +15,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from hub.admin.messages import message_list
-from hub.admin.messages.message_page import request_title
 from hub.admin.search import reasons
-from hub.admin.view.message_rows import MessageListRow, contact_name, rows
+from hub.admin.view.message_rows import MessageListRow, contact_name, request_title, rows
 from hub.core.errors import DecryptionError
 from hub.db.engine import db
 from hub.messaging.track import message_queries

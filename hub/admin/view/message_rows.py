@@ -16,7 +16,7 @@ from hub.db.engine import db
 from hub.integrations.base import Problem
 from hub.lib.redaction import mask
 from hub.messaging.track import timeline
-from hub.models import Connection, Contact, Message, MessageBody
+from hub.models import Connection, Contact, Message, MessageBody, SigningRequest
 
 MAX_CHARACTERS = 90  # of a message's text
 # instead of a destination, whose ID at the provider means little to people
@@ -103,6 +103,14 @@ def contact_name(contact: Contact) -> str:
         return contact.name or contact.address or fallback
     except DecryptionError:
         return contact.address
+
+
+def request_title(request: SigningRequest) -> str:
+    """Return the title of a request's document, or its ID if the title is missing or unreadable."""
+    try:
+        return request.title or request.external_id
+    except DecryptionError:
+        return request.external_id
 
 
 def recipient(contact: Contact, connection: Connection) -> str:

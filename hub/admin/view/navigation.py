@@ -135,6 +135,12 @@ PAGES = (
         ("admin.message", "admin.callbacks", "admin.codes"),
     ),
     NavigationPage("Requests", "pen", "admin.requests", ("admin.request_page",)),
+    NavigationPage(
+        "People",
+        "people",
+        "admin.people",
+        ("admin.contact", "admin.record_consent", "admin.confirm_erasure", "admin.erase_contact"),
+    ),
     NavigationPage("Inbox", "inbox", "admin.inbox", ("admin.conversation", "admin.send_reply")),
     NavigationPage(
         "Opt-outs",
