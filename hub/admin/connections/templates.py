@@ -24,9 +24,9 @@ from hub.lib.localized import format_language
 from hub.messaging.compose import provider_templates, render, template_sync
 from hub.messaging.compose.provider_templates import (
     APPROVED,
-    VARIABLES,
     fills_all_variables,
     read_variables,
+    values_for,
 )
 from hub.messaging.compose.render import SHIPPED_LOCALE, TemplateText
 from hub.messaging.compose.text_values import VALUES
@@ -52,6 +52,12 @@ SAMPLES = {
     "download_link": "https://sign.example/d/agr-1001",
     "remaining": "1",
     "expiry_date": "2026-12-15",
+    "unsubscribe_link": "https://hub.acme.example/u/example",
+    "brand_name": "Acme",
+    "brand_color": "#0b5a6b",
+    "brand_text_color": "#ffffff",
+    "brand_support": "help@acme.example",
+    "brand_footer": "Acme Ltd., 1 Main Street, Springfield",
 }
 
 
@@ -283,6 +289,7 @@ def _form(
     row: ProviderTemplate, values: Mapping[str, str], mapping: TemplateMapping | None
 ) -> FlaskForm:
     names = _mappable_titles()
+    available = values_for(row)
     similar = next(
         (name for name in sorted(names, key=len, reverse=True) if name in row.name.lower()), None
     )
@@ -305,7 +312,7 @@ def _form(
         help_ = f"Sample: {sample}" if sample else ""
         fields[f"variable-{variable}"] = SelectField(
             f"{{{{{variable}}}}}",
-            choices=dict(VARIABLES),
+            choices=available,
             default=values[variable],
             description=help_,
         )
@@ -314,9 +321,10 @@ def _form(
 
 def _guess_values(row: ProviderTemplate) -> dict[str, str]:
     """Guess the value of each variable from its name, or from its position."""
+    available = values_for(row)
     order = iter(("title", "sender", "link", "signer", "name", "remaining", "download_link"))
     return {
-        variable: variable if variable in VARIABLES else next(order, "title")
+        variable: variable if variable in available else next(order, "title")
         for variable in read_variables(row.variables)
     }
 
