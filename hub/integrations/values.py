@@ -249,10 +249,17 @@ class StatusUpdate(WebhookEvent):
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file of a person's message: its URL at the provider, and the stated content type."""
+    """A file of a person's message: its URL at the provider, and the stated content type.
+
+    A `url` of "" stands for a file in the webhook itself, which `read_file` reads.
+    """
 
     url: str
     content_type: str
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        _clean(self, name=one_line(self.name))
 
 
 @dataclass(frozen=True)
