@@ -38,7 +38,9 @@ from hub.integrations.smtp.imap import read_unread
 from hub.integrations.smtp.inbound import events_of, file_of
 from hub.integrations.smtp.mime import Envelope, envelope
 from hub.integrations.smtp.oauth import token_source
-from hub.integrations.smtp.session import Session, SessionPool, server_of
+from hub.integrations.smtp.server import server_of
+from hub.integrations.smtp.session import Session
+from hub.integrations.smtp.session_pool import SessionPool
 
 OWN_SERVER = "smtp://mail.example:465"  # stands for the server of the settings
 OWN_MAILBOX = "imap://mail.example:993"
