@@ -8,6 +8,8 @@ from functools import lru_cache
 
 from babel import dates, numbers
 
+from hub.lib.plural_forms import find_locale
+
 LOCALE = "en_US"  # of all pages, posts and API texts
 
 
@@ -27,6 +29,13 @@ def format_language(code: str) -> str:
     first, *others = code.replace("_", "-").lower().split("-")
     shapes = {2: str.upper, 4: str.title}  # a region, a script
     return "-".join([first, *(shapes.get(len(part), str)(part) for part in others)])
+
+
+def language_name(code: str) -> str:
+    """Return the English name of a language, such as `Portuguese (Brazil)`, or its tag."""
+    known = find_locale(code)
+    name = known.get_display_name(LOCALE) if known else None
+    return str(name or format_language(code))
 
 
 def format_number(number: float | Decimal) -> str:

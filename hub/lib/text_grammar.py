@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from hub.lib.plural_forms import plural_forms
@@ -46,6 +46,7 @@ class Placeholder:
     name: str  # in lower case, with underscores
     position: int
     forms: tuple[str, ...] = ()
+    end: int = 0  # the position after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class _Parser:
         if closed is None or closed[0] != "))":
             raise GrammarError("This value has no end. Write “))” after its name.", opened.start())
         content = self.source[opened.end() : closed.start()]
-        self._add(_parse_placeholder(content, opened.start()))
+        self._add(replace(_parse_placeholder(content, opened.start()), end=closed.end()))
         self.position = closed.end()
 
     def _open_optional(self, token: re.Match[str]) -> None:
@@ -213,6 +214,27 @@ def check_forms(parsed: ParsedText, locale: str) -> None:
                 placeholder.position,
                 placeholder.name,
             )
+
+
+def numbers_in(parsed: ParsedText) -> list[Placeholder]:
+    """Return the placeholders of a text that have plural forms."""
+    return [placeholder for placeholder in parsed.placeholders if placeholder.forms]
+
+
+def replace_forms(source: str, forms: Mapping[int, Sequence[str]]) -> str:
+    """Return a text with other plural forms, given by the position of the number in the text.
+
+    Positions count the placeholders with forms, from 0. Raises GrammarError.
+    """
+    pieces = []
+    end = 0
+    for index, placeholder in enumerate(numbers_in(parse(source))):
+        if index in forms:
+            written = source[placeholder.position + 2 : placeholder.end - 2].partition(":")[0]
+            pieces += [source[end : placeholder.position]]
+            pieces += [f"(({written}: {' | '.join(form.strip() for form in forms[index])}))"]
+            end = placeholder.end
+    return "".join([*pieces, source[end:]])
 
 
 # ── Filling ───────────────────────────────────────────────────────────────────────────────────────

@@ -25,6 +25,8 @@ def inbox_addresses(playwright: Playwright, hub: Hub, admin: State) -> dict[str,
     [contact, *_] = re.findall(r'href="/contacts/([^"]+)"', boss.get(f"/inbox/{active}").text())
     templates = boss.get("/templates").text()
     template = re.findall(r'href="/templates/(ptp_[^"]+)"', templates)[0]
+    texts = re.findall(r'href="/templates/texts/(tpl_[^"]+)"\s+aria-label="([^"]+)"', templates)
+    by_label = {label: text_id for text_id, label in texts}
     mapping = re.findall(r'href="/templates/mappings/([^"/]+)/remove"', templates)[0]
     [key, *_] = re.findall(
         r'href="/settings/api-keys/([^"]+)"', boss.get("/settings/api-keys").text()
@@ -37,6 +39,8 @@ def inbox_addresses(playwright: Playwright, hub: Hub, admin: State) -> dict[str,
         "contact": contact,
         "template": template,
         "mapping": mapping,
+        "text": by_label["To the other signers, SMS, pl"],
+        "email_text": by_label["To the signer, Email, fr"],
         "stopped": who_stopped,
         "optout": optout,
     }

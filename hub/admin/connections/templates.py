@@ -13,6 +13,7 @@ from wtforms import SelectField, StringField
 
 from hub import integrations
 from hub.admin.auth.guard import admin, has_role, require_role
+from hub.admin.texts import text_list
 from hub.admin.view import confirmation
 from hub.admin.view.forms import add_error
 from hub.admin.view.template_titles import template_title
@@ -20,17 +21,15 @@ from hub.core.errors import HubError, Refused, SendError
 from hub.core.vocabulary import Channel, Role
 from hub.db.engine import db
 from hub.db.types import is_id
-from hub.lib.localized import format_language
+from hub.lib.localized import format_language, language_name
 from hub.messaging.compose import provider_templates, render, template_sync
 from hub.messaging.compose.provider_templates import (
     APPROVED,
+    VARIABLES,
     fills_all_variables,
     read_variables,
-    values_for,
 )
-from hub.messaging.compose.render import SHIPPED_LOCALE, TemplateText
-from hub.messaging.compose.text_values import VALUES
-from hub.models import Connection, ProviderTemplate, Template, TemplateMapping, TemplateVersion
+from hub.models import Connection, ProviderTemplate, Template, TemplateMapping
 
 STATES = {  # by the provider's name of the state: the color of the badge, and its text
     APPROVED: ("delivered", "Approved"),
@@ -52,12 +51,6 @@ SAMPLES = {
     "download_link": "https://sign.example/d/agr-1001",
     "remaining": "1",
     "expiry_date": "2026-12-15",
-    "unsubscribe_link": "https://hub.acme.example/u/example",
-    "brand_name": "Acme",
-    "brand_color": "#0b5a6b",
-    "brand_text_color": "#ffffff",
-    "brand_support": "help@acme.example",
-    "brand_footer": "Acme Ltd., 1 Main Street, Springfield",
 }
 
 
@@ -114,10 +107,8 @@ def templates() -> Any:
     ]
     return render_template(
         "templates.html",
-        texts=[
-            (template_title(template), template, version, _example(template, version))
-            for template, version in _newest_templates()
-        ],
+        texts=text_list.list_texts(),
+        default_language=language_name(render.default_locale()),
         provider_lists=provider_lists,
         may_change=has_role(Role.ADMIN),
         names=_mappable_titles(),
@@ -262,34 +253,16 @@ def _template_rows(connection_id: str) -> list[TemplateRow]:
     return rows
 
 
-def _newest_templates() -> list[tuple[Template, TemplateVersion]]:
-    """Return Signpost's templates in English, each with its newest version."""
-    query = (
-        select(Template, TemplateVersion)
-        .join(TemplateVersion, TemplateVersion.template_id == Template.id)
-        .where(Template.locale == SHIPPED_LOCALE)
-    )
-    newest = {
-        row[0].id: (row[0], row[1])
-        for row in db.session.execute(query.order_by(Template.id, TemplateVersion.number))
-    }
-    return list(newest.values())
-
-
 def _mappable_titles() -> dict[str, str]:
-    """Return the titles of templates that a provider's template can replace: those for signers."""
-    return {
-        template.name: template_title(template)
-        for template, _ in _newest_templates()
-        if template.channel != Channel.CHAT
-    }
+    """Return the titles of templates that a provider's template can replace: those for people."""
+    query = select(Template).where(Template.channel != Channel.CHAT.value).order_by(Template.id)
+    return {template.name: template_title(template) for template in db.session.scalars(query)}
 
 
 def _form(
     row: ProviderTemplate, values: Mapping[str, str], mapping: TemplateMapping | None
 ) -> FlaskForm:
     names = _mappable_titles()
-    available = values_for(row)
     similar = next(
         (name for name in sorted(names, key=len, reverse=True) if name in row.name.lower()), None
     )
@@ -312,7 +285,7 @@ def _form(
         help_ = f"Sample: {sample}" if sample else ""
         fields[f"variable-{variable}"] = SelectField(
             f"{{{{{variable}}}}}",
-            choices=available,
+            choices=dict(VARIABLES),
             default=values[variable],
             description=help_,
         )
@@ -321,10 +294,9 @@ def _form(
 
 def _guess_values(row: ProviderTemplate) -> dict[str, str]:
     """Guess the value of each variable from its name, or from its position."""
-    available = values_for(row)
     order = iter(("title", "sender", "link", "signer", "name", "remaining", "download_link"))
     return {
-        variable: variable if variable in available else next(order, "title")
+        variable: variable if variable in VARIABLES else next(order, "title")
         for variable in read_variables(row.variables)
     }
 
@@ -335,13 +307,3 @@ def _preview(row: ProviderTemplate, variable_names: Mapping[str, Any]) -> str:
         sample = provider_templates.clean_value(SAMPLES.get(str(name), ""))
         preview = preview.replace(f"{{{{{variable}}}}}", sample)
     return preview
-
-
-def _example(template: Template, version: TemplateVersion) -> str:
-    """Return a message text filled with samples, or '' if it cannot be filled."""
-    text = TemplateText(version.id, version.subject, version.text, version.syntax, template.locale)
-    samples: dict[str, Any] = {value.key: value.sample for value in VALUES.values()}
-    try:
-        return render.fill_version(text, samples, template.locale).text
-    except render.IncompleteText:
-        return ""

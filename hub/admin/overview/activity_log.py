@@ -117,6 +117,8 @@ def _href(row: AuditEntry) -> str:
         return url_for("admin.message", message_id=row.subject)
     if is_id("whk", row.subject):
         return url_for("admin.webhook_endpoint", endpoint_id=row.subject)
+    if is_id("tpl", row.subject):
+        return url_for("admin.text", template_id=row.subject)
     if is_id("req", row.subject):
         return url_for("admin.request_page", request_id=row.subject)
     return ""
@@ -214,6 +216,10 @@ SENTENCES = {
     "template.lost": "found that the template {} can no longer be sent",
     "template.mapped": "mapped the template {}",
     "template.unmapped": "removed the mapping of the template {}",
+    "text.added": "added the text {}",
+    "text.draft_discarded": "deleted the draft of the text {}",
+    "text.draft_saved": "saved a draft of the text {}",
+    "text.published": "published the text {}",
     "user.added": "added the user {}",
     "user.deactivated": "deactivated {}",
     "user.link_made": "created a password link for {}",

@@ -126,6 +126,15 @@ SETTINGS = (
     "save_opt_out_rules",
 )
 
+TEXTS = (
+    "map_template",
+    "unmap_template",
+    "text",
+    "edit_text",
+    "text_version",
+    "restore_text",
+    "add_text",
+)
 PAGES = (
     NavigationPage("Overview", "compass", "admin.overview"),
     NavigationPage(
@@ -162,7 +171,10 @@ PAGES = (
         ("admin.route", "admin.change_route", "admin.follow_general_route"),
     ),
     NavigationPage(
-        "Templates", "file-text", "admin.templates", ("admin.map_template", "admin.unmap_template")
+        "Templates",
+        "file-text",
+        "admin.templates",
+        tuple(f"admin.{name}" for name in TEXTS),
     ),
     NavigationPage(
         "Webhooks",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.core.vocabulary import Channel, EventType
+from hub.core.vocabulary import Audience, Channel, EventType
 from hub.models import Template
 
 EVENT_TITLES = {
@@ -17,10 +17,26 @@ EVENT_TITLES = {
 }
 TEMPLATE_TITLES = {
     "request_sent": "Signature requested",
-    "request_signed_others": "Signed by another signer",
-    "request_signed_actor": "Signature recorded",
-    "request_completed": "Document completed",
     "request_reminder": "Reminder to sign",
+    "request_viewed_sender": "Opened, to the sender",
+    "request_signed_actor": "Signature recorded",
+    "request_signed_others": "Signed by another signer",
+    "request_signed_sender": "Signed, to the sender",
+    "request_declined_sender": "Declined, to the sender",
+    "request_declined_others": "Declined, to those who signed",
+    "request_completed": "Document completed",
+    "request_completed_sender": "Document completed, to the sender",
+    "request_completed_observers": "Document completed, to observers",
+    "request_expired_sender": "Expired, to the sender",
+    "request_expired_others": "Expired, to those who signed",
+    "request_canceled": "Request canceled",
+}
+AUDIENCE_TITLES = {
+    Audience.SIGNER: "To the signer",
+    Audience.OTHERS: "To the other signers",
+    Audience.SENDER: "To the sender",
+    Audience.OBSERVERS: "To observers",
+    Audience.TEAM: "Post to a team",
 }
 
 

@@ -40,8 +40,6 @@ def read_content(message: Content) -> dict[str, Any]:
             "id": message.template.id,
             "variables": dict(message.template.variables),
         }
-        if message.template.letterhead:
-            content["template"]["letterhead"] = dict(message.template.letterhead)
     if message.template_values is not None:
         content["says"] = dict(message.template_values)
     if message.card is not None:
@@ -76,9 +74,7 @@ def letterhead(
 def read_template(content: Mapping[str, Any]) -> FilledTemplate | None:
     """Return the approved template in a message's content, if any."""
     template = content.get("template")
-    if not template:
-        return None
-    return FilledTemplate(template["id"], template["variables"], template.get("letterhead", {}))
+    return FilledTemplate(template["id"], template["variables"]) if template else None
 
 
 def read_card(content: Mapping[str, Any]) -> Card | None:

@@ -24,6 +24,7 @@ def send_message(
     *,
     to: str,
     text: str,
+    subject: str = "",
     connection_id: str = "",
     connection_slug: str = "",
     channel: str = "",
@@ -36,8 +37,9 @@ def send_message(
 
     The connection is given by ID or slug, or chosen: the first enabled one of `channel` that can
     write to the recipient. Without a recipient, the message is sent to the connection's team.
-    `media_url` or `media_id` attaches a file. `test` limits the choice to test connections (True)
-    or live ones (False). Raises Refused, NotFound or Conflict, which name the field.
+    `subject` is that of an email. `media_url` or `media_id` attaches a file. `test` limits the
+    choice to test connections (True) or live ones (False). Raises Refused, NotFound or Conflict,
+    which name the field.
     """
     connection = _choose_connection(connection_id, connection_slug, channel, test, to)
     integration_class = integrations.get(connection.integration)
@@ -53,6 +55,7 @@ def send_message(
             connection=connection.info,
             recipient=get_or_create_contact(kind, address, test=connection.test),
             text=text,
+            subject=subject,
             media=files,
             source_id=source_id,
             manual=source_id is None,

@@ -36,6 +36,20 @@ document.addEventListener("change", (event) => {
   if (button) form.requestSubmit(button);
 });
 
+// `data-live="#button"` on a form presses that button a moment after the last change of a text.
+let typing;
+document.addEventListener("input", (event) => {
+  const form = event.target.form;
+  const button = form?.dataset.live && form.querySelector(form.dataset.live);
+  if (!button) return;
+  const press = () => {
+    if (form.getAttribute("aria-busy") === "true") typing = setTimeout(press, 200);
+    else form.requestSubmit(button);
+  };
+  clearTimeout(typing);
+  typing = setTimeout(press, 500);
+});
+
 // Says that something is under way: the button keeps the focus, and a second press does nothing.
 function busy(form, button, regions) {
   const label = button?.innerHTML;

@@ -51,8 +51,7 @@ def add_templates(connection_id: str, **states: str) -> None:
 def test_texts_are_listed_without_any_provider(admin: Browser) -> None:
     page = admin.get("/templates").text
     assert "request_sent" in page
-    assert "Acme HR. Please review &amp; sign: https://sign.example/" in page, "with samples"
-    assert "by ((sender)). Please review &amp; sign" in page, "its source"
+    assert "/templates/texts/tpl_" in page
 
 
 def test_only_approved_templates_can_be_mapped(app: Flask, admin: Browser) -> None:

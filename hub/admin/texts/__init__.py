@@ -1,0 +1,9 @@
+"""Pages of message texts.
+
+pages                the editor of a text, its versions, and texts in further languages
+text_form            the form of a text, with a box for each plural form
+text_list            every text by event, as the list shows it
+preview              a filled text, with its segments and prices
+sample_values        values of real requests for the preview
+template_comparison  the approved template that replaces a text, and whether both say the same
+"""

@@ -1,0 +1,121 @@
+"""Fill a text for its preview, and count what it costs as an SMS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+
+from hub.core.vocabulary import Channel, ConnectionState
+from hub.db.engine import db
+from hub.lib import text_grammar
+from hub.lib.localized import format_amount
+from hub.lib.plural_forms import plural_forms
+from hub.lib.sms_characters import costly_characters
+from hub.lib.text import is_gsm_text, segments
+from hub.lib.text_grammar import GrammarError
+from hub.messaging.compose import render, text_values
+from hub.messaging.compose.render import TemplateText
+from hub.messaging.policy.policy import get_rules
+from hub.messaging.policy.rules import OTHERS
+from hub.models import Connection, Template
+from hub.models.template import SIGNPOST
+
+MAX_PRICES = 3  # countries of one connection
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The segments of an SMS, and the characters that make it need more."""
+
+    count: int
+    is_gsm: bool
+    # each character outside GSM 03.38 that the text itself contains → its replacement or ''
+    costly: Mapping[str, str] = field(default_factory=dict)
+    from_values: str = ""  # such characters of the values
+    prices: tuple[str, ...] = ()
+
+    @property
+    def can_replace(self) -> bool:
+        """True if a character of the text has a replacement."""
+        return any(self.costly.values())
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A text filled with values; `problem` says why it cannot be filled."""
+
+    subject: str = ""
+    text: str = ""
+    problem: str = ""
+    segments: Segments | None = None
+    # the text with other numbers: the numbers of a form, and the text
+    forms: tuple[tuple[str, str], ...] = ()
+
+
+def build_preview(
+    template: Template, subject: str, text: str, values: Mapping[str, Any]
+) -> Preview:
+    """Return the preview of a text of a template."""
+    version = TemplateText("", subject, text, SIGNPOST, template.locale)
+    complete = text_values.add_stand_ins(values, template.locale)
+    try:
+        for source in (subject, text):
+            text_grammar.parse(source)
+        filled = render.fill_version(version, complete, template.locale)
+        forms = tuple(_fill_forms(version, complete))
+    except GrammarError:
+        return Preview(problem="Correct the text to see its preview.")
+    except render.IncompleteText as error:
+        return Preview(problem=f"{error} The message is not sent.")
+    count = None
+    if template.channel == Channel.SMS:
+        count = count_segments(filled.text, text)
+    return Preview(filled.subject, filled.text, "", count, forms)
+
+
+def _fill_forms(version: TemplateText, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Return the text for a number of each plural form, if it has a number with forms."""
+    numbers = text_grammar.numbers_in(text_grammar.parse(version.text))
+    if not numbers:
+        return
+    key = text_values.key_of(numbers[0].name)
+    for examples in plural_forms(version.locale).examples:
+        chosen = next((int(word) for word in examples.rstrip("…").split(", ") if word != "0"), 0)
+        filled = render.fill_version(version, {**values, key: chosen}, version.locale)
+        yield examples, filled.text
+
+
+def count_segments(filled: str, source: str) -> Segments:
+    """Return the segments and prices of a filled text that was written as `source`."""
+    costly = costly_characters(source)
+    others = [char for char in costly_characters(filled) if char not in costly]
+    count = segments(filled)
+    prices = tuple(
+        f"{connection.title}: {price}"
+        for connection in _sms_connections()
+        if (price := _format_price(connection, count))
+    )
+    return Segments(count, is_gsm_text(filled), costly, " ".join(others), prices)
+
+
+def _sms_connections() -> list[Connection]:
+    query = select(Connection).where(
+        Connection.channel == Channel.SMS.value,
+        Connection.archived_at.is_(None),
+        Connection.state == ConnectionState.ENABLED.value,
+    )
+    return list(db.session.scalars(query.order_by(Connection.title)))
+
+
+def _format_price(connection: Connection, count: int) -> str:
+    """Return the price of a message at the rates of a connection, or '' without rates."""
+    rules = get_rules(connection.info)
+    shown = [
+        f"{format_amount(price * count, rules.currency)} in {country or 'other countries'}"
+        for country, price in sorted(rules.prices.items(), key=lambda item: item[0] == OTHERS)
+    ]
+    more = len(shown) - MAX_PRICES
+    return ", ".join(shown[:MAX_PRICES]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,299 @@
+"""The editor of one text: what was entered, its errors, its preview, and a test message."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from flask import g
+from sqlalchemy import select
+from wtforms import Form, SelectField, StringField
+
+from hub.admin.texts import preview, sample_values, text_form, text_list
+from hub.admin.texts.template_comparison import ComparedTemplate, compare_templates
+from hub.admin.view.status_badges import channel_title
+from hub.core.errors import Refused
+from hub.core.vocabulary import Audience, Channel, ConnectionState
+from hub.db.engine import db
+from hub.lib import sms_characters
+from hub.lib.localized import format_language
+from hub.lib.plural_forms import language_of
+from hub.messaging.compose import direct, render, text_checks, text_editing, text_values
+from hub.models import Connection, Template, TemplateVersion, User
+from hub.models.template import JINJA
+from hub.signing.chat_invitations import link_names
+
+CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.EMAIL, Channel.CHAT)
+LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
+
+
+@dataclass
+class TextEditor:
+    """A text as it is edited."""
+
+    template: Template
+    subject: str
+    text: str
+    revision: int
+    sample: str
+    note: str = ""
+    entered: Mapping[str, str] = field(default_factory=dict)
+    sent_id: str = ""  # the test message
+    is_draft: bool = False  # the stored draft is shown
+
+    @classmethod
+    def of_stored(cls, template: Template, sample: str = "") -> TextEditor:
+        """Return the editor of the draft of a template, or of its published text."""
+        subject = template.draft_subject
+        text = template.draft_text
+        if text is None:
+            published = text_editing.list_versions(template.id)
+            subject = published[0].subject if published else ""
+            text = published[0].text if published else ""
+            if published and published[0].syntax == JINJA:
+                subject = convert_jinja(subject)
+                text = convert_jinja(text)
+        is_draft = template.draft_text is not None
+        entered = {"sample": sample}
+        if template.channel == Channel.EMAIL:
+            entered["test_to"] = g.user.email
+        editor = cls(template, subject, text, template.revision, sample, entered=entered)
+        editor.is_draft = is_draft
+        return editor
+
+    @classmethod
+    def of_posted(cls, template: Template, posted: Mapping[str, str]) -> TextEditor:
+        """Return the editor of what was posted."""
+        names = ("revision", "sample", "note", "test_connection", "test_to")
+        return cls(
+            template,
+            posted.get("subject", "").strip(),
+            text_form.read_text(posted),
+            read_revision(posted.get("revision", "")),
+            posted.get("sample", ""),
+            posted.get("note", "").strip(),
+            {name: posted[name] for name in names if name in posted},
+        )
+
+    # ── The form ──────────────────────────────────────────────────────────────────────────────────
+    @cached_property
+    def form(self) -> Form:
+        """The form with what was entered."""
+        return text_form.build_form(
+            self.template,
+            self.subject,
+            self.text,
+            self.entered,
+            sample_values.list_choices(),
+            self.test_connections,
+        )
+
+    @cached_property
+    def test_connections(self) -> list[Connection]:
+        """The enabled connections that send this text."""
+        channels = [self.template.channel]
+        if self.template.channel == Channel.SMS:
+            own = {item.channel for item in self.siblings}
+            channels += [name for name in render.WRITTEN_CHANNELS if name not in own]
+        query = select(Connection).where(
+            Connection.channel.in_(channels),
+            Connection.archived_at.is_(None),
+            Connection.state == ConnectionState.ENABLED.value,
+        )
+        found = db.session.scalars(query.order_by(Connection.title)).all()
+        return sorted(found, key=lambda row: row.channel != self.template.channel)
+
+    def add_error(self, refusal: Refused) -> None:
+        """Add the reason of a refusal to its field, or to the text."""
+        name = refusal.field if refusal.field in self.form else "text"
+        self.form[name].errors = [*self.form[name].errors, str(refusal)]
+
+    def find_errors(self) -> bool:
+        """Add the errors of the text to its fields; return whether there are any."""
+        errors = list(
+            text_checks.find_errors(
+                self.subject,
+                self.text,
+                channel=self.template.channel,
+                locale=self.template.locale,
+                allowed={key: name for key, name, _ in self.available},
+            )
+        )
+        for error in errors:
+            self.add_error(error)
+        return bool(errors)
+
+    def replace_costly_characters(self) -> None:
+        """Replace the characters of the text that GSM 03.38 lacks."""
+        self.text = sms_characters.replace_costly_characters(self.text)
+
+    def send_test(self) -> None:
+        """Send the text with the chosen values to the entered address, or add an error."""
+        chosen = self.entered.get("test_connection", "")
+        if self.preview.problem or chosen not in {row.id for row in self.test_connections}:
+            problem = self.preview.problem or "Choose an enabled connection."
+            self.add_error(Refused("no_test", problem, field="test_connection"))
+            return
+        try:
+            self.sent_id = direct.send_message(
+                connection_id=chosen,
+                to=self.entered.get("test_to", ""),
+                text=self.preview.text,
+                subject=self.preview.subject,
+            )
+        except Refused as refusal:
+            names = {"to": "test_to", "connection": "test_connection"}
+            field_name = names.get(refusal.field, "text")
+            self.add_error(Refused(refusal.code, str(refusal), field=field_name))
+
+    # ── What the page shows ───────────────────────────────────────────────────────────────────────
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """The chosen values; those that the event cannot have are missing."""
+        allowed = {key for key, _, _ in self.available}
+        return {
+            key: value
+            for key, value in sample_values.values_for(self.sample).items()
+            if key in allowed
+        }
+
+    @cached_property
+    def preview(self) -> preview.Preview:
+        """The text filled with the chosen values."""
+        return preview.build_preview(self.template, self.subject, self.text, self.values)
+
+    @cached_property
+    def templates(self) -> list[ComparedTemplate]:
+        """The approved templates that are sent instead of the text."""
+        return compare_templates(self.template, self.preview.text, self.values)
+
+    @cached_property
+    def available(self) -> list[tuple[str, str, str]]:
+        """The values that the text can show: key, name and meaning."""
+        template = self.template
+        found = [
+            (value.key, value.name, value.meaning)
+            for value in text_values.available_values(template.event_type, template.audience)
+        ]
+        if template.audience in (Audience.SIGNER, Audience.OTHERS):
+            found += [
+                (name, name.replace("_", " "), "Link that connects a chat")
+                for name in sorted(link_names())
+            ]
+        return found
+
+    @cached_property
+    def siblings(self) -> list[Template]:
+        """The other texts of the same event and audience."""
+        query = select(Template).where(
+            Template.name == self.template.name, Template.id != self.template.id
+        )
+        found = db.session.scalars(query.order_by(Template.channel, Template.locale)).all()
+        return sorted(found, key=lambda item: item.locale != render.SHIPPED_LOCALE)
+
+    @property
+    def languages(self) -> list[Template]:
+        """The same text in other languages."""
+        return [item for item in self.siblings if item.channel == self.template.channel]
+
+    @property
+    def other_channels(self) -> list[tuple[str, Template]]:
+        """The text in the same language over other channels, with their titles."""
+        return [
+            (channel_title(item.channel), item)
+            for item in self.siblings
+            if item.channel != self.template.channel and item.locale == self.template.locale
+        ]
+
+    @property
+    def stands_in_for(self) -> list[str]:
+        """Sentences on the recipients that get this text besides those of its language."""
+        tag = format_language(self.template.locale)
+        language = language_of(tag)
+        others = {item.locale.lower() for item in self.languages}
+        notes = []
+        if "-" not in tag or language not in others:
+            notes.append("Also used for regions of this language that have no text of their own.")
+        known = {name: name for name in {*others, tag.lower()}}
+        if render.choose_locale(known, render.default_locale()) == tag.lower():
+            notes.append("Also used for every language that has no text of its own.")
+        note = text_list.stand_in_note(
+            self.template.channel, {item.channel for item in self.siblings}
+        )
+        return [*notes, *([note] if note else [])]
+
+    @cached_property
+    def versions(self) -> Sequence[TemplateVersion]:
+        """The versions, the published one first."""
+        return text_editing.list_versions(self.template.id)
+
+    @cached_property
+    def authors(self) -> dict[str, str]:
+        """The names of the authors of the versions, by user."""
+        return author_names(self.versions)
+
+    @property
+    def is_jinja(self) -> bool:
+        """True if the published version is a text of 0.2.0."""
+        return bool(self.versions) and self.versions[0].syntax == JINJA
+
+
+def author_names(versions: Sequence[TemplateVersion]) -> dict[str, str]:
+    """Return the names of the authors of versions, by user ID."""
+    ids = {version.author_id for version in versions if version.author_id}
+    rows = db.session.execute(select(User.id, User.name).where(User.id.in_(ids)))
+    return {row[0]: row[1] for row in rows}
+
+
+def read_revision(posted: str) -> int:
+    """Return a posted revision, or -1, which no template has."""
+    return int(posted) if re.fullmatch(r"[0-9]{1,9}", posted) else -1
+
+
+def convert_jinja(source: str) -> str:
+    """Return a text of 0.2.0 in the new grammar, as far as it only has values and conditions."""
+    text = re.sub(r"\{\{\s*(\w+)\s*\}\}", lambda match: f"(({match[1]}))", source)
+    return re.sub(
+        r"\{%\s*if \w+\s*%\}((?:(?!\{%).)*)\{%\s*endif\s*%\}", r"[[\1]]", text, flags=re.DOTALL
+    )
+
+
+# ── Further languages ─────────────────────────────────────────────────────────────────────────────
+def _channels(template: Template) -> tuple[Channel, ...]:
+    """Return the channels of texts of an audience."""
+    return (Channel.CHAT,) if template.audience == Audience.TEAM else CHANNELS
+
+
+def build_add_form(template: Template, posted: Mapping[str, str] | None) -> Form:
+    """Return the form that adds a text in another language or channel."""
+    fields: dict[str, Any] = {
+        "channel": SelectField(
+            "Channel", choices={name.value: channel_title(name) for name in _channels(template)}
+        ),
+        "locale": StringField(
+            "Language",
+            description="Enter a language code, such as `it` or `es-MX`.",
+            render_kw={"mono": True, "maxlength": 20, "autocomplete": "off"},
+        ),
+    }
+    defaults = {"channel": template.channel}
+    form: Form = type("AddTextForm", (Form,), fields)(data={**defaults, **(posted or {})})
+    return form
+
+
+def add_text(template: Template, form: Form) -> str:
+    """Add the text that was entered, as a copy of another one. Raises Refused."""
+    locale = (form["locale"].data or "").strip()
+    if not LOCALE.fullmatch(locale):
+        raise Refused(
+            "bad_locale", "Enter a language code such as en, de or pt-BR.", field="locale"
+        )
+    channel = form["channel"].data
+    if channel not in _channels(template):
+        raise Refused("bad_channel", "Choose a channel.", field="channel")
+    editor = TextEditor.of_stored(template)
+    subject = editor.subject if channel == Channel.EMAIL else ""
+    return text_editing.add_text(template, channel, format_language(locale), subject, editor.text)

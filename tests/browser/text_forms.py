@@ -1,0 +1,54 @@
+"""Forms of message texts, submitted without JavaScript."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.browser.no_script_browser import NoScriptBrowser, form
+from tests.browser.test_connecting import press
+
+
+def open_text(no_script: NoScriptBrowser, label: str) -> None:
+    no_script.page.goto("/templates")
+    no_script.page.get_by_role("link", name=label, exact=True).first.click()
+
+
+@form("admin.edit_text")
+def submit_edit_text(no_script: NoScriptBrowser) -> None:
+    open_text(no_script, "To the other signers, SMS, pl")
+    page = no_script.page
+    page.get_by_label("For 1", exact=True).fill("Brakuje tylko jednego podpisu")
+    press(page, "Preview")
+    expect(page.locator("#preview")).to_contain_text("Brakuje tylko jednego podpisu")
+    page.get_by_role("textbox", name="Text", exact=True).fill("((nobody))")
+    press(page, "Publish text")
+    expect(page.locator("#text-error")).to_contain_text("((nobody)) is not a value")
+    page.get_by_role("textbox", name="Text", exact=True).fill("Podpisano: „((title))”")
+    press(page, "Preview")
+    press(page, "Replace characters")
+    expect(page.get_by_role("textbox", name="Text", exact=True)).to_have_value(
+        'Podpisano: "((title))"'
+    )
+    press(page, "Publish text")
+    no_script.says("Version 2 published. New messages use it.")
+
+
+@form("admin.restore_text")
+def submit_restore_text(no_script: NoScriptBrowser) -> None:
+    open_text(no_script, "Post to a team, Chat, de")
+    page = no_script.page
+    page.get_by_role("textbox", name="Text", exact=True).fill("((title))")
+    press(page, "Publish text")
+    page.get_by_role("link", name="Compare version 1").click()
+    press(page, "Publish this version again")
+    no_script.says("published again")
+
+
+@form("admin.add_text")
+def submit_add_text(no_script: NoScriptBrowser) -> None:
+    open_text(no_script, "To observers, Email, en")
+    page = no_script.page
+    page.get_by_role("link", name="Add language or channel").click()
+    page.get_by_label("Language").fill("it")
+    press(page, "Add text")
+    no_script.says("Text added as a draft.")
