@@ -30,7 +30,7 @@ KINDS = click.Choice(("team", "webhook-url", "people", "sms"))  # of new integra
 @click.option("--kind", type=KINDS, default="team", show_default=True, help="Kind of integration.")
 @click.option("--title", default="", help="The product's name, if it is not the capitalized NAME.")
 @click.option(
-    "--own-server", is_flag=True, help="With --kind webhook-url: admins run the server themselves."
+    "--own-server", is_flag=True, help="Admins may run the server. For team and webhook-url."
 )
 def new_integration(name: str, folder: Path | None, **choices: Any) -> None:
     """Create an integration that works: a module, its error codes and its test, in this checkout.

@@ -33,6 +33,15 @@ SETUPS = {
     "people": "creates a bot, and enters its name, its token and its webhook secret",
     "sms": "creates an API key, and enters it with a number and the signing secret of webhooks",
 }
+# the fields of a token, and their imports: at the provider's server, and at one that an admin runs
+HOSTED_FIELDS = """        token = SecretField(
+            "Token",
+            required=True,
+            description="From **Tokens**. It is stored encrypted.",
+            render_kw={"legend": "Account"},
+        )"""
+OWN_SERVER_FIELDS = """        server = ServerField(default="$server")
+        token = TokenField(description="From **Tokens**, if the server asks for one.")"""
 MAX_LENGTH = 30  # characters of a name, so that the lines of the templates are not too long
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 NAME_HINT = (
@@ -54,8 +63,8 @@ class Scaffold:
 class Choice:
     """The choices of a new integration: one of KINDS, its title, and who runs the server.
 
-    `title` is the product's name if it is not the capitalized name. `own_server` is for the kind
-    `webhook-url`, whose URL then belongs to a server that an admin runs.
+    `title` is the product's name if it is not the capitalized name. `own_server` is for the kinds
+    `team` and `webhook-url`: an admin may run the server.
     """
 
     kind: str = "team"
@@ -66,9 +75,9 @@ class Choice:
         """Raise Refused for choices that are not known or do not match."""
         if self.kind not in KINDS:
             raise Refused("bad_kind", f"“{self.kind}” is not a kind. Use {', '.join(KINDS)}.")
-        if self.own_server and self.kind != "webhook-url":
+        if self.own_server and self.kind not in ("team", "webhook-url"):
             raise Refused(
-                "bad_kind", "Only the kind webhook-url can have an own server. Add a ServerField."
+                "bad_kind", "Only team and webhook-url can have an own server. Add a ServerField."
             )
         if not re.fullmatch(r"[^\x00-\x1f\"\\${}]{0,30}", self.title):
             raise Refused(
@@ -214,6 +223,8 @@ def _substitutions(name: str, choice: Choice, *, module: str, http_recorder: str
     title = choice.title.strip() or words
     host = name.replace("_", "-")
     server = f"{host}.your-company.com" if choice.own_server else f"hooks.{host}.example"
+    api_server = f"https://api.{host}.example"
+    token_fields = OWN_SERVER_FIELDS if choice.own_server else HOSTED_FIELDS
     setting_name = name.replace("_", "")  # as in names of settings, see config.API_URL
     return {
         "name": name,
@@ -225,6 +236,9 @@ def _substitutions(name: str, choice: Choice, *, module: str, http_recorder: str
         "own_or_hosted": "    limit_per_server = True"
         if choice.own_server
         else f'    api = {{"{setting_name}": "https://{server}"}}',
+        "token_imports": "ServerField, TokenField" if choice.own_server else "SecretField",
+        "token_fields": token_fields.replace("$server", api_server),
+        "server_setting": f'"server": "{api_server}", ' if choice.own_server else "",
         "host_rule": "" if choice.own_server else f'            host=r"{re.escape(server)}",',
         "api": setting_name,
         "api_upper": setting_name.upper(),

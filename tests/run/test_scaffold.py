@@ -31,8 +31,11 @@ CONTRACT = [
     f"tests/integrations/test_{part}.py"
     for part in ("contract", "http_contract", "webhook_contract", "text_contract")
 ]
-OWN_SERVER = "webhook-url --own-server"
-KINDS = (*scaffold.KINDS, OWN_SERVER)
+OWN_SERVERS = {
+    "webhook-url --own-server": "pushfox_own",
+    "team --own-server": "pushfox_team_own",
+}
+KINDS = (*scaffold.KINDS, *OWN_SERVERS)
 WORDY = "new_messenger_for_all_of_us_42"
 
 
@@ -90,7 +93,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def integration_name(kind: str) -> str:
-    return "pushfox_own" if kind == OWN_SERVER else f"pushfox_{kind.replace('-', '_')}"
+    return OWN_SERVERS.get(kind) or f"pushfox_{kind.replace('-', '_')}"
 
 
 @pytest.fixture
@@ -131,7 +134,7 @@ def test_each_kind_passes_lint_format_and_types(checkout: Path) -> None:
 def test_any_valid_name_passes_lint_and_format(
     minimal_checkout: Path, name: str, kind: str
 ) -> None:
-    choice = scaffold.Choice(kind.split()[0], own_server=kind == OWN_SERVER)
+    choice = scaffold.Choice(kind.split()[0], own_server=kind in OWN_SERVERS)
     begun = scaffold.in_checkout(name, minimal_checkout, choice)
     assert_succeeds(minimal_checkout, "-m", "ruff", "check", *map(str, begun.files))
     assert_succeeds(minimal_checkout, "-m", "ruff", "format", "--check", *map(str, begun.files))
@@ -146,7 +149,10 @@ def test_title_and_own_server_are_chosen(minimal_checkout: Path) -> None:
     assert module.count('"ab-cd"') == 1
     assert "limit_per_server = True" in module
     assert "hooks." not in module
-    with pytest.raises(Refused, match="Only the kind webhook-url"):
+    choice = scaffold.Choice("team", own_server=True)
+    team = scaffold.in_checkout("ijkl", minimal_checkout, choice).files[0].read_text()
+    assert 'server = ServerField(default="https://api.ijkl.example")' in team
+    with pytest.raises(Refused, match="Only team and webhook-url"):
         scaffold.in_checkout("efgh", minimal_checkout, scaffold.Choice("sms", own_server=True))
     with pytest.raises(Refused, match="without quotes"):
         scaffold.in_checkout("efgh", minimal_checkout, scaffold.Choice("sms", 'a"b'))
