@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
@@ -14,7 +13,7 @@ from hub.core.data_dir import SimulatorCredentials
 from hub.integrations.base import Button, Card, Outbound
 from hub.integrations.teams.integration import Teams
 from hub.lib import provider_http
-from tests.integrations.http_recorder import HttpRecorder, record_requests
+from tests.integrations.http_recorder import HttpRecorder
 
 CREDENTIALS = SimulatorCredentials("AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32)
 SETTINGS = Teams.demo_settings(CREDENTIALS) or {}
@@ -35,12 +34,6 @@ BUTTONS = (
 SCHEMA = jsonschema.Draft6Validator(
     json.loads(files("adaptive_cards").joinpath("schemas/schema-1.5.json").read_text("utf-8"))
 )
-
-
-@pytest.fixture
-def http_recorder() -> Iterator[HttpRecorder]:
-    with record_requests() as recorder:
-        yield recorder
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from hub.core.errors import (
 from hub.integrations.base import Card, Outbound
 from hub.integrations.telegram.integration import Telegram
 from hub.lib import provider_http
-from tests.integrations.http_recorder import HttpRecorder, record_requests
+from tests.integrations.http_recorder import HttpRecorder
 
 CREDENTIALS = SimulatorCredentials("AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32)
 SETTINGS = Telegram.demo_settings(CREDENTIALS) or {}
@@ -27,12 +26,6 @@ CARD = Card(
     (("Sender", "Acme HR"), ("Waiting for", "Eric & Anna")),
     ("Dana reminded Eric <now>.",),
 )
-
-
-@pytest.fixture
-def http_recorder() -> Iterator[HttpRecorder]:
-    with record_requests() as recorder:
-        yield recorder
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,7 +25,7 @@ from hub.integrations.api import (
 )
 from hub.integrations.apprise import Apprise
 from hub.integrations.calls import NotAllowed
-from tests.integrations.http_recorder import HttpRecorder, record_requests
+from tests.integrations.http_recorder import HttpRecorder
 from tests.lib.provider_pages import Page
 from tests.lib.test_provider_tls import certificate as certificate
 from tests.lib.test_provider_tls import serve_tls as serve_tls
@@ -40,12 +40,6 @@ SAMPLE_REFUSALS = [(401, "{}", "http_401"), (404, "{}", "http_404")]
 SAMPLE_CODES = ["http_401", "http_404", "http_429", "refused", "bad_answer", "other_host"]
 SECRET = "JHZ7lQml277CDHmQKMHI8qBe7bk2ZwO5"
 PATH = f"/apprise/discord.com/api/webhooks/417429632418316298/{SECRET}"
-
-
-@pytest.fixture
-def http_recorder() -> Iterator[HttpRecorder]:
-    with record_requests() as recorder:
-        yield recorder
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -36,7 +35,7 @@ from hub.integrations.api import (
     verify_secret,
     without_blanks,
 )
-from tests.integrations.http_recorder import HttpRecorder, record_requests
+from tests.integrations.http_recorder import HttpRecorder
 
 
 class Pushfox(TeamPosts):
@@ -87,12 +86,6 @@ class Receiver(WebhookReceiver):
 
 
 SETTINGS = {"server": "https://pushfox.example", "token": "tok_0123456789", "channel": "team"}
-
-
-@pytest.fixture
-def http_recorder() -> Iterator[HttpRecorder]:
-    with record_requests() as recorder:
-        yield recorder
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from base64 import b64encode
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -44,7 +43,7 @@ from hub.integrations.api import (
     verify_secret,
 )
 from tests.effort import examples
-from tests.integrations.http_recorder import HttpRecorder, record_requests
+from tests.integrations.http_recorder import HttpRecorder
 
 # any character, also half of a surrogate pair
 SURROGATES = st.characters(categories=["L", "Cs", "P"])
@@ -73,12 +72,6 @@ GOOD = {
 
 def form(**values: str) -> Fields:
     return Fields(MultiDict(GOOD | values))
-
-
-@pytest.fixture
-def http_recorder() -> Iterator[HttpRecorder]:
-    with record_requests() as recorder:
-        yield recorder
 
 
 # ── Fields ────────────────────────────────────────────────────────────────────────────────────────

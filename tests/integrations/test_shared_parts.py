@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,7 +37,7 @@ from hub.integrations.api import (
     read_error_codes,
     record_exchanges,
 )
-from tests.integrations.http_recorder import HttpRecorder, record_requests
+from tests.integrations.http_recorder import HttpRecorder
 
 TABLE = ErrorTable(
     "Pushfox",
@@ -56,12 +56,6 @@ TABLE = ErrorTable(
     credential="token",
     destination="channel",
 )
-
-
-@pytest.fixture
-def http_recorder() -> Iterator[HttpRecorder]:
-    with record_requests() as recorder:
-        yield recorder
 
 
 def response(status: int, **headers: str) -> ProviderResponse:

@@ -33,7 +33,6 @@ from tests.integrations.teams_cards import (
     outbound,
     rendered,
 )
-from tests.integrations.teams_cards import http_recorder as http_recorder
 from tests.integrations.teams_cards import teams as teams
 
 # the test of the contract reads these

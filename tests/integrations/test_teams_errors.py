@@ -18,7 +18,6 @@ from hub.integrations.teams.integration import Teams
 from hub.lib import provider_http
 from tests.integrations.http_recorder import HttpRecorder
 from tests.integrations.teams_cards import SETTINGS, SIG, URL, WORKFLOW, outbound
-from tests.integrations.teams_cards import http_recorder as http_recorder
 from tests.integrations.teams_cards import teams as teams
 
 

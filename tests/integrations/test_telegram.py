@@ -13,7 +13,6 @@ from hub.integrations.base import Accepted, Button, WebhookRequest
 from hub.integrations.telegram.integration import PURPOSE, Telegram
 from tests.integrations.http_recorder import HttpRecorder
 from tests.integrations.telegram_posts import CARD, TEAM, TOKEN, outbound, refusal, refused
-from tests.integrations.telegram_posts import http_recorder as http_recorder
 from tests.integrations.telegram_posts import telegram as telegram
 
 # the test of the contract reads these

@@ -31,7 +31,6 @@ from tests.integrations.telegram_posts import (
     refusal,
     refused,
 )
-from tests.integrations.telegram_posts import http_recorder as http_recorder
 from tests.integrations.telegram_posts import telegram as telegram
 
 SECRET = TOKEN.partition(":")[2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from hub.core.data_dir import SimulatorCredentials
 from hub.core.errors import ConnectionBroken, PermanentError
 from hub.integrations.telegram.integration import Telegram
 from hub.lib import provider_http
-from tests.integrations.http_recorder import HttpRecorder, record_requests
+from tests.integrations.http_recorder import HttpRecorder
 
 SETTINGS = (
     Telegram.demo_settings(
@@ -33,12 +32,6 @@ GOOD = {
     "pending_update_count": 0,
     "allowed_updates": ["message", "callback_query", "my_chat_member"],
 }
-
-
-@pytest.fixture
-def http_recorder() -> Iterator[HttpRecorder]:
-    with record_requests() as recorder:
-        yield recorder
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from hub.integrations.api import (
     TemplateInfo,
     WebhookEvent,
     WebhookRequest,
-    bearer,
     emails,
     webhook,
 )
@@ -75,6 +74,7 @@ class SendGrid(emails.EmailIntegration):
     max_webhook_size = 1024 * 1024  # SendGrid posts up to 768 KB of events at once
     lifetime = 72
     rate_hint = "SendGrid accepts up to 10,000 requests per second."
+    auth_setting = "api_key"
     errors = errors.ERRORS
     api = {
         "sendgrid": "https://api.sendgrid.com",
@@ -104,9 +104,6 @@ class SendGrid(emails.EmailIntegration):
         }
 
     # sending
-    def auth_headers(self) -> dict[str, str]:
-        return bearer(self.setting("api_key"))
-
     def server_url(self, setting: str = "region") -> str:
         return self.api_urls["sendgrideu" if self.setting(setting) == REGION_EU else "sendgrid"]
 

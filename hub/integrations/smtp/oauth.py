@@ -12,7 +12,7 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from hub.integrations.api import (
     OutcomeUnknown,
@@ -29,7 +29,6 @@ GOOGLE_AUDIENCE = "https://oauth2.googleapis.com/token"
 GOOGLE_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 STATEMENT_SECONDS = 3600
 RENEW_BEFORE = 120.0  # seconds before the token expires
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 class TokenSource:
@@ -83,8 +82,7 @@ class TokenSource:
         else:
             url = f"{self._api_urls['googletoken']}/token"
             fields = {"grant_type": GOOGLE_GRANT, "assertion": self._statement()}
-        body = urlencode(fields)
-        return call(self._http, "the sign-in server", "POST", url, headers=FORM, body=body)
+        return call(self._http, "the sign-in server", "POST", url, form=fields)
 
     def _statement(self) -> str:
         """Return the signed statement of the service account, for the mailbox (RFC 7523)."""
