@@ -17,8 +17,8 @@ from hub.db.engine import db
 from hub.db.store import transaction, wake
 from hub.db.types import first_id_at, is_id, keyring, new_id, now
 from hub.endpoints import endpoints
+from hub.endpoints.attempts import attempt_key
 from hub.endpoints.catalog import event_kinds
-from hub.endpoints.claims import attempt_key
 from hub.endpoints.platform_events import QUEUE
 from hub.lib import times
 from hub.models import (

@@ -21,7 +21,8 @@ from hub.core.errors import HubError
 from hub.db.engine import db
 from hub.db.types import now
 from hub.endpoints.allowed_addresses import allowed_addresses
-from hub.endpoints.claims import Claim, Outcome, find_due, record_and_claim
+from hub.endpoints.attempts import Claim, Outcome
+from hub.endpoints.claims import find_due, record_and_claim
 from hub.endpoints.responses import Judgment, judge_error, judge_response
 from hub.endpoints.signatures import signed_headers
 from hub.endpoints.targets import TargetCache

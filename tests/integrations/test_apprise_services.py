@@ -29,7 +29,7 @@ from hub.integrations.api import (
     ProviderHttpClient,
     ProviderResponse,
 )
-from hub.integrations.apprise import Apprise, delivery
+from hub.integrations.apprise import Apprise, delivery, library
 from hub.integrations.apprise.services import Service, service_of, services
 from tests.integrations.http_recorder import HttpRecorder, record_requests
 
@@ -87,7 +87,7 @@ def test_each_service_sends_a_whole_message_in_one_request(
 
 @every_service
 def test_longest_text_is_not_above_the_limit_of_apprise(service: Service) -> None:
-    instance = delivery._instance(service, service.example)
+    instance = library.load_service(service, service.example)
     assert Apprise.max_length <= instance.body_maxlen
     assert instance.body_max_line_count == 0
     assert "://" in service.example

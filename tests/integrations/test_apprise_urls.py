@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
 from hub.integrations.api import ProviderHttpClient, SendError
-from hub.integrations.apprise import Apprise, delivery
+from hub.integrations.apprise import Apprise, library
 from hub.integrations.apprise.services import Service, services
 from tests.effort import examples
 from tests.integrations.http_recorder import HttpRecorder, record_requests
@@ -130,7 +130,7 @@ def test_sign_in_with_a_second_request_is_refused() -> None:
 # ── Parameters ────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.module)
 def test_only_harmless_parameters_are_allowed(service: Service) -> None:
-    cls = delivery._class_of(service.module, service.schemes)
+    cls = library._class_of(service.module, service.schemes)
     read = COMMON | set(cls.template_args)
     for name in read - set(service.options):
         [error] = errors_of(f"{service.example}?{name}=yes")
