@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from alembic import context
+from sqlalchemy import Connection
 
 from hub.db.engine import db
 from hub.db.store import writers_lock
@@ -24,7 +27,24 @@ def _render(kind: str, item: Any, _: Any) -> str | bool:
     return False
 
 
-with db.engine.connect() as connection, writers_lock():
+@contextmanager
+def _without_foreign_keys(connection: Connection) -> Iterator[None]:
+    """Let a migration replace a table that others refer to, which is how SQLite changes one.
+
+    The setting does not change inside a transaction, so it is made before the transaction begins.
+    """
+    driver = connection.connection.driver_connection
+    if driver is None or connection.dialect.name != "sqlite":
+        yield
+        return
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys=ON")
+
+
+with db.engine.connect() as connection, writers_lock(), _without_foreign_keys(connection):
     context.configure(
         connection=connection.execution_options(hub_writes=True),
         target_metadata=db.metadata,

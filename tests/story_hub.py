@@ -197,6 +197,14 @@ class Agreement:
     def texts(self, number: str) -> list[str]:
         return [text for text in self.hub.on_phone(number) if self.title in text]
 
+    def statuses(self, request: dict[str, Any]) -> dict[str, str]:
+        """Return the statuses of the messages to the signers of a request, by ID."""
+        return {
+            message["id"]: message["status"]
+            for signer in request["signers"]
+            for message in signer["messages"]
+        }
+
     def wait_until_delivered(self, answer: Any) -> None:
         for message in answer["messages"]:
             self.hub.delivered(message["id"])

@@ -65,6 +65,7 @@ ERROR_CODES = MappingProxyType(
         "not_scheduled": ErrorCode(
             409, "The messages of this event are already planned, or it was canceled."
         ),
+        "not_their_turn": ErrorCode(409, "Other signers sign first. Remind them instead."),
         "not_snoozed": ErrorCode(409, "Reminders are not snoozed."),
         "request_closed": ErrorCode(
             409, "The request is completed, declined, expired or canceled."

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import select
 
 from hub.api.shapes import MessageOut, format_time, serialize_message
-from hub.core.vocabulary import Channel, EventType, RequestState, SignerState, Status
+from hub.core.vocabulary import (
+    Channel,
+    EventType,
+    PersonRole,
+    RequestState,
+    SignerState,
+    Status,
+)
 from hub.db.engine import db
-from hub.models import Event, Message, SigningRequest
+from hub.models import Event, Message, Signer, SigningRequest
 from hub.signing import chat_invitations, reminders, scheduled_events
 from hub.signing.events import Strict
 
@@ -43,7 +52,10 @@ class BriefOut(BaseModel):
     """A message that an event caused."""
 
     id: str
-    signer: str | None = Field(description="The signer's ID in your app. Null for a team.")
+    signer: str | None = Field(
+        description="The person's ID in your app, or `sender`. Null for a team."
+    )
+    role: PersonRole | None = Field(description="The role of the person. Null for a team.")
     channel: Channel
     to: str
     status: Status
@@ -54,8 +66,11 @@ class SkippedOut(BaseModel):
     """A step that was planned but skipped, with the reason."""
 
     signer: str = Field(
-        description="The signer's ID in your app. An empty text for a team, not null."
+        description=(
+            "The person's ID in your app, or `sender`. An empty text for a team, not null."
+        )
     )
+    role: PersonRole | None = Field(description="The role of the person. Null for a team.")
     step: str
     reason: str
     text: str
@@ -90,17 +105,43 @@ class ScheduledEventOut(BaseModel):
 
 
 class SignerOut(BaseModel):
-    """A signer, with the messages sent to them."""
+    """A signer, with the messages sent to them. Removed signers are listed last."""
 
     id: str = Field(description="The signer's ID in your app.")
     name: str | None
     state: SignerState
     order: int
     state_at: AwareDatetime
+    invited_at: AwareDatetime | None = Field(
+        description="When the signer's turn came. Null before, and after the request is reopened."
+    )
+    opened_at: AwareDatetime | None = Field(
+        description="The time of the newest `request.viewed` of the signer."
+    )
+    removed_at: AwareDatetime | None = Field(
+        description="When the signer was removed from the request."
+    )
     reminded_at: AwareDatetime | None
     snoozed_until: AwareDatetime | None = Field(
         description=("No reminders are sent before this time.")
     )
+    messages: list[MessageOut]
+
+
+class ObserverOut(BaseModel):
+    """An observer, with the messages sent to them."""
+
+    id: str = Field(description="The observer's ID in your app.")
+    name: str | None
+    opened_at: AwareDatetime | None
+    messages: list[MessageOut]
+
+
+class SenderOut(BaseModel):
+    """The sender of a request, with the messages sent to them."""
+
+    name: str | None
+    email: str | None
     messages: list[MessageOut]
 
 
@@ -115,6 +156,8 @@ class RequestOut(BaseModel):
     expires_at: AwareDatetime | None
     url: str | None
     signers: list[SignerOut]
+    observers: list[ObserverOut]
+    sender: SenderOut | None = Field(description="Null if the app sent no sender.")
     posts: list[MessageOut] = Field(description="Posts to the team.")
     scheduled: list[ScheduledEventOut] = Field(
         description="Events whose messages are planned later, the next one first."
@@ -134,35 +177,21 @@ def serialize_request(row: SigningRequest) -> dict[str, Any]:
     messages = db.session.scalars(
         select(Message).where(Message.request_id == row.id).order_by(Message.id)
     ).all()
+    by_role = {
+        role: [person for person in row.people if person.role == role] for role in PersonRole
+    }
+    signers = sorted(by_role[PersonRole.SIGNER], key=lambda signer: signer.removed_at is not None)
     return {
         "id": row.id,
         "external_id": row.external_id,
         "title": row.title,
         "state": row.state,
         "state_at": format_time(row.state_at),
-        "expires_at": format_time(row.expires_at) if row.expires_at else None,
+        "expires_at": _optional_time(row.expires_at),
         "url": row.url,
-        "signers": [
-            {
-                "id": signer.external_id,
-                "name": (signer.details or {}).get("name"),
-                "state": signer.state,
-                "order": signer.turn,
-                "state_at": format_time(signer.state_at),
-                "reminded_at": format_time(signer.reminded_at) if signer.reminded_at else None,
-                "snoozed_until": (
-                    format_time(signer.snoozed_until)
-                    if signer.snoozed_until and reminders.is_snoozed(signer)
-                    else None
-                ),
-                "messages": [
-                    serialize_message(message, with_timeline=False)
-                    for message in messages
-                    if message.signer_id == signer.id
-                ],
-            }
-            for signer in row.signers
-        ],
+        "signers": [_signer(signer, messages) for signer in signers],
+        "observers": [_observer(person, messages) for person in by_role[PersonRole.OBSERVER]],
+        "sender": _sender(row, by_role[PersonRole.SENDER], messages) if row.sender else None,
         "posts": [
             serialize_message(message, with_timeline=False)
             for message in messages
@@ -184,6 +213,57 @@ def serialize_scheduled_event(event: Event) -> dict[str, Any]:
         "send_at": format_time(event.due_at) if event.due_at else None,
         "canceled_at": format_time(event.canceled_at) if event.canceled_at else None,
     }
+
+
+def _signer(signer: Signer, messages: Sequence[Message]) -> dict[str, Any]:
+    return {
+        "id": signer.external_id,
+        "name": (signer.details or {}).get("name"),
+        "state": signer.state,
+        "order": signer.turn,
+        "state_at": format_time(signer.state_at),
+        "invited_at": _optional_time(signer.invited_at),
+        "opened_at": _optional_time(signer.opened_at),
+        "removed_at": _optional_time(signer.removed_at),
+        "reminded_at": _optional_time(signer.reminded_at),
+        "snoozed_until": _optional_time(
+            signer.snoozed_until if reminders.is_snoozed(signer) else None
+        ),
+        "messages": _messages_to([signer], messages),
+    }
+
+
+def _observer(person: Signer, messages: Sequence[Message]) -> dict[str, Any]:
+    return {
+        "id": person.external_id,
+        "name": (person.details or {}).get("name"),
+        "opened_at": _optional_time(person.opened_at),
+        "messages": _messages_to([person], messages),
+    }
+
+
+def _sender(
+    row: SigningRequest, people: Sequence[Signer], messages: Sequence[Message]
+) -> dict[str, Any]:
+    details = row.sender or {}
+    return {
+        "name": details.get("name"),
+        "email": details.get("email"),
+        "messages": _messages_to(people, messages),
+    }
+
+
+def _messages_to(people: Sequence[Signer], messages: Sequence[Message]) -> list[dict[str, Any]]:
+    ids = {person.id for person in people}
+    return [
+        serialize_message(message, with_timeline=False)
+        for message in messages
+        if message.signer_id in ids
+    ]
+
+
+def _optional_time(time: datetime | None) -> str | None:
+    return None if time is None else format_time(time)
 
 
 def serialize_invitation(invitation: chat_invitations.Invitation) -> dict[str, Any]:

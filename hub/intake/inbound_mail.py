@@ -7,7 +7,6 @@ from sqlalchemy import select
 from hub import integrations
 from hub.core.errors import NotFound, Refused
 from hub.core.quotes import quoted
-from hub.core.vocabulary import Channel
 from hub.db.engine import db
 from hub.intake import provider_callbacks
 from hub.intake.provider_callbacks import VerificationProof
@@ -35,7 +34,7 @@ def store(slug: str, content: bytes) -> bool:
         raise NotFound(
             "no_such_connection", f"There is no connection {quoted(slug)} that receives email."
         )
-    if integration_class.channel != Channel.EMAIL:
+    if not integration_class.supports("read_mailbox"):
         raise NotFound("no_such_connection", f"The connection {quoted(slug)} receives no email.")
     if len(content) > MAX_SIZE:
         raise Refused("too_large", f"The email is larger than {MAX_SIZE // 1024**2} MB.")

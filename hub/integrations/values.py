@@ -13,9 +13,11 @@ from hub.core.errors import SendError
 from hub.core.vocabulary import Address, Channel, ContentKind, Feedback, Status
 from hub.integrations.attached_file import AttachedFile as AttachedFile
 from hub.integrations.branding import NO_BRANDING, Branding
+from hub.integrations.template_values import FilledTemplate as FilledTemplate
+from hub.integrations.template_values import TemplateInfo as TemplateInfo
 from hub.integrations.webhook_request import WebhookRequest as WebhookRequest
 from hub.lib import phones
-from hub.lib.text import readable
+from hub.lib.text import one_line, readable
 
 
 def _clean(value: Any, **texts: Any) -> None:
@@ -24,22 +26,7 @@ def _clean(value: Any, **texts: Any) -> None:
         object.__setattr__(value, name, text)
 
 
-def _one_line(text: str) -> str:
-    return text if text.isprintable() else readable(text).replace("\n", " ")
-
-
 # ── Arguments of integrations ─────────────────────────────────────────────────────────────────────
-@dataclass(frozen=True)
-class FilledTemplate:
-    """A provider's approved template, by its provider ID, with the values of its variables."""
-
-    id: str
-    variables: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        _clean(self, variables={name: _one_line(value) for name, value in self.variables.items()})
-
-
 @dataclass(frozen=True)
 class Button:
     """A button: a link to `url`, or, with a `token`, an action that is performed once.
@@ -54,7 +41,7 @@ class Button:
     style: str = ""  # primary, danger or ''
 
     def __post_init__(self) -> None:
-        _clean(self, text=_one_line(self.text), url=_one_line(self.url))
+        _clean(self, text=one_line(self.text), url=one_line(self.url))
 
 
 @dataclass(frozen=True)
@@ -69,9 +56,9 @@ class Card:
     notes: tuple[str, ...] = ()  # small print, such as who did what
 
     def __post_init__(self) -> None:
-        facts = tuple((_one_line(label), _one_line(value)) for label, value in self.facts)
+        facts = tuple((one_line(label), one_line(value)) for label, value in self.facts)
         _clean(
-            self, title=_one_line(self.title), facts=facts, notes=tuple(map(_one_line, self.notes))
+            self, title=one_line(self.title), facts=facts, notes=tuple(map(one_line, self.notes))
         )
 
 
@@ -113,7 +100,7 @@ class Outbound:
 
     def __post_init__(self) -> None:
         _clean(self, text=readable(self.text), html=readable(self.html))
-        _clean(self, subject=_one_line(self.subject), sender_name=_one_line(self.sender_name))
+        _clean(self, subject=one_line(self.subject), sender_name=one_line(self.sender_name))
 
     @property
     def reference(self) -> str:
@@ -262,10 +249,17 @@ class StatusUpdate(WebhookEvent):
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file of a person's message: its URL at the provider, and the stated content type."""
+    """A file of a person's message: its URL at the provider, and the stated content type.
+
+    A `url` of "" stands for a file in the webhook itself, which `read_file` reads.
+    """
 
     url: str
     content_type: str
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        _clean(self, name=one_line(self.name))
 
 
 @dataclass(frozen=True)
@@ -365,24 +359,6 @@ class ChatLinked(WebhookEvent):
     address: str = ""  # in normal form
     name: str = ""
     team: bool = False
-
-
-@dataclass(frozen=True)
-class TemplateInfo:
-    """One of a provider's templates.
-
-    `state` is the provider's name of the state: only an `approved` template may be sent.
-    """
-
-    id: str
-    name: str
-    locale: str
-    state: str
-    category: str = ""
-    kind: str = ""
-    reason: str = ""  # why it was rejected
-    text: str = ""
-    variables: Mapping[str, str] = field(default_factory=dict)  # with a sample of each
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,13 @@ class WebhookReceiver(Integration, ABC):
         events: list[WebhookEvent] = getattr(self, self.webhooks[request.path])(request)
         return events
 
+    def read_file(self, request: WebhookRequest, position: int) -> tuple[str, bytes]:
+        """Return the content type and the content of a file in a webhook, such as an email.
+
+        `position` counts the `media` of its `Inbound` from 0. Raises IndexError.
+        """
+        raise IndexError(position)
+
     @classmethod
     def webhook_response(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
         """Return the response to a webhook: content type and text. `new` is False for a repeat."""

@@ -11,7 +11,7 @@ from rq.timeouts import BaseTimeoutException
 
 from hub import jobs
 from hub.db.engine import db
-from hub.endpoints import deliveries, health
+from hub.endpoints import cleanup, health
 from hub.intake import mailboxes, retention, waiting_callbacks
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose import cancellation, media, template_sync
@@ -50,7 +50,7 @@ def run_chores(stopping: ShutdownSignal) -> int:
         template_sync.sync_due,
         partial(mailboxes.read_mailboxes, stopping),
         health.check_failing,
-        deliveries.delete_old,
+        cleanup.delete_old,
         contact_erasure.clean_erased,
         partial(price_polling.poll_prices, stopping),
     ):

@@ -55,6 +55,11 @@ def readable(text: str) -> str:
     return _ISOLATES.sub(lambda match: match[1] or "", text)
 
 
+def one_line(text: str) -> str:
+    """Return readable text with spaces instead of line breaks."""
+    return text if text.isprintable() else readable(text).replace("\n", " ")
+
+
 def clean_line(text: str) -> str:
     """Return a title, a name or another value as one clean line.
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from hub.core.vocabulary import RequestState, SignerState
+from hub.core.vocabulary import PersonRole, RequestState, SignerState
 from hub.db.encrypted_fields import (
     REQUEST_SENDER,
     REQUEST_TITLE,
@@ -41,13 +41,28 @@ class SigningRequest(Base):
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     expires_at: Mapped[datetime | None] = mapped_column(Time)
     reminders: Mapped[str | None]  # settings of the schedule as JSON, see signing/reminder_settings
+    # the newest request.sent, and the newest event that closed the request, although it may have
+    # been reopened since
+    sent_at: Mapped[datetime | None] = mapped_column(Time)
+    closed_at: Mapped[datetime | None] = mapped_column(Time)
+    reopenings: Mapped[int] = mapped_column(default=0, server_default="0")
 
     title = EncryptedJson(REQUEST_TITLE)
-    sender = EncryptedJson(REQUEST_SENDER)  # {"name", "email"}
+    # {"name", "email", "mobile_number", "locale", "time_zone", "send_to", "preference"}
+    sender = EncryptedJson(REQUEST_SENDER)
     url = EncryptedJson(REQUEST_URL)  # the page where the sender sees the document
-    signers: Mapped[list[Signer]] = relationship(
+    people: Mapped[list[Signer]] = relationship(
         order_by="(Signer.turn, Signer.id)", back_populates="request"
     )
+
+    @property
+    def signers(self) -> list[Signer]:
+        """The people who are asked to sign, in the order of their turns, without removed ones."""
+        return [
+            person
+            for person in self.people
+            if person.role == PersonRole.SIGNER and person.removed_at is None
+        ]
 
     @property
     def expired(self) -> bool:
@@ -56,17 +71,20 @@ class SigningRequest(Base):
 
 
 class Signer(Base):
-    """A person who is asked to sign one request."""
+    """A person of one request: a signer, an observer or the sender. See PersonRole."""
 
     __tablename__ = "signers"
     __table_args__ = (
-        UniqueConstraint("request_id", "external_id"),
+        UniqueConstraint("request_id", "role", "external_id"),
         partial_index(None, "remind_at", where=text("remind_at IS NOT NULL")),
     )
 
     id: Mapped[str] = primary_key("sgn")
     request_id: Mapped[str] = foreign_key("req", "requests.id")
     external_id: Mapped[str]
+    role: Mapped[str] = mapped_column(
+        default=PersonRole.SIGNER.value, server_default=PersonRole.SIGNER.value
+    )
     _details: Mapped[bytes | None] = mapped_column("details")
     _signing_url: Mapped[bytes | None] = mapped_column("signing_url")
     turn: Mapped[int] = mapped_column(default=1)
@@ -80,9 +98,13 @@ class Signer(Base):
     reminded_at: Mapped[datetime | None] = mapped_column(Time)
     reminders: Mapped[int] = mapped_column(default=0)
     snoozed_until: Mapped[datetime | None] = mapped_column(Time)  # no reminders before
+    invited_at: Mapped[datetime | None] = mapped_column(Time)  # asked to sign, when the turn came
+    opened_at: Mapped[datetime | None] = mapped_column(Time)  # the newest request.viewed
+    declined_at: Mapped[datetime | None] = mapped_column(Time)  # the newest request.declined
+    removed_at: Mapped[datetime | None] = mapped_column(Time)  # removed from the request
 
     # {"name", "email", "mobile_number", "locale", "time_zone", "send_to", "preference",
     # "download_url", "reported_at": {field: time}}
     details = EncryptedJson(SIGNER_DETAILS)
     signing_url = EncryptedJson(SIGNER_SIGNING_URL)
-    request: Mapped[SigningRequest] = relationship(back_populates="signers")
+    request: Mapped[SigningRequest] = relationship(back_populates="people")

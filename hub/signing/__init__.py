@@ -4,7 +4,12 @@ accept              store an event and the messages that it causes, in one trans
 events              the schema of an event as signing apps post it
 identifiers         the IDs that signing apps give to requests, signers and events
 requests            apply an event to a request and its signers
-signing_batch       a request and its signers, as one transaction reads and changes them
+people              the signers, observers and sender of a request, as events report them
+turns               whose turn it is to sign
+readdressing        the messages that follow to a corrected address
+reported_consents   the consents that events report
+merged_notices      notices that would tell a person the same thing twice
+signing_batch       a request and its people, as one transaction reads and changes them
 message_texts       the texts and drafts of an event's messages
 planning            the routes, connections and signers that planning an event needs
 routes              read, check and save routes

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import bindparam, select, update
 
-from hub.core.vocabulary import Address, EventType, RequestState
+from hub.core.vocabulary import Address, Audience, EventType, RequestState
 from hub.db.compiled_sql import Statement, get_table
 from hub.db.encrypted_fields import EVENT_PAYLOAD, EVENT_SKIPPED
 from hub.db.optimistic_transaction import optimistic
@@ -24,7 +24,7 @@ from hub.messaging.compose import plan
 from hub.messaging.compose.outbox import MessageSummary, add_messages
 from hub.models import ConnectionInfo, Contact, Event, Message
 from hub.shared.index_key import index_key
-from hub.signing import planning, requests, scheduled_events, team_posts
+from hub.signing import merged_notices, people, planning, readdressing, requests, team_posts, turns
 from hub.signing.events import EventIn
 from hub.signing.message_texts import EventRecord, MessageWriter
 from hub.signing.signing_batch import RequestRecord, SignerRecord
@@ -33,15 +33,48 @@ from hub.signing.signing_batch import RequestRecord, SignerRecord
 @optimistic
 def accept_event(posted: EventIn, source_id: str, *, test: bool) -> dict[str, Any]:
     """Store an event and its messages; return the API's answer to the signing app."""
-    request, actor = requests.apply_event(posted, source_id, test=test)
-    payload = posted.model_dump(exclude_unset=True, mode="json")
-    event = EventRecord(new_id("evt"), posted.id or "", posted.type, posted.occurred_at, payload)
-    if (send_at := scheduled_events.time_to_plan(posted, request)) is not None:
-        _store(event, request, [], due_at=send_at)
-        return _answer(event, [], [], send_at=send_at)
-    return notify(
-        event, request, actor, only=[actor] if actor and posted.type == EventType.REMINDER else None
+    applied = requests.apply_event(posted, source_id, test=test)
+    request = applied.request
+    actor = applied.actor
+    event = EventRecord(
+        new_id("evt"),
+        posted.id or "",
+        posted.type,
+        posted.occurred_at,
+        posted.model_dump(exclude_unset=True, mode="json"),
+        outdated=applied.is_outdated(posted.type),
     )
+    replaced = readdressing.replace_messages(request, applied.readdressed)
+    if applied.send_at is not None:
+        _store(event, request, [], due_at=applied.send_at)
+        answer = _answer(event, [], [], send_at=applied.send_at)
+    else:
+        only = [actor] if actor and posted.type == EventType.REMINDER else None
+        answer = notify(event, request, actor, only=only)
+    answer["messages"] += [_message_result(message, person) for person, message in replaced]
+    is_later = applied.send_at is not None
+    uninvited = [
+        signer for signer in applied.invited if is_later or not _asks(event, actor, signer)
+    ]
+    if uninvited:
+        invitations = _invite(request, uninvited, event)
+        answer["messages"] += invitations["messages"]
+        answer["skipped"] += invitations["skipped"]
+    return answer
+
+
+def _asks(event: EventRecord, actor: SignerRecord | None, signer: SignerRecord) -> bool:
+    """Return whether an event itself asks a signer to sign."""
+    is_reminder = event.type == EventType.REMINDER and actor in (None, signer)
+    return event.type == EventType.SENT or is_reminder
+
+
+def _invite(
+    request: RequestRecord, signers: Sequence[SignerRecord], cause: EventRecord
+) -> dict[str, Any]:
+    """Ask signers to sign whose turn came by an event, and return the answer of that event."""
+    event = EventRecord(new_id("evt"), "", EventType.SENT, now(), {"turn_after": cause.id})
+    return notify(event, request, None, only=signers, to_team=False)
 
 
 @transaction
@@ -50,15 +83,22 @@ def notify(
     request: RequestRecord,
     actor: SignerRecord | None,
     only: Sequence[SignerRecord] | None = None,
+    *,
+    to_team: bool = True,
 ) -> dict[str, Any]:
-    """Store an event with its messages to signers and its posts to a team; return the API's answer.
+    """Store an event with its messages to people and its posts to a team; return the API's answer.
 
-    Existing posts about the request are updated. `only`: the signers to notify, by default all.
+    Existing posts about the request are updated. `only`: the people to notify, by default all.
     """
     connections = planning.usable_connections(test=request.test)
-    signers = {signer.id: signer for signer in (request.signers if only is None else only)}
+    signers = _people_to_notify(event, request, only)
     ladders, posts, skipped = _plan(event, request, actor, signers, connections)
+    if not to_team:
+        posts = {}
     stored_before = _find_stored(event, request, actor, ladders, posts)
+    for key in _repeated_invitations(event, request, ladders, stored_before, signers):
+        ladder = ladders.pop(key)
+        skipped.append(ladder.skip(ladder.rungs[0].step, "repeated"))
     writer = MessageWriter(event, request, actor, signers, connections)
     written, too_long = writer.write_first(_without(ladders, stored_before))
     ladders = {
@@ -66,6 +106,7 @@ def notify(
     }
     signer_ids = dict.fromkeys(ladder.person.id for ladder in ladders.values())
     notified = [signers[signer_id] for signer_id in signer_ids]
+    merged_notices.cancel_signed_notices(event.type, request, signer_ids)
     if event.type == EventType.REMINDER and not notified:
         posts = {}  # no signer was reminded, so the team gets no post about it
     post_texts, too_long_posts = writer.to_team(_without(posts, stored_before), notified)
@@ -81,7 +122,7 @@ def notify(
     stored = {key: message for key, message in added if key} | stored_before
     team_posts.refresh_posts(request, connections, event=team_event)
     answers = [
-        _message_result(stored[key], ladder.person.external_id) for key, ladder in ladders.items()
+        _message_result(stored[key], signers[ladder.person.id]) for key, ladder in ladders.items()
     ]
     answers += [_message_result(stored[key], None) for key in posts if key in stored]
     return _answer(event, answers, refusals)
@@ -103,6 +144,45 @@ def _answer(
     }
 
 
+def _people_to_notify(
+    event: EventRecord, request: RequestRecord, only: Sequence[SignerRecord] | None
+) -> dict[str, SignerRecord]:
+    """Return the people whom an event may notify, by ID, with the sender if a route names it."""
+    if only is not None:
+        return {person.id: person for person in only}
+    if any(route.audience == Audience.SENDER for route in _routes(event, request)):
+        people.add_sender(request)
+    return {person.id: person for person in request.people if person.removed_at is None}
+
+
+def _routes(event: EventRecord, request: RequestRecord) -> list[plan.Route]:
+    return cached(
+        ("routes", event.type, request.source_id, str(request.test)),
+        lambda: planning.read_routes(event.type, request.source_id, test=request.test),
+    )
+
+
+def _repeated_invitations(
+    event: EventRecord,
+    request: RequestRecord,
+    ladders: Mapping[bytes, plan.PlannedLadder],
+    stored: Collection[bytes],
+    signers: Mapping[str, SignerRecord],
+) -> list[bytes]:
+    """Return the keys of invitations to signers for whom another invitation is stored."""
+    if event.type != EventType.SENT:
+        return []
+    later = {
+        key: ladder.person.id
+        for key, ladder in ladders.items()
+        if ladder.route.audience == Audience.SIGNER
+        and not signers[ladder.person.id].turn_began
+        and key not in stored
+    }
+    asked = turns.find_asked(request) if later else ()
+    return [key for key, person_id in later.items() if person_id in asked]
+
+
 Item = TypeVar("Item", plan.PlannedLadder, plan.PlannedPost)
 
 
@@ -119,19 +199,18 @@ def _plan(
 ) -> tuple[dict[bytes, plan.PlannedLadder], dict[bytes, plan.PlannedPost], list[plan.SkippedStep]]:
     """Return ladders and posts to a team by deduplication key, and the skipped steps."""
     candidates = [planning.build_candidate(connection) for connection in connections.values()]
-    routes = cached(
-        ("routes", event.type, request.source_id, str(request.test)),
-        lambda: planning.read_routes(event.type, request.source_id, test=request.test),
-    )
+    routes = _routes(event, request)
     planned_event = plan.PlannedEvent(
         event.type,
         actor.id if actor else "",
         closed=request.state != RequestState.OPEN,
         expired=request.expired,
         missing=request.remaining,
+        outdated=event.outdated,
+        notified_of_completion=merged_notices.notified_of_completion(event.type, request),
     )
-    people = planning.build_people(request, list(signers.values()), candidates, routes)
-    ladders = plan.plan_messages(routes, people, candidates, planned_event)
+    persons = planning.build_people(request, list(signers.values()), candidates, routes)
+    ladders = plan.plan_messages(routes, persons, candidates, planned_event)
     skipped = [step for ladder in ladders for step in ladder.skipped_steps()]
     posts, skipped_posts = plan.plan_posts(routes, candidates, planned_event)
     keys = _DedupKeys(event, request, actor)
@@ -142,11 +221,12 @@ def _plan(
     )
 
 
-def _message_result(message: MessageSummary, signer: str | None) -> dict[str, Any]:
-    """Return a message as the API's answer lists it; `signer` is None for a post to a team."""
+def _message_result(message: MessageSummary, person: SignerRecord | None) -> dict[str, Any]:
+    """Return a message as the API's answer lists it; `person` is None for a post to a team."""
     return {
         "id": message.id,
-        "signer": signer,
+        "signer": person.external_id if person else None,
+        "role": person.role if person else None,
         "channel": message.channel,
         "to": message.to,
         "status": message.status,
@@ -232,12 +312,28 @@ class _DedupKeys:
 
     def _key(self, purpose: str, person: str, *parts: str) -> bytes:
         event = self.event
-        # most events happen once in a request, but reminders are repeated
-        occurrence = (event.external_id or event.id) if event.type == EventType.REMINDER else ""
         about = self.actor.id if self.actor else ""
         return blind_index(
-            index_key(), purpose, self.request.id, event.type, occurrence, about, person, *parts
+            index_key(),
+            purpose,
+            self.request.id,
+            event.type,
+            self._occurrence(),
+            about,
+            person,
+            *parts,
         )
+
+    def _occurrence(self) -> str:
+        """Return what tells an event from earlier ones of its type in the same request.
+
+        Reminders are repeated, and a request that was reopened is sent and ends once more.
+        """
+        event = self.event
+        if event.type == EventType.REMINDER:
+            return event.external_id or event.id
+        is_repeated = event.type == EventType.SENT or event.type in requests.CLOSES
+        return str(self.request.reopenings or "") if is_repeated else ""
 
 
 def _find_stored(

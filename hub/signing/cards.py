@@ -16,6 +16,7 @@ from hub.lib.text import Joined, clean_line, isolate, shorten
 from hub.lib.wall_clock import read_zone
 from hub.models import ActionToken
 from hub.shared import action_tokens
+from hub.signing import turns
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 REMIND = "remind"
@@ -112,9 +113,9 @@ def card_time(at: datetime) -> str:
 def build_buttons(
     request: RequestRecord, event_type: EventType, event_id: str, document: str = ""
 ) -> tuple[Button, ...]:
-    """Return the buttons under an event's posts: a link, and reminders for pending signers."""
+    """Return the buttons under an event's posts: a link, and reminders of signers in turn."""
     post_buttons = [opening_button(request, document)]
-    owing = [signer for signer in request.signers if signer.has_not_signed]
+    owing = turns.signers_in_turn(request.signers)
     is_open = request.state == RequestState.OPEN and not request.expired
     if event_type not in EVENTS_WITH_BUTTONS or not is_open or not owing:
         return tuple(post_buttons)
@@ -215,6 +216,7 @@ OUTCOMES = {
     (REMIND, "done"): "{who} reminded {names}",
     (SNOOZE, "done"): "{who} snoozed reminders for one day: {names}",
     (REMIND, "unreached"): "{who} tried to remind {names}, who could not be reached",
+    (REMIND, "not_their_turn"): "{who} tried to remind {names}: other signers sign first",
     (REMIND, "snoozed"): "{who} tried to remind {names}: reminders are snoozed",
     (REMIND, "request_expired"): "{who} tried to remind {names}: the request has expired",
     (SNOOZE, "request_expired"): "{who} tried to snooze {names}: the request has expired",

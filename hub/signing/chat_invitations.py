@@ -30,7 +30,7 @@ from hub.messaging.inbox import chat_membership, opt_out
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, ConnectionInfo, Consent, Recipient, Signer, SigningRequest
 from hub.shared import action_tokens, audit, integration_instances
-from hub.signing import team_subscriptions
+from hub.signing import people, team_subscriptions
 from hub.signing.signing_batch import SignerRecord
 
 log = structlog.get_logger(__name__)
@@ -40,7 +40,6 @@ TEAM = "team_chat"  # kinds of tokens
 PERSON_LIFETIME = timedelta(days=7)
 TEAM_LIFETIME = timedelta(hours=1)
 # the field of a signer's details that holds an address of each kind
-FIELDS = {Address.PHONE.value: "mobile_number", Address.EMAIL.value: "email"}
 
 
 @dataclass(frozen=True)
@@ -179,9 +178,7 @@ def links_for(
 
 
 def _link_for(connection_id: str, source_id: str, signer: SignerRecord) -> str:
-    addresses = {
-        kind: signer.details[field] for kind, field in FIELDS.items() if signer.details.get(field)
-    }
+    addresses = people.addresses(signer)
     if not addresses or chats.find_chats({signer.id: addresses}, source_id, [connection_id]):
         return ""
     try:
@@ -341,4 +338,6 @@ def _welcome_text(request: SigningRequest, signer: Signer) -> str:
 
 def _addresses(signer: Signer) -> dict[str, str]:
     details = signer.details or {}
-    return {kind: details[field] for kind, field in FIELDS.items() if details.get(field)}
+    return {
+        kind: details[field] for kind, field in people.ADDRESS_FIELDS.items() if details.get(field)
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 
 from hub.core.errors import DecryptionError, NotFound, Refused
-from hub.core.vocabulary import Address
+from hub.core.vocabulary import PersonRole
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import is_id, now
@@ -42,23 +41,24 @@ from hub.models import (
 from hub.search import entries
 from hub.shared import audit
 from hub.shared.address_keys import keys_of_contact
+from hub.signing import found_people
+from hub.signing.found_people import FoundPeople
+from hub.signing.people import SENDER_ID
 
 STOP_REASON = "The person was erased."
 MAX_REASON = 500  # characters
 BATCH_SIZE = 500  # values in a list
 KEPT_SIGNER_FIELDS = ("id",)
-# the field of a signer's details that holds an address of each kind
-FIELDS = {Address.PHONE.value: "mobile_number", Address.EMAIL.value: "email"}
 # callbacks arrive for days after a message, and are stored for a month
 LATE_CALLBACKS = timedelta(days=40)
 
 
 @dataclass(frozen=True)
 class ErasureResult:
-    """The number of texts, signers and webhooks that an erasure removed."""
+    """The number of texts, people of requests and webhooks that an erasure removed."""
 
     texts: int  # in both directions
-    signers: int
+    people: int
     webhooks: int
 
 
@@ -101,14 +101,14 @@ def erase_contact(contact_id: str, *, reason: str) -> ErasureResult:
     proof, and the hashes of opted-out addresses. Waiting messages are canceled. Raises NotFound,
     Refused.
     """
-    # read before the write lock, because the details of every signer are decrypted
-    signer_ids = find_signer_ids(find_contact(contact_id))
+    # read before the write lock, because the details of everyone are decrypted
+    found = found_people.find_people(find_contact(contact_id))
     db.session.rollback()
-    return _erase(contact_id, signer_ids, reason)
+    return _erase(contact_id, found, reason)
 
 
 @transaction
-def _erase(contact_id: str, signer_ids: Sequence[str], reason: str) -> ErasureResult:
+def _erase(contact_id: str, found: FoundPeople, reason: str) -> ErasureResult:
     contact = find_contact(contact_id)
     if contact.erased_at is not None:
         raise Refused("erased_already", "This person was already erased.")
@@ -126,7 +126,7 @@ def _erase(contact_id: str, signer_ids: Sequence[str], reason: str) -> ErasureRe
         for batch in _batches(sent + received)
     )
     webhooks = _delete_callbacks(contact.id, sent, received)
-    signers = _erase_signers(contact.id, signer_ids)
+    people = _erase_people(contact.id, found)
     webhooks += _delete_chats(contact)
     _blank_records(contact)
     contact.address = ""
@@ -140,10 +140,10 @@ def _erase(contact_id: str, signer_ids: Sequence[str], reason: str) -> ErasureRe
         "an erased address",
         why=reason.strip(),
         words=texts,
-        signers=signers,
+        signers=people,
         webhooks=webhooks,
     )
-    return ErasureResult(texts, signers, webhooks)
+    return ErasureResult(texts, people, webhooks)
 
 
 def _sent_messages(contact_id: str) -> list[str]:
@@ -257,58 +257,42 @@ def _callback_ids(contact_id: str, sent: Sequence[str]) -> list[str]:
     return sorted(filter(None, ids))
 
 
-def find_signer_ids(contact: Contact) -> list[str]:
-    """Return the IDs of all signers with this address, notified or not."""
-    field = FIELDS.get(contact.kind, "")
-    signer_ids = []
-    last_id = ""
-    requests = select(SigningRequest.id).where(SigningRequest.test == contact.test)
-    while field and contact.address:
-        query = select(Signer).where(
-            Signer._details.is_not(None),
-            Signer.request_id.in_(requests),
-            *([Signer.id > last_id] if last_id else []),
-        )
-        rows = list(db.session.scalars(query.order_by(Signer.id).limit(BATCH_SIZE)))
-        for row in rows:
-            db.session.expunge(row)  # keeps memory low, since few of the rows match
-            with suppress(DecryptionError):
-                address = addresses.normalize(
-                    contact.kind, str((row.details or {}).get(field) or "")
-                )
-                if address.lower() == contact.address.lower():
-                    signer_ids.append(row.id)
-        if not rows:
-            break
-        last_id = rows[-1].id
-    return signer_ids
+def _erase_people(contact_id: str, found: FoundPeople) -> int:
+    """Remove the personal data of a contact's people, from their rows, posts and events.
 
-
-def _erase_signers(contact_id: str, signer_ids: Sequence[str]) -> int:
-    """Remove personal data of a contact's signers, from their rows, posts and events.
-
-    `signer_ids`: signers with this address who were not notified. Returns the number of signers.
+    Returns the number of people, of which each request can have several.
     """
     notified = select(Message.signer_id).where(
         Message.contact_id == contact_id, Message.signer_id.is_not(None)
     )
-    query = select(Signer).where(or_(Signer.id.in_(notified), Signer.id.in_(signer_ids)))
+    query = select(Signer).where(or_(Signer.id.in_(notified), Signer.id.in_(found.person_ids)))
     rows = list(db.session.scalars(query))
-    ids_by_request: dict[str, set[str]] = {}
+    erased: dict[str, set[tuple[str, str]]] = {}  # of each request: roles and IDs in the app
     for row in rows:
-        ids_by_request.setdefault(row.request_id, set()).add(row.external_id)
+        erased.setdefault(row.request_id, set()).add((row.role, row.external_id))
         row.details = None
         row.signing_url = None
-    if ids_by_request:
-        _delete_cards(list(ids_by_request))
-        entries.renew_requests(list(ids_by_request))
-    for request_id, ids in ids_by_request.items():
-        for event in db.session.scalars(select(Event).where(Event.request_id == request_id)):
-            try:
-                event.payload = without_personal_data(event.payload, ids)
-            except DecryptionError:  # its key was deleted, so its content is lost
-                event.payload = None
-    return len(rows)
+    for request_id in found.sender_request_ids:
+        erased.setdefault(request_id, set()).add(SENDER)
+    for request_id, people in erased.items():
+        if SENDER in people:
+            db.session.get_one(SigningRequest, request_id).sender = None
+        _erase_payloads(request_id, people)
+    if erased:
+        _delete_cards(list(erased))
+        entries.renew_requests(list(erased))
+    return sum(len(people) for people in erased.values())
+
+
+SENDER = (PersonRole.SENDER.value, SENDER_ID)
+
+
+def _erase_payloads(request_id: str, people: set[tuple[str, str]]) -> None:
+    for event in db.session.scalars(select(Event).where(Event.request_id == request_id)):
+        try:
+            event.payload = without_personal_data(event.payload, people)
+        except DecryptionError:  # its key was deleted, so its content is lost
+            event.payload = None
 
 
 def _delete_cards(request_ids: Sequence[str]) -> None:
@@ -318,21 +302,28 @@ def _delete_cards(request_ids: Sequence[str]) -> None:
     _delete(MessageBody.owner_id, owner_ids)
 
 
-def without_personal_data(payload: Any, ids: set[str]) -> Any:
-    """Return a copy of an event's payload that keeps only the IDs of some signers."""
+def without_personal_data(payload: Any, people: set[tuple[str, str]]) -> Any:
+    """Return a copy of an event's payload that keeps only the IDs of some people.
 
-    def strip_signer(value: Any) -> Any:
-        is_erased = isinstance(value, dict) and value.get("id") in ids
+    `people`: their roles and IDs in the app.
+    """
+
+    def strip(value: Any, role: PersonRole) -> Any:
+        is_erased = isinstance(value, dict) and (role.value, value.get("id")) in people
         return {name: value[name] for name in KEPT_SIGNER_FIELDS} if is_erased else value
 
     if not isinstance(payload, dict):
         return payload
     stripped = dict(payload)
-    if isinstance(stripped.get("signers"), list):
-        stripped["signers"] = [strip_signer(signer) for signer in stripped["signers"]]
+    for name, role in (("signers", PersonRole.SIGNER), ("observers", PersonRole.OBSERVER)):
+        if isinstance(stripped.get(name), list):
+            stripped[name] = [strip(person, role) for person in stripped[name]]
     for name in ("actor", "signer"):
         if name in stripped:
-            stripped[name] = strip_signer(stripped[name])
+            stripped[name] = strip(stripped[name], PersonRole.SIGNER)
+    if SENDER in people and isinstance(stripped.get("request"), dict):
+        request = {name: value for name, value in stripped["request"].items() if name != "sender"}
+        stripped["request"] = request
     return stripped
 
 

@@ -146,11 +146,63 @@ class Strict(BaseModel):
         return self.model_dump(exclude_unset=True, mode="json")
 
 
-class SenderIn(Strict):
-    """The sender of a document."""
+class SendTo(Strict):
+    """The addresses of a person to use. All are used by default."""
+
+    mobile_number: StrictBool = True
+    email: StrictBool = True
+
+
+class PersonConsentIn(Strict):
+    """A person's consent to messages, with its evidence.
+
+    It is recorded for the addresses of the person that the channel uses.
+    """
+
+    channel: Channel | None = Field(default=None, description="Omit for every channel.")
+    at: Moment | None = Field(
+        default=None, description="The time of the consent. Default: the time of the event."
+    )
+    ip: Annotated[str, StringConstraints(max_length=45), AfterValidator(clean_line)] = ""
+    agent: Annotated[str, StringConstraints(max_length=500)] = Field(
+        default="", description="The browser's User-Agent."
+    )
+    proof: Annotated[str, StringConstraints(max_length=5000)] = Field(
+        default="", description="The words that the person agreed to. Stored encrypted."
+    )
+
+
+class PersonIn(Strict):
+    """A person whom events notify."""
 
     name: Short | None = None
     email: Email | None = None
+    mobile_number: Phone | None = Field(
+        default=None,
+        description="E.164: + and the country code, followed by digits only.",
+        examples=["+13175551234"],
+    )
+    locale: Locale | None = None
+    time_zone: Zone | None = None
+    send_to: SendTo | None = None
+    preference: Annotated[list[Preference], Field(max_length=20)] | None = Field(
+        default=None,
+        description=(
+            "The person's channels, in order of preference. For a chat, use the name of its"
+            " integration."
+        ),
+    )
+    consent: PersonConsentIn | None = Field(
+        default=None,
+        description=(
+            "A consent of the person to messages. It is added to the consent history once, even"
+            " if it is repeated. `POST /api/v1/consents` records further ones, and refusals."
+        ),
+    )
+
+
+class SenderIn(PersonIn):
+    """The sender of a document."""
 
 
 class RequestIn(Strict):
@@ -171,37 +223,26 @@ class RequestIn(Strict):
     )
 
 
-class SendTo(Strict):
-    """The addresses of a signer to use. All are used by default."""
-
-    mobile_number: StrictBool = True
-    email: StrictBool = True
-
-
-class SignerIn(Strict):
+class SignerIn(PersonIn):
     """A person who is asked to sign."""
 
     id: SignerId = Field(description="The signer's ID in your app.")
-    name: Short | None = None
-    email: Email | None = None
-    mobile_number: Phone | None = Field(
-        default=None,
-        description="E.164: + and the country code, followed by digits only.",
-        examples=["+13175551234"],
-    )
-    locale: Locale | None = None
-    time_zone: Zone | None = None
-    order: Annotated[int, Field(ge=1, le=1000)] | None = None
-    signing_url: Url | None = None
-    download_url: Url | None = None
-    send_to: SendTo | None = None
-    preference: Annotated[list[Preference], Field(max_length=20)] | None = Field(
+    order: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         default=None,
         description=(
-            "The signer's channels, in order of preference. For a chat, use the name of its"
-            " integration."
+            "The signer's turn. Signers with a higher number are asked when all those with lower"
+            " numbers have signed. Signers with equal numbers are asked together. Default: 1."
         ),
     )
+    signing_url: Url | None = None
+    download_url: Url | None = None
+
+
+class ObserverIn(PersonIn):
+    """A person who receives copies and does not sign."""
+
+    id: SignerId = Field(description="The observer's ID in your app.")
+    download_url: Url | None = None
 
 
 # the discriminator makes an error refer to the shape that the app sent
@@ -238,6 +279,17 @@ class EventIn(Strict):
     )
     request: RequestIn
     signers: Annotated[list[SignerIn], Field(max_length=500)] = []
+    signers_removed: Annotated[list[SignerId], Field(max_length=500)] = Field(
+        default=[],
+        description=(
+            "The IDs of signers who are no longer asked to sign. Their waiting messages are"
+            " canceled. A later event that lists a signer in `signers` adds the signer again."
+        ),
+    )
+    observers: Annotated[list[ObserverIn], Field(max_length=100)] = Field(
+        default=[],
+        description="People who receive copies. One ID can be that of a signer too.",
+    )
     signer: Actor | None = Field(
         default=None, description="The signer whom the event is about: an ID, or the signer object."
     )
@@ -252,6 +304,16 @@ class EventIn(Strict):
         ids = [signer.id for signer in self.signers]
         if len(set(ids)) < len(ids):
             raise ValueError("signers: Two signers have the same ID. Give each signer its own ID.")
+        observer_ids = [observer.id for observer in self.observers]
+        if len(set(observer_ids)) < len(observer_ids):
+            raise ValueError(
+                "observers: Two observers have the same ID. Give each observer its own ID."
+            )
+        if set(ids) & set(self.signers_removed):
+            raise ValueError(
+                "signers_removed: A removed signer is also in `signers`. Send the signer in one of"
+                " them only."
+            )
         return self
 
     @property

@@ -159,8 +159,8 @@ def _find_untimed(connection_id: str) -> list[Any]:
 
 
 def _find_signer(request: RequestRecord | None, message: Message) -> SignerRecord | None:
-    signers = request.signers if request is not None else ()
-    return next((signer for signer in signers if signer.id == message.signer_id), None)
+    present = [person for person in request.people if not person.removed_at] if request else []
+    return next((person for person in present if person.id == message.signer_id), None)
 
 
 def _is_needed(

@@ -18,7 +18,7 @@ from hub.messaging.compose.outbox import Draft
 from hub.messaging.contacts.contacts import KnownAddress, get_or_create_contacts
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
 from hub.models import ConnectionInfo, Recipient
-from hub.signing import cards, chat_invitations
+from hub.signing import cards, chat_invitations, merged_notices
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 
@@ -32,6 +32,7 @@ class EventRecord:
     occurred_at: datetime
     payload: dict[str, Any]
     is_stored: bool = False  # True for a scheduled event, whose row exists
+    outdated: bool = False  # a newer event has changed the state of the request
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,7 @@ class MessageWriter:
         for key, ladder in ladders.items():
             for item in self.write_rungs(ladder):
                 if item.rung.can_act and item.text is None:
-                    person = ladder.person.external_id
-                    skipped.append(plan.SkippedStep(person, item.rung.step.channel, item.reason))
+                    skipped.append(ladder.skip(item.rung.step, item.reason))
                 if item.text is not None:
                     # a message that needs a template is stored only if no other rung can act
                     written.setdefault(key, item)
@@ -196,6 +196,7 @@ class MessageWriter:
             fallback_goal=item.fallback_goal,
             fallback_minutes=_fallback_minutes(item),
             expires_at=_expiry(event, request),
+            not_before=merged_notices.waits_until(event.type, request, self.actor, item.person.id),
         )
 
 

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from hub.core.vocabulary import Channel, EventType, Goal, RequestState, Status
+from hub.core.vocabulary import Channel, EventType, Goal, PersonRole, RequestState, Status
 from hub.db.engine import db
 from hub.messaging.compose import cancellation, outbox, plan
 from hub.messaging.contacts import suppressions
@@ -68,7 +68,7 @@ def add_next(message: Message, event: Event, request: RequestRecord, signer: Sig
 def _find_actor(event: EventRecord, request: RequestRecord) -> SignerRecord | None:
     reported = event.payload.get("signer")
     external_id = reported.get("id") if isinstance(reported, dict) else reported
-    return request.signer(external_id) if isinstance(external_id, str) else None
+    return request.person(PersonRole.SIGNER, external_id) if isinstance(external_id, str) else None
 
 
 def _enabled_connections(*, test: bool) -> dict[str, ConnectionInfo]:
@@ -97,7 +97,7 @@ def _plan_ladder(
         expired=request.expired,
         missing=request.remaining,
     )
-    people = planning.build_people(request, request.signers, candidates, [route])
+    people = planning.build_people(request, [signer], candidates, [route])
     used = {(row.step_id, row.channel) for row in former}
     for ladder in plan.plan_messages([route], people, candidates, planned_event):
         step_ids = {rung.step.id for rung in ladder.rungs}

@@ -8,9 +8,10 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, and_, or_, select
 
 from hub.core.errors import DecryptionError
+from hub.core.vocabulary import PersonRole
 from hub.db.engine import db
 from hub.db.types import BadTime
 from hub.messaging.contacts import contact_links, suppressions
@@ -26,10 +27,12 @@ from hub.models import (
     Message,
     MessageBody,
     Signer,
+    SigningRequest,
     Suppression,
 )
 from hub.shared.address_keys import keys_of_contact
-from hub.signing import contact_erasure
+from hub.signing import contact_erasure, found_people
+from hub.signing.found_people import FoundPeople
 
 
 def collect_personal_data(contact_id: str) -> dict[str, Any]:
@@ -38,13 +41,8 @@ def collect_personal_data(contact_id: str) -> dict[str, Any]:
     An entry of a row that cannot be decrypted holds the reason instead of the data.
     """
     contact = contact_erasure.find_contact(contact_id)
+    found = found_people.find_people(contact)
     titles = {row.id: row.title for row in db.session.scalars(select(Connection))}
-    notified_signers = select(Message.signer_id).where(
-        Message.contact_id == contact.id, Message.signer_id.is_not(None)
-    )
-    is_contact = or_(
-        Signer.id.in_(notified_signers), Signer.id.in_(contact_erasure.find_signer_ids(contact))
-    )
     lists: dict[str, tuple[str, Iterable[Any], Callable[[Any], dict[str, Any]]]] = {
         "consents": ("consents", _read_rows(Consent, Consent.contact_id == contact.id), _consent),
         "opt_outs": ("suppressions", suppressions.opt_outs_of_contact(contact), _opt_out),
@@ -60,7 +58,9 @@ def collect_personal_data(contact_id: str) -> dict[str, Any]:
             _read_rows(InboundMessage, InboundMessage.contact_id == contact.id),
             partial(_inbound, titles=titles),
         ),
-        "signer_of": ("signers", _read_rows(Signer, is_contact), _signer),
+        "signer_of": ("signers", _people(contact, found, PersonRole.SIGNER), _signer),
+        "observer_of": ("signers", _people(contact, found, PersonRole.OBSERVER), _observer),
+        "sender_of": ("requests", _sent_requests(contact, found), _sent_request),
     }
     entries = {name: unreadable_rows.describe_rows(*rows) for name, rows in lists.items()}
     return {"contact": _contact(contact_erasure.find_contact(contact_id)), **entries}
@@ -166,6 +166,42 @@ def _signer(row: Signer) -> dict[str, Any]:
         "details": row.details,
         "signing_url": row.signing_url,
     }
+
+
+def _observer(row: Signer) -> dict[str, Any]:
+    return {
+        "request": row.request.external_id,
+        "title": row.request.title,
+        "observer": row.external_id,
+        "details": row.details,
+    }
+
+
+def _sent_request(row: SigningRequest) -> dict[str, Any]:
+    return {"request": row.external_id, "title": row.title, "details": row.sender}
+
+
+def _people(contact: Contact, found: FoundPeople, role: PersonRole) -> Iterable[Signer]:
+    """Return the people with a role who have the contact's address, or were notified at it."""
+    is_contact = or_(Signer.id.in_(_notified(contact)), Signer.id.in_(found.person_ids))
+    return _read_rows(Signer, and_(Signer.role == role, is_contact))
+
+
+def _sent_requests(contact: Contact, found: FoundPeople) -> Iterable[SigningRequest]:
+    """Return the requests whose sender has the contact's address, or was notified at it."""
+    notified = select(Signer.request_id).where(
+        Signer.id.in_(_notified(contact)), Signer.role == PersonRole.SENDER
+    )
+    is_contact = or_(
+        SigningRequest.id.in_(notified), SigningRequest.id.in_(found.sender_request_ids)
+    )
+    return _read_rows(SigningRequest, is_contact)
+
+
+def _notified(contact: Contact) -> Select[str | None]:
+    return select(Message.signer_id).where(
+        Message.contact_id == contact.id, Message.signer_id.is_not(None)
+    )
 
 
 def _chats(contact: Contact) -> Iterable[LinkedChat]:

@@ -9,13 +9,13 @@ from typing import Any
 import structlog
 from sqlalchemy import select, update
 
-from hub.core.vocabulary import EventType
+from hub.core.vocabulary import EventType, PersonRole
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.state import database_clock, unreadable_rows
 from hub.models import Event
-from hub.signing import scheduled_events
+from hub.signing import requests, scheduled_events
 from hub.signing.accept import notify
 from hub.signing.message_texts import EventRecord
 
@@ -76,8 +76,10 @@ def plan_event(event_id: str) -> bool:
     payload: dict[str, Any] = event.payload or {}
     signer = payload.get("signer")
     signer_id = signer.get("id") if isinstance(signer, dict) else signer
-    actor = request.signer(signer_id) if signer_id else None
+    actor = request.person(PersonRole.SIGNER, signer_id) if signer_id else None
     event_type = EventType(event.type)
+    if event_type == EventType.SENT:
+        requests.send_out(request, event.occurred_at)
     record = EventRecord(
         event.id, event.external_id, event_type, event.occurred_at, payload, is_stored=True
     )

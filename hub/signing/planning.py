@@ -16,6 +16,7 @@ from hub.messaging.compose import plan, render
 from hub.messaging.contacts import chats
 from hub.messaging.policy.connection_info import read_available_connections
 from hub.models import Connection, ConnectionInfo, Route, RouteStep
+from hub.signing import people, turns
 from hub.signing.restrictions import add_restrictions, has_fallbacks
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
@@ -177,20 +178,24 @@ def build_people(
     }
     joins = bool(chat_names) and has_fallbacks(routes)
     preferring = {
-        signer.id: _addresses(signer)
+        signer.id: people.addresses(signer)
         for signer in signers
         if chat_names & {*(signer.details.get("preference") or (chat_names if joins else ()))}
     }
     linked = {}
     if preferring:
         linked = chats.find_chats(preferring, request.source_id, list(by_chat))
-    people = [_person(signer, linked.get(signer.id, {})) for signer in signers]
+    in_turn = {signer.id for signer in turns.signers_in_turn(request.signers)}
+    persons = [
+        _person(signer, linked.get(signer.id, {}), has_turn=signer.id in in_turn)
+        for signer in signers
+    ]
     return add_restrictions(
-        people, routes, candidates, source_id=request.source_id, test=request.test
+        persons, routes, candidates, source_id=request.source_id, test=request.test
     )
 
 
-def _person(signer: SignerRecord, linked: dict[str, str]) -> plan.Person:
+def _person(signer: SignerRecord, linked: dict[str, str], *, has_turn: bool) -> plan.Person:
     details = signer.details
     wants = details.get("send_to") or {}
     return plan.Person(
@@ -198,8 +203,11 @@ def _person(signer: SignerRecord, linked: dict[str, str]) -> plan.Person:
         external_id=signer.external_id,
         has_not_signed=signer.has_not_signed,
         has_signed=signer.state == SignerState.SIGNED,
+        role=signer.role,
+        has_turn=has_turn,
+        was_invited=signer.invited_at is not None,
         snoozed=signer.snoozed_until is not None and signer.snoozed_until > now(),
-        addresses=_addresses(signer),
+        addresses=people.addresses(signer),
         send_to={
             Address.PHONE.value: wants.get("mobile_number", True),
             Address.EMAIL.value: wants.get("email", True),
@@ -209,11 +217,3 @@ def _person(signer: SignerRecord, linked: dict[str, str]) -> plan.Person:
         chats=linked,
         uses_all_addresses=bool(wants.get("mobile_number") and wants.get("email")),
     )
-
-
-def _addresses(signer: SignerRecord) -> dict[str, str]:
-    addresses = {
-        Address.PHONE.value: signer.details.get("mobile_number") or "",
-        Address.EMAIL.value: signer.details.get("email") or "",
-    }
-    return {kind: address for kind, address in addresses.items() if address}

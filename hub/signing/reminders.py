@@ -13,7 +13,7 @@ from hub.db.types import new_id, now
 from hub.messaging.compose import cancellation
 from hub.models import Signer
 from hub.shared import audit
-from hub.signing import planning, signing_batch, team_posts
+from hub.signing import planning, signing_batch, team_posts, turns
 from hub.signing.accept import notify
 from hub.signing.cards import card_time, signer_name
 from hub.signing.message_texts import EventRecord
@@ -24,12 +24,17 @@ SNOOZED_FOR = timedelta(days=1)
 
 @transaction
 def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
-    """Remind every signer who has not signed, or one of them, and return the answer of an event.
+    """Remind every signer whose turn it is, or one of them, and return the answer of an event.
 
     `signer`: a Signpost ID or an ID in the app. Signers whose reminders are snoozed are skipped.
     Raises NotFound; Conflict when no signer can be reminded.
     """
-    request, owing = _find_owing(request_id, signer)
+    request, pending = _find_owing(request_id, signer)
+    in_turn = {row.id for row in turns.signers_in_turn(request.signers)}
+    owing = [row for row in pending if row.id in in_turn]
+    if not owing:
+        reason = f"Other signers sign before {signer_name(pending[0])}. Remind them instead."
+        raise Conflict("not_their_turn", reason)
     remindable = [row for row in owing if not is_snoozed(row)]
     if not remindable:
         until = max(row.snoozed_until or now() for row in owing)

@@ -1,17 +1,25 @@
-"""Apply events to a request and its signers.
+"""Apply events to a request and its people.
 
 Events may arrive in any order: `occurred_at` decides which one is newer.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 
-from hub.core.vocabulary import EventType, RequestState, SignerState
+from hub.core.vocabulary import EventType, PersonRole, RequestState, SignerState
 from hub.db.store import transaction
 from hub.messaging.compose import cancellation
-from hub.signing import signing_batch
-from hub.signing.events import EventIn, SignerIn
+from hub.signing import (
+    people,
+    readdressing,
+    reported_consents,
+    scheduled_events,
+    signing_batch,
+    turns,
+)
+from hub.signing.events import EventIn
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 ASKS_TO_SIGN = tuple(event_type for event_type in EventType if event_type.asks_to_sign)
@@ -22,38 +30,57 @@ CLOSES = {
     EventType.EXPIRED: RequestState.EXPIRED,
     EventType.CANCELED: RequestState.CANCELED,
 }
-ACTS = {
-    EventType.VIEWED: SignerState.VIEWED,
-    EventType.SIGNED: SignerState.SIGNED,
-    EventType.DECLINED: SignerState.DECLINED,
-}
-# the key in a signer's details under which the time of the newest event about each field is stored
-REPORTED_AT = "reported_at"
+
+
+@dataclass(frozen=True)
+class AppliedEvent:
+    """A request after an event was applied to it, and what the event changed."""
+
+    request: RequestRecord
+    actor: SignerRecord | None  # the person whom the event is about
+    invited: list[SignerRecord]  # the signers whose turn has come
+    readdressed: list[SignerRecord]  # the people whose addresses have changed
+    send_at: datetime | None = None  # when its messages are planned, if that is later
+
+    def is_outdated(self, event_type: EventType) -> bool:
+        """Return whether a newer event has overtaken an event that ends the request."""
+        return event_type in CLOSES and self.request.state != CLOSES[event_type]
 
 
 @transaction
-def apply_event(
-    event: EventIn, source_id: str, *, test: bool
-) -> tuple[RequestRecord, SignerRecord | None]:
-    """Update a request and its signers; return the request and the event's signer, if any."""
+def apply_event(event: EventIn, source_id: str, *, test: bool) -> AppliedEvent:
+    """Update a request and its people. Raises Refused that names the field."""
     at = event.occurred_at
     request = signing_batch.find_request(
         source_id, event.request.id, test=test
     ) or signing_batch.new_request(source_id, event.request.id, at, test=test)
     existed = not request.is_new
+    former = readdressing.read_addresses(request)
     _update_request(request, event)
-    for signer in event.signers:
-        _update_signer(request, signer, at)
-    actor = _update_signer(request, event.actor, at) if event.actor else None
-    if actor is not None and event.type in ACTS:
-        _set_state(actor, ACTS[event.type], at)
-    if event.type in CLOSES and (request.state == RequestState.OPEN or at > request.state_at):
-        request.state = CLOSES[event.type].value
-        request.state_at = at
+    send_at = scheduled_events.time_to_plan(event, request)
+    actor = people.update_people(request, event)
+    if event.type == EventType.SENT and send_at is None:
+        _reopen(request, at)
+    if actor is not None:
+        _record_act(request, actor, event.type, at)
+    if event.type in CLOSES:
+        _close(request, CLOSES[event.type], at)
+    readdressed = readdressing.changed_people(request, former)
+    readdressing.invite_again(request, readdressed)
+    is_sent_later = event.type == EventType.SENT and send_at is not None
+    invited = [] if is_sent_later else turns.begin_turns(request)
     request.write()
+    reported_consents.record_consents(event, request)
     if existed:
-        _cancel_messages(event.type, request, actor)
-    return request, actor
+        _cancel_messages(event, request, actor)
+    return AppliedEvent(request, actor, invited, readdressed, send_at)
+
+
+def send_out(request: RequestRecord, at: datetime) -> None:
+    """Begin the turns of a request that is sent out by a scheduled event of the time `at`."""
+    _reopen(request, at)
+    turns.begin_turns(request)
+    request.write()
 
 
 def _update_request(request: RequestRecord, event: EventIn) -> None:
@@ -61,8 +88,8 @@ def _update_request(request: RequestRecord, event: EventIn) -> None:
     fields = event.request.sent_fields()
     if "title" in fields and (newer or request.title is None):
         request.title = fields["title"]
-    if "sender" in fields and (newer or request.sender is None):
-        request.sender = fields["sender"]
+    if "sender" in fields:
+        request.sender = people.merge_sender(request.sender, fields["sender"], newer=newer)
     if "url" in fields and (newer or request.url is None):
         request.url = fields["url"]
     if "expires_at" in fields and (newer or request.expires_at is None):
@@ -70,49 +97,97 @@ def _update_request(request: RequestRecord, event: EventIn) -> None:
     request.reported_at = max(request.reported_at, event.occurred_at)
 
 
-def _update_signer(request: RequestRecord, reported: SignerIn, at: datetime) -> SignerRecord:
-    """Update a signer's fields, except those that a newer event has set. Add the signer if new."""
-    signer = request.signer(reported.id) or request.add_signer(reported.id, at)
-    timestamp = at.astimezone(UTC).isoformat(timespec="microseconds")
-    # a copy, because changes are detected by comparing with the values that were read
-    times = signer.details[REPORTED_AT] = dict(signer.details.get(REPORTED_AT, {}))
-    for field, value in reported.sent_fields().items():
-        if field == "id" or timestamp < times.get(field, ""):
-            continue
-        times[field] = timestamp
-        if field == "signing_url":
-            signer.signing_url = value
-        elif field != "order":
-            signer.details[field] = value
-        elif value is not None:
-            signer.turn = value
-    signer.reported_at = max(signer.reported_at, at)
-    return signer
-
-
-def _set_state(signer: SignerRecord, state: SignerState, at: datetime) -> None:
-    """Change a signer's state, but never from signed or declined back to an earlier state."""
-    current = SignerState.read(signer.state)
-    if state.has_not_signed and not current.has_not_signed:
+# ── States ────────────────────────────────────────────────────────────────────────────────────────
+def _close(request: RequestRecord, state: RequestState, at: datetime) -> None:
+    """End a request, unless a newer event has ended it or sent it out again."""
+    if request.closed_at is not None and at <= request.closed_at:
         return
-    if current.has_not_signed or at > signer.state_at:  # repeated: the newest time counts
-        signer.state = state.value
-        signer.state_at = at
+    request.closed_at = at
+    if state != RequestState.COMPLETED and request.sent_at is not None and request.sent_at > at:
+        request.state = RequestState.OPEN.value
+        request.state_at = request.sent_at
+    else:
+        request.state = state.value
+        request.state_at = at
 
 
-def _cancel_messages(
-    event_type: EventType, request: RequestRecord, actor: SignerRecord | None
+def _reopen(request: RequestRecord, at: datetime) -> None:
+    """Record that a request was sent out, which reopens one that ended earlier.
+
+    Signers who declined earlier are asked again. A completed request stays completed.
+    """
+    request.sent_at = max(request.sent_at or at, at)
+    for signer in request.people:
+        if signer.state == SignerState.DECLINED:
+            _set_declined(request, signer)
+    ended = request.state not in (RequestState.OPEN, RequestState.COMPLETED)
+    if not ended or (request.closed_at is not None and at <= request.closed_at):
+        return
+    request.state = RequestState.OPEN.value
+    request.state_at = at
+    request.reopenings += 1
+    for signer in request.people:
+        signer.invited_at = None
+        signer.reminders = 0
+        signer.reminded_at = None
+        signer.snoozed_until = None
+
+
+def _record_act(
+    request: RequestRecord, person: SignerRecord, event_type: EventType, at: datetime
 ) -> None:
-    """Cancel waiting messages that an event made obsolete, for its signer or the closed request."""
-    if event_type == EventType.VIEWED and actor is not None:
+    """Record that a person opened the document, signed it or declined to sign it.
+
+    A signature is not undone by opening the document. Of a signature and a refusal, the newer one
+    counts, and a refusal counts until the request is sent out again.
+    """
+    is_signed = person.state == SignerState.SIGNED
+    if event_type == EventType.VIEWED:
+        person.opened_at = max(person.opened_at or at, at)
+        if person.has_not_signed:
+            person.state = SignerState.VIEWED.value
+            person.state_at = at
+    elif event_type == EventType.SIGNED:
+        if person.declined_at is None or at > person.declined_at:
+            person.state_at = max(person.state_at, at) if is_signed else at
+            person.state = SignerState.SIGNED.value
+    elif event_type == EventType.DECLINED:
+        person.declined_at = max(person.declined_at or at, at)
+        if not is_signed or person.declined_at > person.state_at:
+            _set_declined(request, person)
+
+
+def _set_declined(request: RequestRecord, signer: SignerRecord) -> None:
+    """Set the state of a signer who declined, from the time that the request was last sent."""
+    declined_at = signer.declined_at or signer.state_at
+    if request.sent_at is not None and request.sent_at > declined_at:
+        state = SignerState.PENDING if signer.opened_at is None else SignerState.VIEWED
+        signer.state = state.value
+        signer.state_at = request.sent_at
+    else:
+        signer.state = SignerState.DECLINED.value
+        signer.state_at = declined_at
+
+
+# ── Messages ──────────────────────────────────────────────────────────────────────────────────────
+def _cancel_messages(event: EventIn, request: RequestRecord, actor: SignerRecord | None) -> None:
+    """Cancel waiting messages that an event made obsolete."""
+    for external_id in event.signers_removed:
+        person = request.person(PersonRole.SIGNER, external_id)
+        if person is not None and person.removed_at is not None:
+            cancellation.stop_request(
+                "removed", event_types=tuple(EventType), request_id=request.id, signer_id=person.id
+            )
+    if event.type == EventType.VIEWED and actor is not None:
         cancellation.end_fallbacks(request.id, actor.id, ASKS_TO_SIGN)
-    elif event_type == EventType.SIGNED and actor is not None:
+    elif event.type == EventType.SIGNED and actor is not None:
         cancellation.stop_request(
             "signed", event_types=ASKS_TO_SIGN, request_id=request.id, signer_id=actor.id
         )
-    elif event_type == EventType.COMPLETED:
-        cancellation.stop_request("completed", event_types=ASKS_TO_SIGN, request_id=request.id)
-    elif event_type in CLOSES:
+    elif event.type in CLOSES and request.state != RequestState.OPEN:
+        is_completed = event.type == EventType.COMPLETED
         cancellation.stop_request(
-            CLOSES[event_type].value, event_types=(*ASKS_TO_SIGN, *NOTICES), request_id=request.id
+            CLOSES[event.type].value,
+            event_types=ASKS_TO_SIGN if is_completed else (*ASKS_TO_SIGN, *NOTICES),
+            request_id=request.id,
         )

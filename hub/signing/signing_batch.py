@@ -1,4 +1,4 @@
-"""Hold a signing request and its signers during a transaction, and write what has changed."""
+"""Hold a signing request and its people during a transaction, and write what has changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
-from hub.core.vocabulary import RequestState, SignerState
+from hub.core.vocabulary import PersonRole, RequestState, SignerState
 from hub.db.compiled_sql import Row, Statement, get_table
 from hub.db.encrypted_fields import (
     REQUEST_SENDER,
@@ -27,7 +27,15 @@ from hub.search import unindexed
 requests = get_table(SigningRequest)
 signers = get_table(Signer)
 
-REQUEST_PLAIN = ("state", "state_at", "reported_at", "expires_at")
+REQUEST_PLAIN = (
+    "state",
+    "state_at",
+    "reported_at",
+    "expires_at",
+    "sent_at",
+    "closed_at",
+    "reopenings",
+)
 REQUEST_SEALED = {"title": REQUEST_TITLE, "sender": REQUEST_SENDER, "url": REQUEST_URL}
 REQUEST_COLUMNS = (*REQUEST_PLAIN, *REQUEST_SEALED)
 SIGNER_PLAIN = (
@@ -38,6 +46,10 @@ SIGNER_PLAIN = (
     "reminded_at",
     "reminders",
     "snoozed_until",
+    "invited_at",
+    "opened_at",
+    "declined_at",
+    "removed_at",
 )
 SIGNER_SEALED = {"details": SIGNER_DETAILS, "signing_url": SIGNER_SIGNING_URL}
 SIGNER_COLUMNS = (*SIGNER_PLAIN, *SIGNER_SEALED)
@@ -45,10 +57,11 @@ SIGNER_COLUMNS = (*SIGNER_PLAIN, *SIGNER_SEALED)
 
 @dataclass(slots=True)
 class SignerRecord:
-    """A signer. `details` and `signing_url` are plain here and sealed in the table."""
+    """A signer, an observer or the sender, with `details` and `signing_url` decrypted."""
 
     id: str
     external_id: str
+    role: str
     turn: int
     state: str
     state_at: datetime
@@ -56,12 +69,22 @@ class SignerRecord:
     reminded_at: datetime | None
     reminders: int
     snoozed_until: datetime | None = None
+    invited_at: datetime | None = None
+    opened_at: datetime | None = None
+    declined_at: datetime | None = None
+    removed_at: datetime | None = None
     details: dict[str, Any] = field(default_factory=dict)
     signing_url: str | None = None
+    turn_began: bool = False  # in this transaction
 
     @property
     def has_not_signed(self) -> bool:
         return SignerState.read(self.state).has_not_signed
+
+    @property
+    def is_signer(self) -> bool:
+        """True for a signer who was not removed from the request."""
+        return self.role == PersonRole.SIGNER and self.removed_at is None
 
 
 @dataclass(slots=True)
@@ -76,13 +99,21 @@ class RequestRecord:
     state_at: datetime
     reported_at: datetime
     expires_at: datetime | None
+    sent_at: datetime | None = None
+    closed_at: datetime | None = None
+    reopenings: int = 0
     title: str | None = None
     sender: dict[str, Any] | None = None
     url: str | None = None
-    signers: list[SignerRecord] = field(default_factory=list)
+    people: list[SignerRecord] = field(default_factory=list)
     is_new: bool = True
     _before: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     _indexed: tuple[str | None, ...] = ()
+
+    @property
+    def signers(self) -> list[SignerRecord]:
+        """The signers who were not removed, in the order of their turns."""
+        return [person for person in self.people if person.is_signer]
 
     @property
     def remaining(self) -> int:
@@ -94,15 +125,22 @@ class RequestRecord:
         """Return whether the time to sign has ended, so that no signer is asked to sign."""
         return self.expires_at is not None and self.expires_at <= now()
 
-    def signer(self, external_id: str) -> SignerRecord | None:
-        return next((signer for signer in self.signers if signer.external_id == external_id), None)
-
-    def add_signer(self, external_id: str, at: datetime) -> SignerRecord:
-        signer = SignerRecord(
-            new_id("sgn"), external_id, 1, SignerState.PENDING.value, at, at, None, 0
+    def person(self, role: PersonRole, external_id: str) -> SignerRecord | None:
+        """Return a person by the ID in the app, removed signers included."""
+        matches = (
+            person
+            for person in self.people
+            if person.external_id == external_id and person.role == role
         )
-        self.signers.append(signer)
-        return signer
+        return next(matches, None)
+
+    def add_person(self, role: PersonRole, external_id: str, at: datetime) -> SignerRecord:
+        """Add a person, who is stored by the next `write`."""
+        person = SignerRecord(
+            new_id("sgn"), external_id, role.value, 1, SignerState.PENDING.value, at, at, None, 0
+        )
+        self.people.append(person)
+        return person
 
     def write(self) -> None:
         """Write new rows and changed rows."""
@@ -119,18 +157,19 @@ class RequestRecord:
             write(_CHANGE_REQUEST, _changes(self, REQUEST_PLAIN, REQUEST_SEALED))
         added = []
         changed = []
-        for signer in self.signers:
-            before = self._before.get(signer.id)
+        for person in self.people:
+            before = self._before.get(person.id)
             if before is None:
                 row = {
-                    "id": signer.id,
+                    "id": person.id,
                     "request_id": self.id,
-                    "external_id": signer.external_id,
+                    "external_id": person.external_id,
+                    "role": person.role,
                     "remind_at": None,
                 }
-                added.append(row | _row_values(signer, SIGNER_PLAIN, SIGNER_SEALED))
-            elif before != _read_values(signer, SIGNER_COLUMNS):
-                changed.append(_changes(signer, SIGNER_PLAIN, SIGNER_SEALED))
+                added.append(row | _row_values(person, SIGNER_PLAIN, SIGNER_SEALED))
+            elif before != _read_values(person, SIGNER_COLUMNS):
+                changed.append(_changes(person, SIGNER_PLAIN, SIGNER_SEALED))
         write(_ADD_SIGNERS, added)
         write(_CHANGE_SIGNER, changed)
         if self._indexed != self._searchable():
@@ -140,13 +179,13 @@ class RequestRecord:
 
     def _searchable(self) -> tuple[str | None, ...]:
         """Return the texts by which a search finds the request."""
-        names = [signer.details.get("name") for signer in self.signers]
+        names = [signer.details.get("name") for signer in self.people]
         return self.title, (self.sender or {}).get("name"), *names
 
     def _remember_values(self) -> None:
         self._indexed = self._searchable()
         self._before = {self.id: _read_values(self, REQUEST_COLUMNS)}
-        self._before |= {signer.id: _read_values(signer, SIGNER_COLUMNS) for signer in self.signers}
+        self._before |= {person.id: _read_values(person, SIGNER_COLUMNS) for person in self.people}
 
 
 def _change(table: Any, names: tuple[str, ...]) -> Statement:
@@ -164,17 +203,17 @@ _CHANGE_SIGNER = _change(signers, SIGNER_COLUMNS)
 
 
 def find_request(source_id: str, external_id: str, *, test: bool) -> RequestRecord | None:
-    """Read a request by the source's ID, locked, with its signers."""
+    """Read a request by the source's ID, locked, with its people."""
     return _build_record(read(_BY_SOURCE, source=source_id, external=external_id, test=test))
 
 
 def get_request(request_id: str) -> RequestRecord | None:
-    """Read a request by its Signpost ID, locked, with its signers."""
+    """Read a request by its Signpost ID, locked, with its people."""
     return _build_record(read(_BY_ID, id=request_id))
 
 
 def read_request(request_id: str) -> RequestRecord | None:
-    """Read a request by its Signpost ID, with its signers, without locks. Do not change it."""
+    """Read a request by its Signpost ID, with its people, without locks. Do not change it."""
     return _build_record(read(_BY_ID_UNLOCKED, id=request_id), _SIGNERS_UNLOCKED)
 
 
@@ -186,7 +225,7 @@ def new_request(source_id: str, external_id: str, at: datetime, *, test: bool) -
 
 
 _REQUEST_NAMES = ("id", "source_id", "external_id", "test", *REQUEST_COLUMNS)
-_SIGNER_NAMES = ("id", "external_id", *SIGNER_COLUMNS)
+_SIGNER_NAMES = ("id", "external_id", "role", *SIGNER_COLUMNS)
 _REQUEST_QUERY = select(*[requests.c[name] for name in _REQUEST_NAMES])
 _BY_ID = Statement(
     _REQUEST_QUERY.where(requests.c.id == bindparam("id")).with_for_update(key_share=True)
@@ -220,7 +259,7 @@ def _build_record(rows: list[Row], signers_query: Statement = _SIGNERS) -> Reque
         for name, encrypted in SIGNER_SEALED.items():
             values[name] = _decrypt(encrypted, values["id"], values[name])
         values["details"] = values["details"] or {}
-        record.signers.append(SignerRecord(**values))
+        record.people.append(SignerRecord(**values))
     record._remember_values()
     return record
 

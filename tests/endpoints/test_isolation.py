@@ -16,8 +16,8 @@ from standardwebhooks import Webhook
 from hub.core.vocabulary import Address
 from hub.db.engine import db
 from hub.db.types import now
+from hub.endpoints import cleanup, endpoints
 from hub.endpoints import deliveries as delivery_cases
-from hub.endpoints import endpoints
 from hub.messaging.compose import direct
 from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.models import PlatformEvent, WebhookEndpoint, WebhookSecret
@@ -105,17 +105,17 @@ def test_deleted_endpoint_gets_nothing_and_its_rows_go(receiver: Receiver) -> No
     report()
     assert notify() == 0
     with time_machine.travel(now() + 2 * HOUR):
-        delivery_cases.delete_old()
+        cleanup.delete_old()
     assert deliveries(endpoint_id) == []
     assert db.session.scalar(select(WebhookEndpoint.id)) is None
 
 
 def test_missed_events_are_bounded(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery_cases, "MAX_MISSED", 3)
+    monkeypatch.setattr(cleanup, "MAX_MISSED", 3)
     endpoint_id, _ = add_endpoint(receiver.url)
     endpoints.disable(endpoint_id)
     newest = [report() for _ in range(7)][-3:]
-    delivery_cases.delete_old()
+    cleanup.delete_old()
     assert [row.event_id for row in deliveries(endpoint_id)] == newest
 
 
@@ -152,13 +152,13 @@ def test_old_deliveries_and_ended_secrets_are_deleted(receiver: Receiver) -> Non
     endpoints.rotate_secret(endpoint_id, HOUR)
     report()
     notify()
-    delivery_cases.delete_old()
+    cleanup.delete_old()
     assert states(endpoint_id) == ["delivered"]
     assert db.session.query(WebhookSecret).count() == 2
     clock_check.is_trusted()  # the clock was right until now
     with time_machine.travel(now() + timedelta(days=40)):
         clock_check.confirm()
-        delivery_cases.delete_old()
+        cleanup.delete_old()
     assert states(endpoint_id) == []
     assert db.session.query(WebhookSecret).count() == 1
 

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
 from hub.db.types import now
-from hub.endpoints import deliveries as delivery_cases
+from hub.endpoints import cleanup
 from hub.messaging.send.connection_pause import pause_connection
 from hub.models import Connection, PlatformEvent
 from hub.shared import clock_check
@@ -58,9 +58,9 @@ def test_old_events_without_a_message_are_deleted(connection: Connection) -> Non
     listen()
     pause_connection(connection.id, "Broken.")
     clock_check.is_trusted()  # the clock was right until now
-    delivery_cases.delete_old()
+    cleanup.delete_old()
     assert db.session.scalars(select(PlatformEvent.type)).all() == ["connection_broken"]
     with time_machine.travel(now() + timedelta(days=40)):
         clock_check.confirm()
-        delivery_cases.delete_old()
+        cleanup.delete_old()
     assert db.session.scalars(select(PlatformEvent.type)).all() == []

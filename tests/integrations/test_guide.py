@@ -19,6 +19,7 @@ from hub.integrations import api, base
 from hub.integrations.base import Integration, StatusUpdate, WebhookEvent, WebhookRequest
 from hub.integrations.escaping import NO_ESCAPING
 from hub.integrations.message_texts import MessageTexts
+from hub.integrations.product import Product
 from hub.integrations.provider_requests import ProviderRequests
 from hub.integrations.webhook_receiver import WebhookReceiver, webhook
 from hub.lib import provider_http
@@ -40,12 +41,13 @@ MEMBERS = {
     **vars(WebhookReceiver),
     **vars(ProviderRequests),
     **vars(MessageTexts),
+    **vars(Product),
     **vars(Integration),
 }
 ATTRIBUTES = sorted(
     {
         name
-        for cls in (Integration, WebhookReceiver, ProviderRequests, MessageTexts)
+        for cls in (Product, WebhookReceiver, ProviderRequests, MessageTexts)
         for name, kind in vars(cls)["__annotations__"].items()
         if not name.startswith("_") and (cls is not ProviderRequests or "ClassVar" in kind)
     }

@@ -18,26 +18,20 @@ from hub.core.vocabulary import Status
 from hub.db.engine import db
 from hub.integrations.base import Outbound
 from hub.integrations.sendgrid import SendGrid
-from hub.integrations.sendgrid.mail_send import NO_TRACKING
-from hub.integrations.sendgrid.templates import fetch_templates
 from hub.integrations.smtp import Smtp
-from hub.lib.provider_http import ProviderHttpClient, ProviderResponse
-from hub.messaging.compose import provider_templates, template_sync
-from hub.models import Connection, Message, ProviderTemplate, Suppression
+from hub.lib.provider_http import ProviderHttpClient
+from hub.models import Message, Suppression
 from hub.simulator.sendgrid import events, scripted_faults
 from hub.simulator.sendgrid.scripted_faults import DOMAIN
 from tests.conftest import config_of
 from tests.hub_fixtures import (
-    SigningApp,
     attempts,
     callbacks,
     credentials,
     deliver,
-    event_body,
     event_types,
     process_pending_callbacks,
     queue_text,
-    signer_body,
     status_words,
 )
 from tests.hub_fixtures import hub_demo as hub_demo
@@ -236,63 +230,6 @@ def connect(app: Flask, **settings: str) -> SendGrid:
     given = {**(SendGrid.demo_settings(credentials(app)) or {}), **settings}
     http = ProviderHttpClient(allow=frozenset({bind}))
     return SendGrid(given, http, {"sendgrid": f"http://{bind}"})
-
-
-def test_mapped_template_replaces_the_text_in_its_language(
-    hub: Flask, signing_app: SigningApp, simulator: Any
-) -> None:
-    query = select(Connection.id).where(Connection.slug == "demo-sendgrid")
-    connection_id = db.session.scalars(query).one()
-    assert template_sync.sync_templates(connection_id) == 2
-    for row in db.session.scalars(select(ProviderTemplate)).all():
-        locale = "de" if row.name.endswith("German") else "en"
-        mapping = {name: name for name in provider_templates.read_variables(row.variables)}
-        provider_templates.save_mapping(connection_id, "request_sent", locale, row.id, mapping)
-    signers = [
-        signer_body(name, None, email=f"{name}@{DOMAIN}", locale=locale, preference=["email"])
-        for name, locale in (("Eric", "en"), ("Dana", "de-AT"), ("Luc", "fr"))
-    ]
-    assert signing_app.post("/events", event_body(signers=signers)).status_code == 202
-    deliver()
-    completed = event_body("request.completed", signers=signers[:1])
-    assert signing_app.post("/events", completed).status_code == 202
-    deliver()
-    stored = simulator.test_client().get("/simulator/mail.json").json["emails"]
-    texts = {
-        email["recipient"].partition("@")[0]: email["text"]
-        for email in stored
-        if "template_id" in email["request"]
-    }
-    assert texts["dana"].startswith("Guten Tag Dana,\n\nbitte unterschreiben Sie Employment")
-    assert texts["eric"].startswith("Hello Eric,\n\nAcme HR asks you to sign Employment Agreement")
-    assert texts["luc"].startswith("Hello Luc,")
-    assert "https://sign.example/r/luc" in texts["luc"]
-    own = [email["request"] for email in stored if "template_id" not in email["request"]]
-    assert len(own) == len(signers), "the text of a completed request has no template"
-    assert {part["type"] for request in own for part in request["content"]} == {
-        "text/plain",
-        "text/html",
-    }
-    for email in stored:
-        assert email["request"]["tracking_settings"] == dict(NO_TRACKING)
-        assert "References" in dict(email["headers"])
-
-
-def test_templates_of_a_key_that_may_not_read_them_leave_the_connection_alone(
-    simulator: Any, app: Flask
-) -> None:
-    key = connect(app).settings["api_key"].rpartition(".")[0] + ".read-only-read-only"
-    with pytest.raises(PermanentError) as problem:
-        connect(app, api_key=key).fetch_templates()
-    assert problem.value.code == "no_template_access"
-
-
-def test_template_without_an_active_version_cannot_be_mapped() -> None:
-    versions = [{"id": "v1", "active": 0}]
-    listed = {"result": [{"id": "d-1", "name": "Draft", "versions": versions}]}
-    response = ProviderResponse(200, {}, json.dumps(listed).encode())
-    [template] = fetch_templates(lambda *_: response)
-    assert (template.state, template.variables) == ("draft", {})
 
 
 def test_page_shows_the_email_and_reports_its_events(hub: Flask, simulator: Any) -> None:

@@ -24,7 +24,7 @@ from hub.core.errors import (
 )
 from hub.core.vocabulary import Status
 from hub.integrations.base import Accepted, Outbound
-from hub.integrations.smtp import session
+from hub.integrations.smtp import session, session_pool
 from hub.integrations.smtp.integration import Smtp
 from hub.lib.provider_http import ProviderHttpClient
 from hub.shared import integration_instances
@@ -135,7 +135,7 @@ def test_session_is_used_for_a_limited_time(
     one = make_smtp(in_app)
     one.send(outbound())
     [idle_session] = one._pool._idle
-    monkeypatch.setattr(session, "KEEP_SECONDS", -1.0)
+    monkeypatch.setattr(session_pool, "KEEP_SECONDS", -1.0)
     one.send(outbound(id="msg_2"))
     assert idle_session not in one._pool._idle
     assert idle_session.sock is None

@@ -25,9 +25,9 @@ from hub.lib.localized import format_language, language_name
 from hub.messaging.compose import provider_templates, render, template_sync
 from hub.messaging.compose.provider_templates import (
     APPROVED,
-    VARIABLES,
     fills_all_variables,
     read_variables,
+    values_for,
 )
 from hub.models import Connection, ProviderTemplate, Template, TemplateMapping
 
@@ -51,6 +51,12 @@ SAMPLES = {
     "download_link": "https://sign.example/d/agr-1001",
     "remaining": "1",
     "expiry_date": "2026-12-15",
+    "unsubscribe_link": "https://hub.acme.example/u/example",
+    "brand_name": "Acme",
+    "brand_color": "#0b5a6b",
+    "brand_text_color": "#ffffff",
+    "brand_support": "help@acme.example",
+    "brand_footer": "Acme Ltd., 1 Main Street, Springfield",
 }
 
 
@@ -263,6 +269,7 @@ def _form(
     row: ProviderTemplate, values: Mapping[str, str], mapping: TemplateMapping | None
 ) -> FlaskForm:
     names = _mappable_titles()
+    available = values_for(row)
     similar = next(
         (name for name in sorted(names, key=len, reverse=True) if name in row.name.lower()), None
     )
@@ -285,7 +292,7 @@ def _form(
         help_ = f"Sample: {sample}" if sample else ""
         fields[f"variable-{variable}"] = SelectField(
             f"{{{{{variable}}}}}",
-            choices=dict(VARIABLES),
+            choices=available,
             default=values[variable],
             description=help_,
         )
@@ -294,9 +301,10 @@ def _form(
 
 def _guess_values(row: ProviderTemplate) -> dict[str, str]:
     """Guess the value of each variable from its name, or from its position."""
+    available = values_for(row)
     order = iter(("title", "sender", "link", "signer", "name", "remaining", "download_link"))
     return {
-        variable: variable if variable in VARIABLES else next(order, "title")
+        variable: variable if variable in available else next(order, "title")
         for variable in read_variables(row.variables)
     }
 

@@ -75,7 +75,7 @@ def erase_contact(contact_id: str) -> Any:
             result = contact_erasure.erase_contact(contact_id, reason=form.why.data or "")
             flash(
                 f"Erased {plural(result.texts, 'text')}, the details of"
-                f" {plural(result.signers, 'signer')} and"
+                f" {plural(result.people, 'participant')} and"
                 f" {plural(result.webhooks, 'webhook')}.",
                 "good",
             )

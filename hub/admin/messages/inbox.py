@@ -20,6 +20,7 @@ from hub.admin.view.message_rows import contact_name, first_words, preview_text
 from hub.admin.view.pagination import paginate
 from hub.core.errors import Conflict, DecryptionError, Refused, SendError
 from hub.core.vocabulary import Role
+from hub.intake import received_files
 from hub.messaging.compose import sent_text
 from hub.messaging.compose.sent_text import SentText
 from hub.messaging.inbox import contents, conversations
@@ -73,6 +74,19 @@ FILES = {
     "application": "Document",
 }
 CARDS = ("text/vcard", "text/x-vcard", "text/directory")
+UNKNOWN_TYPE = "application/octet-stream"
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+HARMLESS_TYPES = {
+    *CARDS,
+    "application/pdf",
+    "application/zip",
+    "text/calendar",
+    "text/csv",
+    "text/plain",
+    f"{_OFFICE}.presentationml.presentation",
+    f"{_OFFICE}.spreadsheetml.sheet",
+    f"{_OFFICE}.wordprocessingml.document",
+}
 MAP = "https://www.openstreetmap.org/?mlat={}&mlon={}"
 
 
@@ -160,21 +174,32 @@ def mark_read(conversation_id: str) -> Any:
 @admin.get("/inbox/files/<inbound_id>/<position>")
 @require_role(Role.VIEWER)
 def inbound_file(inbound_id: str, position: str) -> Response:
-    """Return a file that a person sent, fetched from the provider, as a download."""
+    """Return a file that a person sent, as a download that no browser opens or executes."""
     try:
-        content_type, content = conversations.fetch_inbound_file(
+        file = received_files.fetch_received_file(
             inbound_id, int(position) if position.isdecimal() else MAX_FILES
         )
     except (SendError, DecryptionError) as error:
         abort(502, f"Could not fetch the file: {error}")
-    response = Response(content, content_type=content_type)
+    content_type = file.content_type if _is_harmless(file.content_type) else UNKNOWN_TYPE
+    name = file.name.rpartition(".")[0] or file.name or f"{inbound_id}-{position}"
+    response = Response(file.content, content_type=content_type)
     response.headers.set(
         "Content-Disposition",
         "attachment",
-        filename=f"{inbound_id}-{position}{guess_extension(content_type) or ''}",
+        # the ending is that of the type, so that a program cannot pass itself off as a document
+        filename=f"{name}{guess_extension(content_type) or ''}",
     )
     response.headers["Cache-Control"] = "private, no-store"
     return response
+
+
+def _is_harmless(content_type: str) -> bool:
+    """Return whether files of a content type contain no scripts that a browser executes."""
+    kind, _, subtype = content_type.partition("/")
+    return content_type in HARMLESS_TYPES or (
+        kind in ("image", "audio", "video") and not subtype.startswith("svg")
+    )
 
 
 def _page(conversation_id: str, form: ReplyForm) -> str:

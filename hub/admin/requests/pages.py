@@ -18,7 +18,7 @@ from hub.admin.view.message_rows import request_title, rows
 from hub.admin.view.pagination import paginate_query
 from hub.admin.view.status_badges import channel_title
 from hub.core.errors import DecryptionError, Refused
-from hub.core.vocabulary import Channel, RequestState, Role, SignerState, Status
+from hub.core.vocabulary import Channel, PersonRole, RequestState, Role, SignerState, Status
 from hub.db.engine import db
 from hub.db.types import is_id
 from hub.messaging.compose.plan import PHONE_CHANNELS, REASONS
@@ -27,7 +27,7 @@ from hub.messaging.contacts.opt_out_status import OptOut
 from hub.messaging.state import unreadable_rows
 from hub.messaging.track import message_queries
 from hub.models import Event, Message, Signer, SigningRequest, Source
-from hub.signing import chat_invitations, reminders, scheduled_events, team_subscriptions
+from hub.signing import chat_invitations, reminders, scheduled_events, team_subscriptions, turns
 from hub.signing.chat_invitations import Invitation
 
 FILTERS = (("", "All"), *((state.value, state.value.capitalize()) for state in RequestState))
@@ -41,7 +41,7 @@ def requests() -> Any:
     active_filters = {
         name: value for name in ("state", "q") if (value := request.args.get(name, "").strip())
     }
-    query = select(SigningRequest).options(selectinload(SigningRequest.signers))
+    query = select(SigningRequest).options(selectinload(SigningRequest.people))
     if "state" in active_filters:
         query = query.where(SigningRequest.state == active_filters["state"])
     if q := active_filters.get("q"):
@@ -119,12 +119,13 @@ def render_request(request_id: str, invitation: Invitation | None = None, invite
         heading=_heading(row, source),
         summary=signing_summary.summarize(row, messages),
         signers=_signers(row, messages, lines, skipped),
+        others=_others(row, messages, lines, skipped),
         may_remind=operator and not why_not,
         reason_not_to_remind=why_not,
         facts=_facts(row, source),
         posts=[lines[message.id] for message in posts],
         updates=updates,
-        skipped_posts=skipped.get("", []),
+        skipped_posts=skipped.get(TEAM, []),
         may_act=operator,
         open=row.state == RequestState.OPEN,
         invites=operator and bool(chat_invitations.inviting_connections(test=row.test)),
@@ -167,16 +168,49 @@ def _signers(
     row: SigningRequest,
     newest_first: list[Message],
     lines: dict[str, Any],
-    skipped: dict[str, list[str]],
+    skipped: Skipped,
 ) -> list[dict[str, Any]]:
+    """Return the signers in the order of their turns, removed ones last."""
     in_turn = len({signer.turn for signer in row.signers}) > 1  # otherwise, all sign at once
-    by_signer: dict[str | None, list[Any]] = {}
-    for message in reversed(newest_first):
-        by_signer.setdefault(message.signer_id, []).append(lines[message.id])
-    return [
-        _signer(signer, by_signer.get(signer.id, []), skipped, in_turn=in_turn)
-        for signer in row.signers
+    by_person = _messages_by_person(newest_first, lines)
+    removed = [
+        person
+        for person in row.people
+        if person.role == PersonRole.SIGNER and person.removed_at is not None
     ]
+    return [
+        _signer(signer, by_person.get(signer.id, []), skipped, in_turn=in_turn)
+        for signer in [*row.signers, *removed]
+    ]
+
+
+def _others(
+    row: SigningRequest, newest_first: list[Message], lines: dict[str, Any], skipped: Skipped
+) -> list[dict[str, Any]]:
+    """Return the observers and the sender of a request, as far as messages can be sent to them."""
+    by_person = _messages_by_person(newest_first, lines)
+    others = [person for person in row.people if person.role != PersonRole.SIGNER]
+    return [
+        {
+            **_signer(person, by_person.get(person.id, []), skipped, in_turn=False),
+            "role": ROLES[PersonRole.read(person.role)],
+            "opened_at": person.opened_at,
+        }
+        for person in sorted(others, key=lambda person: person.role, reverse=True)
+    ]
+
+
+ROLES = {PersonRole.SENDER: "Sender", PersonRole.OBSERVER: "Observer"}
+
+
+def _messages_by_person(
+    newest_first: list[Message], lines: dict[str, Any]
+) -> dict[str | None, list[Any]]:
+    """Return the rows of messages by the ID of their person, oldest first."""
+    by_person: dict[str | None, list[Any]] = {}
+    for message in reversed(newest_first):
+        by_person.setdefault(message.signer_id, []).append(lines[message.id])
+    return by_person
 
 
 def _scheduled(row: SigningRequest) -> list[dict[str, Any]]:
@@ -243,7 +277,7 @@ def get_request_or_404(request_id: str) -> SigningRequest:
 
 
 def _signer(
-    signer: Signer, messages: list[Any], skipped: dict[str, list[str]], *, in_turn: bool
+    signer: Signer, messages: list[Any], skipped: Skipped, *, in_turn: bool
 ) -> dict[str, Any]:
     chats: list[str] = []
     try:
@@ -256,18 +290,36 @@ def _signer(
     ]
     return {
         "id": signer.id,
-        "has_not_signed": SignerState.read(signer.state).has_not_signed,
+        "has_not_signed": (
+            SignerState.read(signer.state).has_not_signed and signer.removed_at is None
+        ),
+        "removed_at": signer.removed_at,
+        "waits_for_turn": _waits_for_turn(signer),
         "snoozed_until": signer.snoozed_until if reminders.is_snoozed(signer) else None,
-        "name": details.get("name") or signer.external_id,
+        "name": details.get("name") or details.get("email") or signer.external_id,
         "state": signer.state,
         "at": signer.state_at if signer.state != SignerState.PENDING else None,
         "turn": signer.turn if in_turn else 0,
         "addresses": addresses,
         "opt_outs": opt_out_descriptions.describe_opt_outs(_opt_outs(signer, addresses)),
         "messages": messages,
-        "skipped": skipped.get(signer.external_id, []),
+        "skipped": skipped.get((signer.role, signer.external_id), []),
         "chats": chats,
     }
+
+
+def _waits_for_turn(signer: Signer) -> bool:
+    """Return whether other signers sign first, so that a signer was not invited yet."""
+    request = signer.request
+    return (
+        request.state == RequestState.OPEN
+        and request.sent_at is not None
+        and signer.invited_at is None
+        and signer.removed_at is None
+        and SignerState.read(signer.state).has_not_signed
+        and signer.role == PersonRole.SIGNER
+        and signer not in turns.signers_in_turn(request.signers)
+    )
 
 
 def _opt_outs(signer: Signer, addresses: list[str]) -> list[OptOut]:
@@ -280,12 +332,13 @@ def _opt_outs(signer: Signer, addresses: list[str]) -> list[OptOut]:
     )
 
 
-def _skipped(row: SigningRequest) -> dict[str, list[str]]:
-    """Return the messages that were not sent, with the reasons, as sentences by signer.
+Skipped = dict[tuple[str, str], list[str]]  # sentences by role and ID in the app
+TEAM = ("", "")
 
-    The key of posts to a team is ''.
-    """
-    skipped: dict[str, list[str]] = {}
+
+def _skipped(row: SigningRequest) -> Skipped:
+    """Return the messages that were not sent, with the reasons, as sentences by person."""
+    skipped: Skipped = {}
     newest = select(Event).where(Event.request_id == row.id).order_by(Event.id.desc())
     for event in db.session.scalars(newest.limit(MAX_MESSAGES)):
         try:
@@ -295,7 +348,9 @@ def _skipped(row: SigningRequest) -> dict[str, list[str]]:
         for item in reversed(refusals):
             if item["reason"] in REASONS:
                 sentence = _skipped_sentence(event.type, item)
-                sentences = skipped.setdefault(item["signer"], [])
+                # events of version 0.2.0 name no role
+                role = (item.get("role") or PersonRole.SIGNER) if item["signer"] else ""
+                sentences = skipped.setdefault((role, item["signer"]), [])
                 if sentence not in sentences:
                     sentences.insert(0, sentence)
     return skipped

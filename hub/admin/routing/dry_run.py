@@ -12,7 +12,7 @@ from hub import integrations
 from hub.admin.view.datetimes import format_day, local
 from hub.admin.view.status_badges import channel_title
 from hub.core.errors import DecryptionError
-from hub.core.vocabulary import Audience, EventType, Goal, RequestState
+from hub.core.vocabulary import Audience, EventType, Goal, PersonRole, RequestState
 from hub.db.engine import db
 from hub.db.types import now
 from hub.lib import text
@@ -58,7 +58,7 @@ def build_example(
     signer = next((one for one in people if one.id == person_id), people[0])
     choices = [(one.id, f"{_name(one)} · {_title(one.request)}") for one in people]
     request = signing_batch.read_request(signer.request_id)
-    record = request.signer(signer.external_id) if request else None
+    record = request.person(PersonRole.SIGNER, signer.external_id) if request else None
     steps: list[ExampleStep] = []
     if request is not None and record is not None:
         steps = list(_example_steps(EventType(event_type), audience, entered, request, record))
@@ -70,7 +70,11 @@ def _read_people() -> list[Signer]:
     query = (
         select(Signer)
         .join(SigningRequest)
-        .where(SigningRequest.state == RequestState.OPEN)
+        .where(
+            SigningRequest.state == RequestState.OPEN,
+            Signer.role == PersonRole.SIGNER,
+            Signer.removed_at.is_(None),
+        )
         .order_by(SigningRequest.id.desc(), Signer.turn, Signer.id)
         .limit(MAX_PEOPLE)
     )

@@ -135,7 +135,7 @@ def _requests(query: str, results: Results) -> list[RequestResult]:
     names = {person.id: person for person in results.people[:MAX_RELATED]}
     related = _requests_of_people(names)
     requests = []
-    options = (selectinload(SigningRequest.signers),)
+    options = (selectinload(SigningRequest.people),)
     for row in _by_id(SigningRequest, [*ids, *related], *options):
         reason = reasons.request_reason(row, query)
         if not reason and row.id in related:

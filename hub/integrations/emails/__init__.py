@@ -24,6 +24,7 @@ from hub.integrations.emails.layout import html_body, plain_body
 from hub.integrations.emails.letter import (
     LOGO_ID,
     letter_headers,
+    letterhead_values,
     message_id,
     reply_address,
     sender_name,
@@ -44,6 +45,7 @@ __all__ = [
     "from_name_field",
     "html_body",
     "letter_headers",
+    "letterhead_values",
     "message_id",
     "plain_body",
     "reply_address",

@@ -65,6 +65,20 @@ def sheet_of(message: Outbound, settings: Mapping[str, Any]) -> Sheet:
     )
 
 
+def letterhead_values(message: Outbound, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the values for a provider's template that are known only when a message is sent."""
+    sheet = sheet_of(message, settings)
+    return {
+        "unsubscribe_link": unsubscribe_url(message, settings),
+        "brand_name": sheet.name,
+        "brand_logo": sheet.logo,
+        "brand_color": sheet.color,
+        "brand_text_color": sheet.color_on,
+        "brand_support": message.branding.support,
+        "brand_footer": message.branding.footer,
+    }
+
+
 def preview_html(message: Outbound) -> str:
     """Return the HTML of an email for a page, with the logo inside."""
     branding = message.branding

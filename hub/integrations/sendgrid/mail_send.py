@@ -31,7 +31,7 @@ def mail_send_request(message: Outbound, settings: Mapping[str, Any]) -> dict[st
         sender = emails.wire_form(settings["from_address"])
         reply_to = emails.reply_address(message, settings)
         request = {
-            "personalizations": [_personalization(message, recipient)],
+            "personalizations": [_personalization(message, recipient, settings)],
             "from": {"email": sender, "name": emails.sender_name(message, settings)},
             "reply_to": {"email": emails.wire_form(reply_to)} if reply_to else None,
             **_content(message, settings),
@@ -62,20 +62,27 @@ def _content(message: Outbound, settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _personalization(message: Outbound, recipient: str) -> dict[str, Any]:
+def _personalization(
+    message: Outbound, recipient: str, settings: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the recipient, with the values for the template of the message."""
-    values = dict(message.template.variables) if message.template else {}
+    values: dict[str, str] = {}
+    if message.template is not None:
+        letterhead = emails.letterhead_values(message, settings)
+        later = {name: letterhead[part] for name, part in message.template.letterhead.items()}
+        values = {**message.template.variables, **later}
     return without_blanks({"to": [{"email": recipient}], "dynamic_template_data": values})
 
 
 def _attachments(message: Outbound) -> list[dict[str, Any]]:
-    """Return the attached files, and the logo that our HTML shows."""
+    """Return the attached files, and the logo that our HTML or the template shows."""
     branding = message.branding
     files = [
         _attachment(file.content, file.content_type, filename=file.name, disposition="attachment")
         for file in message.attachments
     ]
-    if branding.logo and message.template is None:
+    shows_logo = message.template is None or "brand_logo" in message.template.letterhead.values()
+    if branding.logo and shows_logo:
         logo = _attachment(
             branding.logo,
             branding.logo_type,

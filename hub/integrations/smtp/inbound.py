@@ -1,224 +1,38 @@
-"""Read the emails that come back: reports of failed deliveries, and replies.
-
-A report counts only if it names a message of Signpost, by the address that the message was sent
-from (VERP) or by its Message-ID. Both hold random bits that only its recipients know, so nobody
-can report a failure of another person's message.
-"""
+"""Read the emails that come back: reports of failed deliveries, complaints, and replies."""
 
 from __future__ import annotations
 
-import logging
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from email.message import EmailMessage, Message
+from collections.abc import Mapping
+from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
-from email.utils import parseaddr
 from typing import Any
-from uuid import UUID
 
-from hub.integrations.api import (
-    Address,
-    Channel,
-    ErrorCode,
-    Feedback,
-    Inbound,
-    RecipientRefused,
-    Status,
-    StatusUpdate,
-    WebhookEvent,
-    emails,
-    readable,
-)
-from hub.integrations.smtp import errors
-
-MAX_REPLY_LENGTH = 20_000  # characters
-_UUID = r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}"
-_MESSAGE_ID = re.compile(rf"\bmsg_({_UUID})@", re.IGNORECASE)
-_RETURN_ADDRESS = re.compile(rf"\+({_UUID})@", re.IGNORECASE)
-_STATUS = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})")
-# a line after which a reply quotes the message that it answers
-_QUOTE = re.compile(
-    r"^(?:>|-{2,} ?\S.*\S ?-{2,}$|_{10,}$|(?:On|Am|Le|El|Il|Op) .{5,200}:$|(?:From|Von|De): )",
-    re.MULTILINE,
-)
-COMPLAINTS = {"abuse", "fraud", "other", "virus"}  # not `not-spam`
-_AUTOMATIC = ("auto-generated", "auto-replied", "auto-notified")
-ACTIONS = {
-    "failed": Status.UNDELIVERED,
-    "delivered": Status.DELIVERED,
-    "delayed": None,
-    "relayed": None,
-    "expanded": None,
-}
+from hub.integrations.api import WebhookEvent
+from hub.integrations.smtp.replies import attached_file, is_automatic, read_reply
+from hub.integrations.smtp.reports import read_complaints, read_reports
 
 
 def events_of(content: bytes, settings: Mapping[str, Any]) -> list[WebhookEvent]:
     """Return what an email reports: a status, a reply, or nothing."""
-    email = BytesParser(EmailMessage, policy=default).parsebytes(content)
-    reports: list[WebhookEvent] = [*_complaints(email, settings), *_reports(email, settings)]
-    if reports or _is_automatic(email):
+    email = _parse(content)
+    reports: list[WebhookEvent] = [
+        *read_complaints(email, settings),
+        *read_reports(email, settings),
+    ]
+    if reports or is_automatic(email):
         return reports
-    reply = _reply(email, settings)
+    reply = read_reply(email, settings)
     return [reply] if reply else []
 
 
-# ── Reports ───────────────────────────────────────────────────────────────────────────────────────
-def _reports(email: EmailMessage, settings: Mapping[str, Any]) -> Iterator[StatusUpdate]:
-    subject = _subject_of_report(email)
-    if subject is None:
-        return
-    provider_id = f"msg_{subject}@{emails.domain_of(settings['from_address'])}"
-    parts = [part for part in email.walk() if part.get_content_type() == "message/delivery-status"]
-    blocks = [block for part in parts for block in _blocks(part) if block.get("Action")]
-    for block in blocks:
-        yield _update(block, provider_id)
-    is_complaint = any(_feedback_blocks(email))
-    if not blocks and not is_complaint and (code := _code_of_other_format(email)):
-        update = errors.ERRORS.update(code, Status.UNDELIVERED, "returned", provider_id=provider_id)
-        yield replace(update, feedback=Feedback.BOUNCED)
+def file_of(content: bytes, position: int) -> tuple[str, bytes]:
+    """Return the content type and the content of a file that is attached to an email.
 
-
-def _subject_of_report(email: EmailMessage) -> UUID | None:
-    """Return the ID of the message of Signpost that a report is about, or None."""
-    addresses = " ".join(
-        str(value)
-        for name in ("To", "Delivered-To", "X-Original-To", "Envelope-To")
-        for value in email.get_all(name, [])
-    )
-    if match := _RETURN_ADDRESS.search(addresses):
-        return UUID(match[1])
-    if email.get_content_type() != "multipart/report":
-        return None
-    content = email.as_bytes().decode("utf-8", "replace")
-    match = _MESSAGE_ID.search(content) or _RETURN_ADDRESS.search(content)
-    return UUID(match[1]) if match else None
-
-
-def _blocks(part: Message) -> list[Message]:
-    payload = part.get_payload()
-    return [block for block in payload if isinstance(block, Message)] if payload else []
-
-
-def _update(block: Message, provider_id: str) -> StatusUpdate:
-    """Return the status in one block of a report (RFC 3464)."""
-    action = str(block["Action"]).strip().lower()
-    found = _STATUS.match(str(block.get("Status", "")))
-    code = found[1] if found else ""
-    status = ACTIONS.get(action)
-    if status != Status.UNDELIVERED:
-        return StatusUpdate(provider_id=provider_id, status=status, provider_status=action)
-    entry = errors.entry_of(code) or errors.ERRORS.codes["returned"]
-    return StatusUpdate(
-        provider_id=provider_id,
-        status=status,
-        provider_status=action,
-        code=code or "returned",
-        reason=entry.sentence,
-        error=_suppressing_error(entry, code),
-        feedback=Feedback.BOUNCED,
-    )
-
-
-def _suppressing_error(entry: ErrorCode, code: str) -> RecipientRefused | None:
-    """Return the error of an address that does not exist. Other failures may end by themselves.
-
-    A report must not pause the connection, so no other error counts.
+    Raises IndexError.
     """
-    error = entry.new_error(code)
-    return error if isinstance(error, RecipientRefused) else None
+    return attached_file(_parse(content), position)
 
 
-def _code_of_other_format(email: EmailMessage) -> str:
-    """Return the code of a report in another format, '' if it is no report."""
-    from flufl.bounce import all_failures  # slow to load, and few emails need it
-
-    # it logs what it cannot read, with parts of the email
-    logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)
-    try:
-        temporary, permanent = all_failures(email)
-    except Exception:  # its readers of odd formats fail on emails that have none of them
-        return ""
-    if permanent:
-        return "returned_for_good"
-    return "returned" if temporary else ""
-
-
-def _complaints(email: EmailMessage, settings: Mapping[str, Any]) -> Iterator[StatusUpdate]:
-    """Return the complaint in a report of the recipient's provider (RFC 5965)."""
-    kinds = [
-        str(block.get("Feedback-Type", "")).strip().lower() for block in _feedback_blocks(email)
-    ]
-    subject = _subject_of_report(email) if COMPLAINTS.intersection(kinds) else None
-    if subject is not None:
-        yield StatusUpdate(
-            provider_id=f"msg_{subject}@{emails.domain_of(settings['from_address'])}",
-            provider_status="complained",
-            reason="The recipient reported the message as spam.",
-            feedback=Feedback.COMPLAINED,
-        )
-
-
-def _feedback_blocks(email: EmailMessage) -> Iterator[Message]:
-    for part in email.walk():
-        if part.get_content_type() == "message/feedback-report":
-            yield from _blocks(part)
-
-
-# ── Replies ───────────────────────────────────────────────────────────────────────────────────────
-def _is_automatic(email: EmailMessage) -> bool:
-    kind = str(email.get("Auto-Submitted", "no")).partition(";")[0].strip().lower()
-    return (
-        kind in _AUTOMATIC
-        or email.get_content_type() == "multipart/report"
-        or str(email.get("Return-Path", "")).strip() == "<>"
-        or str(email.get("Precedence", "")).strip().lower() in ("bulk", "junk", "list")
-    )
-
-
-def _reply(email: EmailMessage, settings: Mapping[str, Any]) -> Inbound | None:
-    name, written = parseaddr(str(email.get("From", "")))
-    try:
-        address = emails.clean_email(written)
-    except ValueError:
-        return None
-    own = settings["from_address"]
-    if address == emails.clean_email(own):
-        return None
-    references = f"{email.get('In-Reply-To', '')} {email.get('References', '')}"
-    answered = _MESSAGE_ID.search(references)
-    text = _reply_text(email)
-    if not answered:
-        # the sender of an email can be forged: a keyword counts only in a reply to a message
-        subject = str(email.get("Subject", "")).strip() or "No subject"
-        text = f"Subject: {subject}\n\n{text}"
-    return Inbound(
-        channel=Channel.EMAIL,
-        senders=(emails.clean_email(own),),
-        kind=Address.EMAIL,
-        address=address,
-        name=name,
-        text=text,
-        provider_id=str(email.get("Message-ID", "")).strip(),
-        in_reply_to=f"msg_{UUID(answered[1])}@{emails.domain_of(own)}" if answered else "",
-    )
-
-
-def _reply_text(email: EmailMessage) -> str:
-    """Return what a person wrote, without the message that it answers."""
-    part = email.get_body(("plain", "html"))
-    if part is None:
-        return ""
-    try:
-        text = str(part.get_content())
-    except (LookupError, ValueError):
-        text = str(part.get_payload())
-    if part.get_content_type() == "text/html":
-        text = re.sub(
-            r"(?i)<(?:br|/p|/div)[^>]*>", "\n", re.sub(r"(?is)<(style|head).*?</\1>", "", text)
-        )
-        text = re.sub(r"<[^>]+>", "", text)
-    text = readable(text)
-    quote = _QUOTE.search(text)
-    return (text[: quote.start()] if quote else text).strip()[:MAX_REPLY_LENGTH]
+def _parse(content: bytes) -> EmailMessage:
+    return BytesParser(EmailMessage, policy=default).parsebytes(content)

@@ -35,10 +35,12 @@ from hub.integrations.smtp.form import (
     SmtpForm,
 )
 from hub.integrations.smtp.imap import read_unread
-from hub.integrations.smtp.inbound import events_of
+from hub.integrations.smtp.inbound import events_of, file_of
 from hub.integrations.smtp.mime import Envelope, envelope
 from hub.integrations.smtp.oauth import token_source
-from hub.integrations.smtp.session import Session, SessionPool, server_of
+from hub.integrations.smtp.server import server_of
+from hub.integrations.smtp.session import Session
+from hub.integrations.smtp.session_pool import SessionPool
 
 OWN_SERVER = "smtp://mail.example:465"  # stands for the server of the settings
 OWN_MAILBOX = "imap://mail.example:993"
@@ -71,6 +73,7 @@ class Smtp(emails.EmailIntegration):
         "Choose **Send test message** to send yourself an email, and check that it is not spam.",
     )
 
+    max_webhook_size = 10 * 1024 * 1024  # an email with its files
     replies_to_keywords = False
     # after a refusal for now: servers that see a sender for the first time ask for some minutes
     retry_schedule = (60, 300, 900, 1800, 3600, 7200, 14400)
@@ -160,6 +163,9 @@ class Smtp(emails.EmailIntegration):
     def on_email(self, request: WebhookRequest) -> list[WebhookEvent]:
         """Received emails, for a mail server that posts them as they are"""
         return events_of(request.body, self.settings)
+
+    def read_file(self, request: WebhookRequest, position: int) -> tuple[str, bytes]:
+        return file_of(request.body, position)
 
     def read_mailbox(self, store: Callable[[bytes], None]) -> int:
         if not self.settings.get("imap_host"):

@@ -1,8 +1,16 @@
-"""Addresses that reports of failed deliveries are sent to, one for each message (VERP)."""
+"""Addresses that reports of failed deliveries are sent to, one for each message (VERP).
+
+Reports and replies name a message by this address, or by its Message-ID.
+"""
 
 from __future__ import annotations
 
+import re
 from uuid import UUID
+
+_UUID = r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}"
+MESSAGE_ID = re.compile(rf"\bmsg_({_UUID})@", re.IGNORECASE)
+RETURN_ADDRESS = re.compile(rf"\+({_UUID})@", re.IGNORECASE)
 
 
 def return_address(message_id: str, base: str) -> str:

@@ -1,48 +1,26 @@
-"""Sessions with a mail server: one connection each, over which many emails are sent.
+"""A session with a mail server: one connection, over which many emails are sent.
 
-A session obeys the rules for outgoing addresses, and a deadline for each email. Sessions that are
-not in use are kept for a while, since a new one costs five or more round trips.
+It obeys the rules for outgoing addresses, and a deadline for each email.
 """
 
 from __future__ import annotations
 
 import smtplib
 import socket
-import ssl
-import threading
 import time
-import weakref
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
 
-from hub.integrations.api import ConnectFailed, ProviderHttpClient, SendError
-from hub.integrations.smtp.errors import ERRORS, OutcomeLost, Refusal, error_of, error_of_connection
+from hub.integrations.api import ProviderHttpClient
+from hub.integrations.smtp.errors import ERRORS, OutcomeLost, Refusal
 from hub.integrations.smtp.form import IMPLICIT_TLS, STARTTLS, UNENCRYPTED
 from hub.integrations.smtp.mime import Envelope
 from hub.integrations.smtp.oauth import TokenSource
+from hub.integrations.smtp.server import Server
 
 REPLY_SECONDS = 10.0
 CONFIRM_SECONDS = 25.0  # servers check a message before they confirm it
 CALL_SECONDS = 40.0  # of a whole call; a message's lease ends after 60
-KEEP_SECONDS = 30.0  # servers close idle sessions after a minute or more
-MAX_MESSAGES = 100  # of one session; some servers close it after that many
 MAX_LINE_SIZE = 8192  # bytes
 SUCCESS = (250, 251)
-
-
-@dataclass(frozen=True)
-class Server:
-    """A mail server and the sign-in there. `username` is "" if none is needed."""
-
-    host: str
-    port: int
-    encryption: str
-    username: str
-    password: str
-    own_name: str  # the name that Signpost greets the server with
-    tokens: TokenSource | None = None  # instead of a password
 
 
 class Session(smtplib.SMTP):
@@ -208,110 +186,6 @@ class Session(smtplib.SMTP):
 
     def _remaining(self, seconds: float) -> float:
         return max(min(seconds, self._deadline - time.monotonic()), 0.01)
-
-
-class SessionPool:
-    """The sessions of one connection. Threads share it, and each uses a session of its own."""
-
-    def __init__(self, http: ProviderHttpClient, server: Server) -> None:
-        self._http = http
-        self._server = server
-        self._idle: list[Session] = []
-        self._lock = threading.Lock()
-        weakref.finalize(self, _close_all, self._idle)
-
-    def send(self, envelope: Envelope) -> None:
-        """Send an email over a kept session or a new one. Raises a SendError."""
-        session = self._begin_kept(envelope)
-        is_finished = False
-        try:
-            if session is None:
-                session = self.open()
-                session.begin(envelope)
-            session.finish(envelope)
-            is_finished = True
-        except (Refusal, OutcomeLost, OSError, smtplib.SMTPException, ValueError) as error:
-            raise error_of(error) from None
-        finally:
-            if session is not None:
-                self._put_back(session) if is_finished else session.close()
-
-    def open(self) -> Session:
-        """Return a new session. Raises a SendError."""
-        session = Session(self._http, self._server)
-        try:
-            session.open()
-        except ConnectFailed as error:
-            session.close()
-            raise error_of_connection(error) from None
-        except (Refusal, SendError, OSError, smtplib.SMTPException, ValueError) as error:
-            session.close()
-            raise error_of(error) from None
-        return session
-
-    def _begin_kept(self, envelope: Envelope) -> Session | None:
-        """Return a kept session with the email begun, or None if no session is open."""
-        while (session := self._take()) is not None:
-            try:
-                session.begin_call()
-                session.begin(envelope)
-                return session
-            except smtplib.SMTPException:
-                session.close()
-            except Refusal as error:
-                session.close()
-                if error.code != 421:
-                    raise error_of(error) from None
-            except SendError:
-                session.close()
-                raise
-        return None
-
-    def _take(self) -> Session | None:
-        oldest = time.monotonic() - KEEP_SECONDS
-        with self._lock:
-            while self._idle:
-                session = self._idle.pop()
-                if session.kept_since >= oldest and session.messages < MAX_MESSAGES:
-                    return session
-                session.close()
-        return None
-
-    def _put_back(self, session: Session) -> None:
-        session.kept_since = time.monotonic()
-        with self._lock:
-            self._idle.append(session)
-
-
-def server_of(
-    settings: Mapping[str, Any], url: str, own_name: str, tokens: TokenSource | None
-) -> Server:
-    """Return the server of a connection's settings, or the one at `url` in its place.
-
-    `url` is "" unless it replaces the server: `smtp://host:port`, without encryption.
-    """
-    if url:
-        host, _, port = url.partition("://")[2].rpartition(":")
-        encryption = UNENCRYPTED
-    else:
-        host = settings["host"]
-        port = settings["port"]
-        encryption = settings["encryption"]
-    return Server(
-        host.strip("[]"),
-        int(port),
-        encryption,
-        settings.get("username") or "",
-        settings.get("password") or "",
-        own_name,
-        tokens,
-    )
-
-
-def _close_all(sessions: list[Session]) -> None:
-    for session in sessions:
-        with suppress(OSError, ssl.SSLError):
-            session.close()
 
 
 def _text(reply: bytes | str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, or_, select, update
 
 from hub.core.errors import Conflict
-from hub.core.vocabulary import ConnectionState, Status
+from hub.core.vocabulary import Audience, ConnectionState, Status
 from hub.db.compiled_sql import Statement
 from hub.db.engine import db
 from hub.db.store import list_param, read, transaction, wake, write
@@ -19,7 +19,7 @@ from hub.messaging.compose.outbox import FACTS
 from hub.messaging.policy import spending
 from hub.messaging.state import fallback_timers, unreadable_rows
 from hub.messaging.state.message_batch import messages as message_table
-from hub.models import Connection, Event, Message, Throttle
+from hub.models import Connection, Event, Message, Route, RouteStep, Throttle
 from hub.shared import audit
 
 
@@ -35,6 +35,13 @@ def cancel(message_id: str) -> Message:
     return message
 
 
+@transaction
+def cancel_waiting(message: Message, reason: str) -> None:
+    """Cancel a queued message that is locked, for a reason other than a user's."""
+    message.stop_reason = reason
+    _end(message, Status.CANCELED, "stopped", reason=reason)
+
+
 _TOO_LATE = {
     Status.SENDING: ("Signpost is sending the message now, so it cannot be canceled."),
     Status.UNKNOWN: "The provider may have the message already, so it cannot be canceled.",
@@ -43,9 +50,14 @@ _TOO_LATE = {
 
 @transaction
 def stop_request(
-    reason: str, *, event_types: Iterable[str], request_id: str, signer_id: str | None = None
+    reason: str,
+    *,
+    event_types: Iterable[str],
+    request_id: str,
+    signer_id: str | None = None,
+    audiences: Collection[str] = tuple(Audience),
 ) -> None:
-    """Stop the unfinished messages of a request, or of one of its signers.
+    """Stop the unfinished messages of a request, or those to one person or some audiences.
 
     Queued messages are canceled. A message that is being sent is not retried. No further step of
     their routes follows, also after messages that were sent.
@@ -56,8 +68,8 @@ def stop_request(
     _stop_messages(
         [
             (message_id, status, attempt)
-            for message_id, recipient_id, status, attempt in rows
-            if signer_id in (None, recipient_id)
+            for message_id, recipient_id, status, attempt, audience in rows
+            if signer_id in (None, recipient_id) and (audience is None or audience in audiences)
         ],
         reason,
     )
@@ -104,7 +116,9 @@ _IS_UNFINISHED = or_(
     message_table.c.escalate_at.is_not(None),
 )
 _UNFINISHED = Statement(
-    select(*message_table.c["id", "signer_id", "status", "tries"])
+    select(*message_table.c["id", "signer_id", "status", "tries"], Route.audience)
+    .outerjoin(RouteStep, RouteStep.id == message_table.c.step_id)
+    .outerjoin(Route, Route.id == RouteStep.route_id)
     .where(
         # a post to a team reports what happened and asks for nothing, so it is still sent
         message_table.c.request_id == bindparam("request"),
@@ -118,7 +132,7 @@ _UNFINISHED = Statement(
         ),
     )
     .order_by(message_table.c.id)
-    .with_for_update()
+    .with_for_update(of=message_table)
 )
 _UNFINISHED_TO = Statement(
     select(*message_table.c["id", "status", "tries"])

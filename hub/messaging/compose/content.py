@@ -40,6 +40,8 @@ def read_content(message: Content) -> dict[str, Any]:
             "id": message.template.id,
             "variables": dict(message.template.variables),
         }
+        if message.template.letterhead:
+            content["template"]["letterhead"] = dict(message.template.letterhead)
     if message.template_values is not None:
         content["says"] = dict(message.template_values)
     if message.card is not None:
@@ -74,7 +76,9 @@ def letterhead(
 def read_template(content: Mapping[str, Any]) -> FilledTemplate | None:
     """Return the approved template in a message's content, if any."""
     template = content.get("template")
-    return FilledTemplate(template["id"], template["variables"]) if template else None
+    if not template:
+        return None
+    return FilledTemplate(template["id"], template["variables"], template.get("letterhead", {}))
 
 
 def read_card(content: Mapping[str, Any]) -> Card | None:

@@ -73,6 +73,7 @@ class Draft:
     fallback_goal: str | None = None
     fallback_minutes: int | None = None
     expires_at: datetime | None = None
+    not_before: datetime | None = None  # it waits, because another message may replace it
 
     def __post_init__(self) -> None:
         # the stored text is the one that is sent and that pages show
@@ -114,6 +115,8 @@ def add_messages(drafts: Sequence[Draft]) -> list[MessageSummary]:
             facts.append(
                 build_fact_row(row["id"], 0, "suppressed", Status.SUPPRESSED, code=row["code"])
             )
+        elif draft.not_before is not None:
+            facts.append(build_fact_row(row["id"], 0, "waits for completion", None))
         elif row["code"]:
             facts.append(build_fact_row(row["id"], 0, row["code"].replace("_", " "), None))
     write(_MESSAGES, rows)
@@ -266,7 +269,7 @@ def _row(
         "exempt": draft.exempt,
         "manual": draft.manual,
         "tries": 0,
-        "due_at": None if code else decision.until or current_time,
+        "due_at": None if code else _due_at(draft, decision, current_time),
         "expires_at": question.expires_at,
         "dedup_key": draft.dedup_key,
         "after_id": draft.after_id,
@@ -293,6 +296,11 @@ def _escalation(draft: Draft, code: str, current_time: datetime) -> datetime | N
     return fallback_timers.escalation_while_waiting(
         draft.fallback_goal, draft.fallback_minutes, current_time
     )
+
+
+def _due_at(draft: Draft, decision: PolicyDecision, current_time: datetime) -> datetime:
+    due_at = decision.until or current_time
+    return due_at if draft.not_before is None else max(due_at, draft.not_before)
 
 
 def build_fact_row(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import Any
 
 from hub.core.vocabulary import Audience, Channel, Connective, EventType, Goal, PersonRole
@@ -48,10 +48,15 @@ class PlannedEvent:
     closed: bool = False  # the request is completed, declined, expired or canceled
     expired: bool = False  # the time to sign has ended
     missing: int = 0  # signatures
+    outdated: bool = False  # a newer event has changed the state of the request
+    # the IDs of people who were notified that the request is completed
+    notified_of_completion: Collection[str] = ()
 
     @property
     def reason_ended(self) -> str:
         """The reason why nobody is asked to sign, or ''."""
+        if self.outdated:
+            return "outdated"
         if not self.type.asks_to_sign:
             return ""
         if self.closed:
@@ -110,6 +115,10 @@ class PlannedLadder:
             self.person, rung.step, rung.candidate, rung.to, rung.kind, goal, minutes
         )
 
+    def skip(self, step: Step, reason: str) -> SkippedStep:
+        """Return a step that creates no message for the person, and the reason."""
+        return SkippedStep(self.person.external_id, step.channel, reason, self.person.role)
+
     def skipped_steps(self) -> list[SkippedStep]:
         """Return the steps that were wanted first and create no message, each reason once.
 
@@ -124,7 +133,7 @@ class PlannedLadder:
         for rung in listed:
             first.setdefault((rung.reason, _concern(rung)), rung)
         return [
-            SkippedStep(self.person.external_id, rung.step.channel, rung.reason)
+            self.skip(rung.step, rung.reason)
             for rung in first.values()
             if rung.reason != ALREADY_NOTIFIED
         ]
@@ -168,10 +177,12 @@ class SkippedStep:
     signer: str  # '': the team
     step: str
     reason: str
+    role: str | None = None  # of the person in the request; None: the team
 
     def as_json(self) -> dict[str, Any]:
         return {
             "signer": self.signer,
+            "role": self.role,
             "step": self.step,
             "reason": self.reason,
             "text": REASONS.get(self.reason, self.reason),
@@ -203,6 +214,9 @@ REASONS = {
     "opted_out": "The recipient opted out, and the route does not continue after an opt-out.",
     "snoozed": "Reminders to this signer are snoozed.",
     "repeated": "This notification was already sent.",
+    "own_action": "The sender is the person whom the event is about.",
+    "request_completed": "The notification that the request is completed was sent instead.",
+    "outdated": "A newer event has changed the state of the request.",
     "text_incomplete": (
         "The text needs a value that the request does not have. Send the value, or change the text."
     ),
@@ -223,10 +237,14 @@ def plan_messages(
     """
     ladders: list[PlannedLadder] = []
     notified: set[str] = set()  # addresses
+    actors = [person.addresses.values() for person in people if person.id == event.actor]
+    of_actor = {*chain(*actors)}
     for route in sorted(routes, key=lambda route: _ORDER.get(route.audience, len(_ORDER))):
         for person, reason in _recipients(route, people, event):
             addresses = {*person.addresses.values()}
-            if person.role != PersonRole.SIGNER and addresses & notified:
+            if person.role == PersonRole.SENDER and addresses & of_actor:
+                reason = "own_action"
+            elif person.role != PersonRole.SIGNER and addresses & notified:
                 reason = ALREADY_NOTIFIED
             planned = plan_ladders(route, person, candidates, event, reason=reason)
             if any(ladder.possible_rungs for ladder in planned):
@@ -356,12 +374,21 @@ def _recipients(
     """
     if not event.type.asks_to_sign or route.audience != Audience.SIGNER:
         included = members(event.type, route.audience, people, event.actor)
-        return [(person, event.reason_ended) for person in included]
+        return [
+            (person, event.reason_ended or _reason_replaced(route, person, event))
+            for person in included
+        ]
     return [
         (person, event.reason_ended or _reason_not_asked(person, event))
         for person in people
         if person.role == PersonRole.SIGNER
     ]
+
+
+def _reason_replaced(route: Route, person: Person, event: PlannedEvent) -> str:
+    """Return why the completion takes the place of a notice about a signature, or ''."""
+    is_replaced = event.type == EventType.SIGNED and route.audience != Audience.SIGNER
+    return "request_completed" if is_replaced and person.id in event.notified_of_completion else ""
 
 
 def _reason_not_asked(person: Person, event: PlannedEvent) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
+from hub import integrations
 from hub.core.errors import NotFound, Refused
 from hub.db.compiled_sql import Statement
 from hub.db.engine import db
@@ -20,7 +21,7 @@ from hub.lib.text import clean_line, isolate
 from hub.messaging.compose.fitting import fit_text
 from hub.messaging.compose.render import locale_fallbacks
 from hub.messaging.compose.text_values import ENGLISH, add_stand_ins, localize_value
-from hub.models import ProviderTemplate, TemplateMapping
+from hub.models import Connection, ProviderTemplate, TemplateMapping
 from hub.shared import audit
 
 APPROVED = "approved"
@@ -37,6 +38,24 @@ VARIABLES: Mapping[str, str] = {
     "remaining": "Number of missing signatures",
     "expiry_date": "Day on which the request expires",
 }
+# values that are known when a message is sent, for integrations with `uses_letterhead`
+LETTERHEAD: Mapping[str, str] = {
+    "unsubscribe_link": "Link to unsubscribe",
+    "brand_name": "Branding: name",
+    "brand_logo": "Branding: logo (image address)",
+    "brand_color": "Branding: color, such as #0b5a6b",
+    "brand_text_color": "Branding: color of text on the color",
+    "brand_support": "Branding: support contact",
+    "brand_footer": "Branding: legal footer",
+}
+
+
+def values_for(row: ProviderTemplate) -> dict[str, str]:
+    """Return the values that can fill a template of a provider, each with its title."""
+    connection = db.session.get_one(Connection, row.connection_id)
+    integration_class = integrations.registry().get(connection.integration)
+    has_letterhead = integration_class is not None and integration_class.uses_letterhead
+    return {**VARIABLES, **(LETTERHEAD if has_letterhead else {})}
 
 
 # ── Mapping ───────────────────────────────────────────────────────────────────────────────────────
@@ -66,18 +85,7 @@ def save_mapping(
         raise Refused(
             "bad_locale", "Enter a language code such as en, de or pt-BR.", field="locale"
         )
-    names = _parse_variables(row.variables)
-    if names is None:
-        reason = f"The stored variables of {row.name} cannot be read. Fetch the templates again."
-        raise Refused("unreadable", reason, field="template")
-    for variable in names:
-        if variables.get(variable) not in VARIABLES:
-            raise Refused(
-                "no_variable",
-                f"Choose a value for {{{{{variable}}}}} of {row.name}.",
-                field=f"variable-{variable}",
-            )
-    serialized = json.dumps({variable: variables[variable] for variable in names})
+    chosen = _chosen_values(row, variables)
     mapping = db.session.scalar(
         select(TemplateMapping).where(
             TemplateMapping.connection_id == connection_id,
@@ -89,8 +97,25 @@ def save_mapping(
         mapping = TemplateMapping(connection_id=connection_id, name=name, locale=locale)
         db.session.add(mapping)
     mapping.provider_template_id = row.id
-    mapping.variables = serialized
+    mapping.variables = json.dumps(chosen)
     audit.record("template.mapped", row.id, row.name, template=name, locale=locale)
+
+
+def _chosen_values(row: ProviderTemplate, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the value of each variable of a template. Raises Refused for a missing one."""
+    names = _parse_variables(row.variables)
+    if names is None:
+        reason = f"The stored variables of {row.name} cannot be read. Fetch the templates again."
+        raise Refused("unreadable", reason, field="template")
+    available = values_for(row)
+    for variable in names:
+        if variables.get(variable) not in available:
+            raise Refused(
+                "no_variable",
+                f"Choose a value for {{{{{variable}}}}} of {row.name}.",
+                field=f"variable-{variable}",
+            )
+    return {variable: variables[variable] for variable in names}
 
 
 def find_mapping(mapping_id: str) -> TemplateMapping:
@@ -132,11 +157,13 @@ class MappedTemplate:
     def fill(self, values: Mapping[str, Any]) -> FilledTemplate:
         """Return the template with its variables filled."""
         available = {**values, "link_path": _without_host(str(values.get("link") or ""))}
+        later = {variable: name for variable, name in self.variables.items() if name in LETTERHEAD}
         filled = {
             variable: clean_value(localize_value(name, available.get(name), self.locale))
             for variable, name in self.variables.items()
+            if variable not in later
         }
-        return FilledTemplate(self.external_id, filled)
+        return FilledTemplate(self.external_id, filled, later)
 
     def render_text(self, filled: FilledTemplate) -> str:
         """Return the text of a filled template; its variables alone if its text is unknown."""

@@ -35,7 +35,7 @@ def resend(message_id: str) -> Message:
     _check_newest(message)
     content = _content(message)
     _check_limits(message, content)
-    successor_id = add_message(_copy(message, content))
+    successor_id = add_message(copy_message(message, content))
     message.escalate_at = None  # the next step follows the new message
     audit.record("message.resent", message.id, successor=successor_id)
     return db.session.get_one(Message, successor_id)
@@ -84,7 +84,8 @@ def _content(message: Message) -> dict[str, Any]:
     return content
 
 
-def _copy(message: Message, content: Mapping[str, Any]) -> Draft:
+def copy_message(message: Message, content: Mapping[str, Any]) -> Draft:
+    """Return the draft of a message that follows another one with the same content."""
     return Draft(
         connection=message.connection.info,
         recipient=message.contact.recipient,

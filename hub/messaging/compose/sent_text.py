@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from hub.db.engine import db
+from hub.messaging.compose.provider_templates import LETTERHEAD
 from hub.models import Attempt, Message, ProviderTemplate
 
 
@@ -28,7 +29,13 @@ class SentText:
         `content` is the stored content of the message.
         """
         text = self.template
-        for variable, value in (content.get("template") or {}).get("variables", {}).items():
+        template = content.get("template") or {}
+        # values that were known only when the message was sent are shown by their titles
+        later = {
+            variable: f"[{LETTERHEAD.get(name, name)}]"
+            for variable, name in template.get("letterhead", {}).items()
+        }
+        for variable, value in {**template.get("variables", {}), **later}.items():
             text = text.replace(f"{{{{{variable}}}}}", value)
         return text or str(content.get("text", ""))
 

@@ -96,6 +96,16 @@ def record_consent(
     return row
 
 
+@transaction
+def record_once(entry: ConsentEntry, *, source: str, test: bool, source_id: str) -> None:
+    """Add an entry for messages of one source, unless the history has an equal one.
+
+    `entry.at` must be given. Raises Refused that names the field.
+    """
+    if not _is_stored(entry, source, source_id, test=test):
+        _add_entry(entry, source=source, test=test, source_id=source_id)
+
+
 def _parse_address(entry: ConsentEntry) -> tuple[Address, str]:
     return (
         addresses.parse_kind_and_address(entry.address, entry.kind)

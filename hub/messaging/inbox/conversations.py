@@ -23,7 +23,7 @@ from hub.messaging.policy import session_windows
 from hub.messaging.policy.policy import sender_key
 from hub.messaging.state import unreadable_rows
 from hub.models import Connection, Contact, Conversation, InboundMessage, Message, MessageBody
-from hub.shared import audit, integration_instances
+from hub.shared import audit
 
 SHOWN = 100  # messages of a conversation
 COUNT_TO = 1000
@@ -150,24 +150,6 @@ def last_bodies(conversations: Collection[ConversationSummary]) -> dict[str, Mes
         for talk in conversations
         if _owner_id(talk.row.last_id) in bodies
     }
-
-
-def fetch_inbound_file(inbound_id: str, index: int) -> tuple[str, bytes]:
-    """Fetch a file of a received message from the provider; return its content type and content.
-
-    Raises NotFound, SendError, DecryptionError.
-    """
-    row = db.session.get(InboundMessage, inbound_id) if is_id("inb", inbound_id) else None
-    body = _bodies([inbound_id]).get(_owner_id(inbound_id)) if row is not None else None
-    files = body.content.get("media", ()) if body is not None else ()
-    if row is None or index >= len(files):
-        raise NotFound(
-            "no_such_file",
-            "This file does not exist, or it was deleted at the end of its retention period.",
-        )
-    integration = integration_instances.instance(db.session.get_one(Connection, row.connection_id))
-    db.session.rollback()  # no transaction is open during the call of the provider
-    return integration.fetch_file(files[index]["url"])
 
 
 @transaction

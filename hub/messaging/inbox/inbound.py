@@ -143,7 +143,10 @@ def _build_content(inbound: base.Inbound) -> dict[str, Any]:
         "name": inbound.name,
         "external_id": inbound.external_id,
         "answers": inbound.in_reply_to,
-        "media": [{"url": file.url, "content_type": file.content_type} for file in inbound.media],
+        "media": [
+            {"url": file.url, "content_type": file.content_type, "name": file.name}
+            for file in inbound.media
+        ],
         "contents": [
             {"kind": content.kind.value, **content.fields} for content in inbound.contents
         ],

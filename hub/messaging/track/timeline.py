@@ -210,6 +210,11 @@ _HUB_FACTS = {
         "Waiting for the end of quiet hours",
         "It is, or may be, within quiet hours in the recipient’s time zone.",
     ),
+    "waits for completion": (
+        "Waiting for the completion",
+        "The last signer signed. If the request is completed within a minute, that notification"
+        " is sent instead.",
+    ),
     "unreadable": ("Waiting for a value that cannot be read", ""),
     "lease expired": (
         "The worker ended",

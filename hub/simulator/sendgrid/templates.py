@@ -21,6 +21,7 @@ class DynamicTemplate:
     name: str
     subject: str
     plain: str
+    logo: str = ""  # the HTML of an image
 
     @property
     def id(self) -> str:
@@ -32,7 +33,11 @@ class DynamicTemplate:
 
     @property
     def html(self) -> str:
-        return "<html><body><p>" + self.plain.replace("\n\n", "</p><p>") + "</p></body></html>"
+        return (
+            f"<html><body>{self.logo}<p>"
+            + self.plain.replace("\n\n", "</p><p>")
+            + "</p></body></html>"
+        )
 
     def listed(self) -> dict[str, Any]:
         """Return the template as the list shows it, without its texts."""
@@ -69,6 +74,13 @@ TEMPLATES = (
         "request_sent German",
         "{{sender}} bittet um Ihre Unterschrift",
         "Guten Tag {{signer}},\n\nbitte unterschreiben Sie {{title}}:\n\n{{link}}",
+    ),
+    DynamicTemplate(
+        "request_reminder branded",
+        "{{title}} is waiting for your signature",
+        "{{brand_name}}\n\nPlease sign {{title}}:\n\n{{link}}\n\n"
+        "{{brand_footer}}\n\nUnsubscribe: {{unsubscribe_link}}",
+        logo='<img src="{{brand_logo}}" alt="{{brand_name}}">',
     ),
 )
 

@@ -1,0 +1,94 @@
+"""Record the consents that events report about their people, with the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from hub.core.errors import Refused
+from hub.core.vocabulary import Address, Channel, PersonRole
+from hub.db.types import now
+from hub.lib import times
+from hub.messaging.compose.plan import PHONE_CHANNELS
+from hub.messaging.contacts import consents
+from hub.messaging.contacts.consents import ConsentEntry
+from hub.signing import people
+from hub.signing.events import EventIn, PersonConsentIn, PersonIn
+from hub.signing.signing_batch import RequestRecord
+
+KINDS = {**dict.fromkeys(PHONE_CHANNELS, Address.PHONE), Channel.EMAIL: Address.EMAIL}
+
+
+def record_consents(event: EventIn, request: RequestRecord) -> None:
+    """Add the consents of an event to the consent history, each once.
+
+    Raises Refused that names the field of a consent without an address that it is for.
+    """
+    for field, person, addresses in _people(event, request):
+        if person.consent is not None:
+            _record(person.consent, f"{field}.consent", addresses, event, request)
+
+
+def _people(
+    event: EventIn, request: RequestRecord
+) -> Iterator[tuple[str, PersonIn, dict[str, str]]]:
+    """Yield the people of an event, each with the path of its field and all known addresses."""
+    reported = [
+        *((f"signers[{index}]", signer) for index, signer in enumerate(event.signers)),
+        *([("signer", event.actor)] if event.actor else []),
+    ]
+    for field, signer in reported:
+        if row := request.person(PersonRole.SIGNER, signer.id):
+            yield field, signer, people.addresses(row)
+    for index, observer in enumerate(event.observers):
+        if row := request.person(PersonRole.OBSERVER, observer.id):
+            yield f"observers[{index}]", observer, people.addresses(row)
+    if event.request.sender is not None:
+        yield "request.sender", event.request.sender, people.sender_addresses(request)
+
+
+def _record(
+    consent: PersonConsentIn,
+    field: str,
+    addresses: dict[str, str],
+    event: EventIn,
+    request: RequestRecord,
+) -> None:
+    channel = consent.channel
+    if channel is not None and channel not in KINDS:
+        raise Refused(
+            "no_address",
+            f"{field}.channel: An event can report a consent for {', '.join(KINDS)}, or for every"
+            " channel.",
+            field=f"{field}.channel",
+        )
+    kinds = list(addresses) if channel is None else [KINDS[channel].value]
+    found = [addresses[kind] for kind in kinds if kind in addresses]
+    if not found:
+        raise Refused(
+            "no_address",
+            f"{field}: The person has no address for this consent. Send the mobile number or email"
+            " address too.",
+            field=field,
+        )
+    for address in found:
+        entry = ConsentEntry(
+            address,
+            given=True,
+            channel=channel or "",
+            at=_time(consent, field, event),
+            ip=consent.ip,
+            agent=consent.agent,
+            proof=consent.proof,
+        )
+        consents.record_once(
+            entry, source=consents.BY_API, test=request.test, source_id=request.source_id
+        )
+
+
+def _time(consent: PersonConsentIn, field: str, event: EventIn) -> datetime:
+    """Return when a person consented, by default at the time of the event."""
+    current_time = now()
+    if consent.at is None:
+        return min(event.occurred_at, current_time)
+    return times.past_time(consent.at, current_time, field=f"{field}.at")

@@ -1,0 +1,54 @@
+"""Decide whose turn it is to sign."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from sqlalchemy import select
+
+from hub.core.vocabulary import EventType, RequestState, SignerState
+from hub.db.engine import db
+from hub.db.types import now
+from hub.models import Event, Message, Signer
+from hub.signing.signing_batch import RequestRecord, SignerRecord
+
+AnySigner = TypeVar("AnySigner", Signer, SignerRecord)
+
+
+def signers_in_turn(signers: Sequence[AnySigner]) -> list[AnySigner]:
+    """Return the signers whose turn it is: of those who have not signed, the lowest turn."""
+    owing = [signer for signer in signers if SignerState.read(signer.state).has_not_signed]
+    turn = min((signer.turn for signer in owing), default=0)
+    return [signer for signer in owing if signer.turn == turn]
+
+
+def find_asked(request: RequestRecord) -> set[str]:
+    """Return the IDs of signers for whom an invitation was stored since their turn began."""
+    query = (
+        select(Message.signer_id, Event.received_at)
+        .join(Event, Event.id == Message.event_id)
+        .where(Message.request_id == request.id, Event.type == EventType.SENT)
+    )
+    invited_at = {signer.id: signer.invited_at for signer in request.signers}
+    return {
+        signer_id
+        for signer_id, received_at in db.session.execute(query)
+        if signer_id and (began := invited_at.get(signer_id)) and received_at >= began
+    }
+
+
+def begin_turns(request: RequestRecord) -> list[SignerRecord]:
+    """Mark the signers whose turn has come as invited, and return them.
+
+    The turn is decided from the whole request, not from who signed last, so that nobody is skipped
+    when someone signs out of turn. Before the app posts that the request was sent, and after it
+    ended, no turn begins.
+    """
+    if request.sent_at is None or request.state != RequestState.OPEN or request.expired:
+        return []
+    begun = [signer for signer in signers_in_turn(request.signers) if signer.invited_at is None]
+    for signer in begun:
+        signer.invited_at = now()
+        signer.turn_began = True
+    return begun
