@@ -29,7 +29,7 @@ def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
     `signer`: a Signpost ID or an ID in the app. Signers whose reminders are snoozed are skipped.
     Raises NotFound; Conflict when no signer can be reminded.
     """
-    request, pending = _find_owing(request_id, signer)
+    request, pending = find_owing(request_id, signer)
     in_turn = {row.id for row in turns.signers_in_turn(request.signers)}
     owing = [row for row in pending if row.id in in_turn]
     if not owing:
@@ -72,7 +72,7 @@ def snooze(request_id: str, signer: str | None = None) -> datetime:
     Reminders to them that wait to be sent are canceled. Raises NotFound; Conflict when every
     signer has signed or declined.
     """
-    request, owing = _find_owing(request_id, signer)
+    request, owing = find_owing(request_id, signer)
     until = now() + SNOOZED_FOR
     for row in owing:
         row.snoozed_until = until
@@ -89,7 +89,7 @@ def unsnooze(request_id: str, signer: str | None = None) -> None:
 
     Raises NotFound; Conflict when no reminders are snoozed.
     """
-    request, owing = _find_owing(request_id, signer)
+    request, owing = find_owing(request_id, signer)
     snoozed = [row for row in owing if is_snoozed(row)]
     if not snoozed:
         raise Conflict("not_snoozed", "Reminders are not snoozed.")
@@ -109,7 +109,7 @@ def is_snoozed(signer: SignerRecord | Signer) -> bool:
     return signer.snoozed_until is not None and signer.snoozed_until > now()
 
 
-def _find_owing(request_id: str, signer: str | None) -> tuple[RequestRecord, list[SignerRecord]]:
+def find_owing(request_id: str, signer: str | None) -> tuple[RequestRecord, list[SignerRecord]]:
     """Return a request and its pending signers, or one of them.
 
     Raises NotFound, Conflict.

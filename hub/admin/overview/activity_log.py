@@ -195,6 +195,7 @@ SENTENCES = {
     "request.reminded": "reminded the signers of {}",
     "request.snoozed": "snoozed the reminders of {}",
     "request.unsnoozed": "ended the snooze of {}",
+    "request.stopped": "stopped messages to the signers of {}",
     "route.removed": "removed a source’s own route",
     "route.saved": "changed who is notified of an event",
     "security.forbidden": "tried to open a page without permission",

@@ -9,9 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from hub.admin.auth.guard import admin, has_role, require_role
-from hub.admin.contacts import opt_out_descriptions
 from hub.admin.overview.damaged_row_notice import show_damaged_row_notice
 from hub.admin.requests import signing_summary
+from hub.admin.requests.request_people import TEAM, RequestPeople, Skipped
 from hub.admin.view.datetimes import format_datetime
 from hub.admin.view.filters import plural
 from hub.admin.view.message_rows import request_title, rows
@@ -22,12 +22,10 @@ from hub.core.vocabulary import Channel, PersonRole, RequestState, Role, SignerS
 from hub.db.engine import db
 from hub.db.types import is_id
 from hub.messaging.compose.plan import PHONE_CHANNELS, REASONS
-from hub.messaging.contacts import opt_out_status
-from hub.messaging.contacts.opt_out_status import OptOut
 from hub.messaging.state import unreadable_rows
 from hub.messaging.track import message_queries
-from hub.models import Event, Message, Signer, SigningRequest, Source
-from hub.signing import chat_invitations, reminders, scheduled_events, team_subscriptions, turns
+from hub.models import Event, Message, SigningRequest, Source
+from hub.signing import chat_invitations, reminders, scheduled_events, team_subscriptions
 from hub.signing.chat_invitations import Invitation
 
 FILTERS = (("", "All"), *((state.value, state.value.capitalize()) for state in RequestState))
@@ -111,6 +109,7 @@ def render_request(request_id: str, invitation: Invitation | None = None, invite
     lines = dict(zip((message.id for message in messages), rows(messages), strict=True))
     skipped = _skipped(row)
     posts, updates = _team_posts(messages)
+    people = RequestPeople(row, messages, lines, skipped)
     why_not = signing_summary.reason_not_to_remind(row)
     source = db.session.get(Source, row.source_id)
     operator = has_role(Role.OPERATOR)
@@ -118,11 +117,12 @@ def render_request(request_id: str, invitation: Invitation | None = None, invite
         "request.html",
         heading=_heading(row, source),
         summary=signing_summary.summarize(row, messages),
-        signers=_signers(row, messages, lines, skipped),
-        others=_others(row, messages, lines, skipped),
+        signers=people.signers(),
+        others=people.others(),
         may_remind=operator and not why_not,
         reason_not_to_remind=why_not,
         facts=_facts(row, source),
+        app_url=_app_url(row),
         posts=[lines[message.id] for message in posts],
         updates=updates,
         skipped_posts=skipped.get(TEAM, []),
@@ -151,6 +151,14 @@ def _heading(row: SigningRequest, source: Source | None) -> dict[str, Any]:
     }
 
 
+def _app_url(row: SigningRequest) -> str:
+    """Return the page of the request in the app, or '' if there is none or it is unreadable."""
+    try:
+        return str(row.url or "")
+    except DecryptionError:
+        return ""
+
+
 def _facts(row: SigningRequest, source: Source | None) -> list[tuple[str, str]]:
     return [
         ("ID in your app", row.external_id),
@@ -162,55 +170,6 @@ def _facts(row: SigningRequest, source: Source | None) -> list[tuple[str, str]]:
             format_datetime(row.expires_at) if row.expires_at else "",
         ),
     ]
-
-
-def _signers(
-    row: SigningRequest,
-    newest_first: list[Message],
-    lines: dict[str, Any],
-    skipped: Skipped,
-) -> list[dict[str, Any]]:
-    """Return the signers in the order of their turns, removed ones last."""
-    in_turn = len({signer.turn for signer in row.signers}) > 1  # otherwise, all sign at once
-    by_person = _messages_by_person(newest_first, lines)
-    removed = [
-        person
-        for person in row.people
-        if person.role == PersonRole.SIGNER and person.removed_at is not None
-    ]
-    return [
-        _signer(signer, by_person.get(signer.id, []), skipped, in_turn=in_turn)
-        for signer in [*row.signers, *removed]
-    ]
-
-
-def _others(
-    row: SigningRequest, newest_first: list[Message], lines: dict[str, Any], skipped: Skipped
-) -> list[dict[str, Any]]:
-    """Return the observers and the sender of a request, as far as messages can be sent to them."""
-    by_person = _messages_by_person(newest_first, lines)
-    others = [person for person in row.people if person.role != PersonRole.SIGNER]
-    return [
-        {
-            **_signer(person, by_person.get(person.id, []), skipped, in_turn=False),
-            "role": ROLES[PersonRole.read(person.role)],
-            "opened_at": person.opened_at,
-        }
-        for person in sorted(others, key=lambda person: person.role, reverse=True)
-    ]
-
-
-ROLES = {PersonRole.SENDER: "Sender", PersonRole.OBSERVER: "Observer"}
-
-
-def _messages_by_person(
-    newest_first: list[Message], lines: dict[str, Any]
-) -> dict[str | None, list[Any]]:
-    """Return the rows of messages by the ID of their person, oldest first."""
-    by_person: dict[str | None, list[Any]] = {}
-    for message in reversed(newest_first):
-        by_person.setdefault(message.signer_id, []).append(lines[message.id])
-    return by_person
 
 
 def _scheduled(row: SigningRequest) -> list[dict[str, Any]]:
@@ -274,66 +233,6 @@ def get_request_or_404(request_id: str) -> SigningRequest:
     """Return a request, or abort with 404."""
     row = db.session.get(SigningRequest, request_id) if is_id("req", request_id) else None
     return row or abort(404)
-
-
-def _signer(
-    signer: Signer, messages: list[Any], skipped: Skipped, *, in_turn: bool
-) -> dict[str, Any]:
-    chats: list[str] = []
-    try:
-        details = signer.details or {}
-        chats = chat_invitations.list_chat_titles(signer)
-    except DecryptionError as error:
-        details = {"name": f"{signer.external_id} (encrypted with the missing key {error.key_id})"}
-    addresses = [
-        address for address in (details.get("mobile_number"), details.get("email")) if address
-    ]
-    return {
-        "id": signer.id,
-        "has_not_signed": (
-            SignerState.read(signer.state).has_not_signed and signer.removed_at is None
-        ),
-        "removed_at": signer.removed_at,
-        "waits_for_turn": _waits_for_turn(signer),
-        "snoozed_until": signer.snoozed_until if reminders.is_snoozed(signer) else None,
-        "name": details.get("name") or details.get("email") or signer.external_id,
-        "state": signer.state,
-        "at": signer.state_at if signer.state != SignerState.PENDING else None,
-        "turn": signer.turn if in_turn else 0,
-        "addresses": addresses,
-        "opt_outs": opt_out_descriptions.describe_opt_outs(_opt_outs(signer, addresses)),
-        "messages": messages,
-        "skipped": skipped.get((signer.role, signer.external_id), []),
-        "chats": chats,
-    }
-
-
-def _waits_for_turn(signer: Signer) -> bool:
-    """Return whether other signers sign first, so that a signer was not invited yet."""
-    request = signer.request
-    return (
-        request.state == RequestState.OPEN
-        and request.sent_at is not None
-        and signer.invited_at is None
-        and signer.removed_at is None
-        and SignerState.read(signer.state).has_not_signed
-        and signer.role == PersonRole.SIGNER
-        and signer not in turns.signers_in_turn(request.signers)
-    )
-
-
-def _opt_outs(signer: Signer, addresses: list[str]) -> list[OptOut]:
-    contacts = db.session.scalars(
-        select(Message.contact_id).where(Message.signer_id == signer.id).distinct()
-    ).all()
-    request = signer.request
-    return opt_out_status.opt_outs_of_person(
-        addresses, contacts, test=request.test, source_id=request.source_id
-    )
-
-
-Skipped = dict[tuple[str, str], list[str]]  # sentences by role and ID in the app
-TEAM = ("", "")
 
 
 def _skipped(row: SigningRequest) -> Skipped:

@@ -1,24 +1,30 @@
-"""Handle the actions on one signer of a request: remind, snooze, end a snooze, invite to a chat."""
+"""Handle the actions on one signer of a request: remind, resend, snooze, stop, invite to a chat."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from flask import abort, flash, redirect, url_for
+from sqlalchemy import select
 
 from hub.admin.auth.guard import admin, require_role
-from hub.admin.requests import pages
+from hub.admin.requests import pages, signer_timeline
 from hub.admin.view.filters import plural
 from hub.core.errors import Refused
 from hub.core.vocabulary import Role
-from hub.signing import chat_invitations, reminders
+from hub.db.engine import db
+from hub.messaging.compose import resend
+from hub.models import Message
+from hub.signing import chat_invitations, reminders, stopping
 from hub.signing.cards import card_time
 
 
 @admin.post("/requests/<request_id>/signers/<signer_id>/<do>")
 @require_role(Role.OPERATOR)
 def signer_action(request_id: str, signer_id: str, do: str) -> Any:
-    """Remind a signer, snooze or resume reminders, or create a link that invites them to a chat."""
+    """Remind a signer, resend a message, snooze or resume reminders, stop messages, or create a
+    link that invites the signer to a chat.
+    """
     if do not in _ACTIONS:
         abort(404)
     row = pages.get_request_or_404(request_id)
@@ -50,7 +56,24 @@ def _unsnooze(request_id: str, signer_id: str) -> tuple[str, str]:
     return "Snooze ended. Reminders can be sent again.", "good"
 
 
+def _resend(request_id: str, signer_id: str) -> tuple[str, str]:
+    query = select(Message).where(Message.request_id == request_id, Message.signer_id == signer_id)
+    messages = list(db.session.scalars(query.order_by(Message.id)))
+    message = signer_timeline.find_resendable(messages)
+    if message is None:
+        return "The last message to this signer is in progress or was delivered.", "warn"
+    resend.resend(message.id)
+    return "Message queued again.", "good"
+
+
+def _stop(request_id: str, signer_id: str) -> tuple[str, str]:
+    stopping.stop_signer(request_id, signer_id)
+    return "Messages that ask this signer to sign were stopped.", "good"
+
+
 _ACTIONS: dict[str, Any] = {
+    "resend": _resend,
+    "stop": _stop,
     "remind": _remind,
     "snooze": _snooze,
     "unsnooze": _unsnooze,

@@ -51,9 +51,9 @@ def _texts(row: SigningRequest) -> Iterable[tuple[str, str]]:
     """Yield the texts of a request that a search finds, each with its description."""
     if title := _read(row, "title"):
         yield "Document title", str(title)
-    for signer in row.signers:
-        if name := (_read(signer, "details") or {}).get("name"):
-            yield f"Signer {name}", str(name)
+    for person in row.people:
+        if name := (_read(person, "details") or {}).get("name"):
+            yield f"{person.role.capitalize()} {name}", str(name)
     if name := (_read(row, "sender") or {}).get("name"):
         yield f"Sender {name}", str(name)
 

@@ -103,6 +103,15 @@ def format_time(time: datetime) -> str:
     return f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}"
 
 
+def format_short(time: datetime, now: datetime | None = None) -> str:
+    """Format a time of today as `14:32`, and another one with its day: `Nov 3, 14:32`."""
+    if isinstance(time, BadTime):
+        return UNREADABLE
+    at = local(time)
+    is_today = at.date() == local(now or datetime.now(UTC)).date()
+    return f"{at:%H:%M}" if is_today else f"{format_day(time, now)}, {at:%H:%M}"
+
+
 def zone_title(time: datetime | None = None) -> str:
     """Return the name of the reader's zone at a time: `CET`, or `UTC-03` if it has no name."""
     name = local(time or datetime.now(UTC)).tzname() or "UTC"

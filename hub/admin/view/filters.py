@@ -132,6 +132,7 @@ FILTERS: dict[str, Any] = {
     "format_relative": datetimes.format_relative,
     "format_datetime": datetimes.format_datetime,
     "format_time": datetimes.format_time,
+    "format_short": datetimes.format_short,
     "format_day": datetimes.format_day,
     "format_iso": datetimes.format_iso,
     "phone": phone,

@@ -211,7 +211,7 @@ def test_request_shows_why_a_signer_was_not_reached(
         return db.session.scalars(select(SigningRequest.id)).one()
 
     page = text_of(browser_for(Role.VIEWER).get(f"/requests/{run_in_app(send)}"))
-    assert re.search(r"Undelivered .* \(30005\)", page)
+    assert re.search(r"SMS undelivered .* \(30005\)", page)
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,15 @@ def test_title_number_and_id_are_found_with_the_reason(viewer: Browser) -> None:
     assert "ID in your app" in find(viewer, "Lease of Elm Street")
 
 
+def test_observer_is_found_with_the_role(viewer: Browser, signing_app: SigningApp) -> None:
+    body = event_body(observers=[{"id": "o1", "name": "Olga Petrova", "email": "olga@acme.test"}])
+    body["request"] = {"id": "Lease of Elm Street"}
+    assert signing_app.post("/events", body).status_code == 202
+    with viewer.app.app_context():
+        index_all()
+    assert "Observer Olga Petrova" in find(viewer, "petrova")
+
+
 def test_message_is_found_by_its_id(viewer: Browser, signing_app: SigningApp) -> None:
     message_id = signing_app.get("/messages").get_json()["messages"][0]["id"]
     assert "Signpost ID" in find(viewer, message_id)

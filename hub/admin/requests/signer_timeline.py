@@ -1,0 +1,124 @@
+"""Build the timeline of each signer: the messages to them, and what they did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import url_for
+from sqlalchemy import select
+
+from hub.admin.view.datetimes import format_short
+from hub.admin.view.message_rows import MessageListRow
+from hub.admin.view.status_badges import channel_title, message_badge, signer_badge
+from hub.core.vocabulary import SignerState, Status
+from hub.db.engine import db
+from hub.models import Message, Signer, StatusEvent
+from hub.signing.next_step import SKIPPED
+
+RESENDABLE = (Status.FAILED, Status.UNDELIVERED, Status.EXPIRED, Status.UNKNOWN)
+
+
+@dataclass(frozen=True)
+class TimelineEntry:
+    """One message to a signer, or one thing that happened. Without a `href` it is no message."""
+
+    icon: str
+    color: str
+    title: str
+    at: datetime
+    text: str = ""
+    href: str = ""
+    note: str = ""
+    has_problem: bool = False
+    is_last: bool = False  # whether no later message of its route follows
+
+
+def list_entries(
+    signer: Signer,
+    messages: Sequence[Message],
+    rows: Mapping[str, MessageListRow],
+    skipped: Mapping[str, StatusEvent],
+) -> list[TimelineEntry]:
+    """Return the timeline of a signer, oldest first.
+
+    `messages`: those to the signer, oldest first. `rows`: their rows, by ID. `skipped`: the facts
+    about steps of routes that could not follow a message, by its ID.
+    """
+    followed = {message.after_id for message in messages}
+    entries = []
+    for message in messages:
+        entries.append(_message_entry(rows[message.id], is_last=message.id not in followed))
+        if fact := skipped.get(message.id):
+            entries.append(
+                TimelineEntry("skip-forward", "", "Next steps skipped", fact.at, text=fact.reason)
+            )
+    state = SignerState.read(signer.state)
+    if state != SignerState.PENDING:
+        badge = signer_badge(signer.state)
+        title = badge.label if state != SignerState.VIEWED else "Opened the document"
+        entries.append(TimelineEntry(badge.icon, badge.color, title, signer.state_at, is_last=True))
+    return sorted(entries, key=lambda entry: entry.at)
+
+
+def _message_entry(row: MessageListRow, *, is_last: bool) -> TimelineEntry:
+    badge = message_badge(row.status)
+    return TimelineEntry(
+        icon=badge.icon,
+        color=badge.color,
+        title=f"{channel_title(row.channel)} {badge.label.lower()}",
+        at=row.created_at,
+        text=row.preview,
+        href=url_for("admin.message", message_id=row.id),
+        note=row.note,
+        has_problem=row.has_problem,
+        is_last=is_last,
+    )
+
+
+def read_skipped(message_ids: Sequence[str]) -> dict[str, StatusEvent]:
+    """Return the facts about steps that could not follow some messages, by message."""
+    query = select(StatusEvent).where(
+        StatusEvent.message_id.in_(message_ids), StatusEvent.provider_status == SKIPPED
+    )
+    return {fact.message_id: fact for fact in db.session.scalars(query)}
+
+
+def describe_series(messages: Sequence[Message]) -> str:
+    """Return what was tried to reach a signer last: `WhatsApp failed, SMS delivered at 14:32`.
+
+    `messages`: those to the signer, oldest first. One message that no step may follow needs no
+    summary.
+    """
+    if not messages:
+        return ""
+    by_id = {message.id: message for message in messages}
+    series = [messages[-1]]
+    while (former := by_id.get(series[0].after_id or "")) is not None:
+        series.insert(0, former)
+    if len(series) == 1 and series[0].escalate_at is None:
+        return ""
+    tried = [
+        f"{channel_title(message.channel)} {message_badge(message.status).label.lower()}"
+        for message in series
+    ]
+    last = series[-1]
+    sentence = f"{', '.join(tried)} at {format_short(last.changed_at)}."
+    if last.escalate_at is not None:
+        sentence += (
+            f" The next step follows at {format_short(last.escalate_at)} if nothing changes."
+        )
+    return sentence
+
+
+def find_resendable(messages: Sequence[Message]) -> Message | None:
+    """Return the newest message to a signer if it did not arrive and can be sent again.
+
+    `messages`: those to the signer, oldest first.
+    """
+    newest = messages[-1] if messages else None
+    if newest is None or Status.read(newest.status) not in RESENDABLE:
+        return None
+    is_settled = newest.settled or Status.read(newest.status) == Status.UNKNOWN
+    return newest if is_settled and newest.connection.enabled else None
