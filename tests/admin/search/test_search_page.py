@@ -72,7 +72,7 @@ def test_title_number_and_id_are_found_with_the_reason(viewer: Browser) -> None:
 
 
 def test_observer_is_found_with_the_role(viewer: Browser, signing_app: SigningApp) -> None:
-    body = event_body(observers=[{"id": "o1", "name": "Olga Petrova", "email": "olga@acme.test"}])
+    body = event_body(observers=[{"id": "o1", "name": "Olga Petrova", "email": "olga@example.com"}])
     body["request"] = {"id": "Lease of Elm Street"}
     assert signing_app.post("/events", body).status_code == 202
     with viewer.app.app_context():
