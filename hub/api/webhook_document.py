@@ -49,7 +49,7 @@ def _describe(kind: EventKind) -> dict[str, Any]:
         },
         "responses": {
             "2XX": {"description": "The event is delivered."},
-            "410": {"description": "The endpoint is switched off."},
+            "410": {"description": "The endpoint is disabled."},
             "default": {"description": "The event is sent again later."},
         },
     }

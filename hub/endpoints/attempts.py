@@ -69,7 +69,7 @@ def record(outcomes: Sequence[Outcome]) -> None:
     )
     for outcome in outcomes:
         if outcome.judgment.disable:
-            health.switch_off(outcome.claim.endpoint_id, outcome.judgment.disable)
+            health.disable(outcome.claim.endpoint_id, outcome.judgment.disable)
 
 
 def _execute(statement: Any, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -147,7 +147,7 @@ _SUCCEED = (
     .where(*DELIVERY)
     .values(state=DeliveryState.DELIVERED.value, due_at=None, changed_at=bindparam("moment"))
 )
-# only the newest attempt decides, and only while the endpoint is not switched off
+# only the newest attempt decides, and only while the endpoint is not disabled
 _FAIL = (
     update(_deliveries)
     .where(

@@ -71,8 +71,8 @@ _OWN_EVENTS = {
     ),
     OPTED_OUT: "A contact opted out, or the address was blocked. The reason says how.",
     OPTED_IN: "A contact opted in, or an opt-out was removed. The reason says how.",
-    ENDPOINT_FAILING: "Another endpoint has failed for 4 days, and will be switched off in a day.",
-    ENDPOINT_DISABLED: "Another endpoint was switched off.",
+    ENDPOINT_FAILING: "Another endpoint has failed for 4 days, and will be disabled in a day.",
+    ENDPOINT_DISABLED: "Another endpoint was disabled.",
 }
 
 

@@ -67,14 +67,14 @@ def record_and_claim(
 
 
 def _read_targets(endpoint_ids: Sequence[str], cache: TargetCache) -> dict[str, Target]:
-    """Return targets by endpoint; one whose settings cannot be decrypted is switched off."""
+    """Return targets by endpoint; one whose settings cannot be decrypted is disabled."""
     targets: dict[str, Target] = {}
     for endpoint_id in endpoint_ids:
         try:
             targets |= cache.read([endpoint_id])
         except DecryptionError as problem:
             log.error("endpoint.unreadable", endpoint=endpoint_id, problem=str(problem))
-            health.switch_off(endpoint_id, "unreadable")
+            health.disable(endpoint_id, "unreadable")
     return targets
 
 

@@ -126,12 +126,12 @@ def delete(endpoint_id: str, *, source_id: str | None = None, test: bool | None 
 @transaction
 def disable(endpoint_id: str) -> None:
     """Switch an endpoint off. Events are kept as missed meanwhile."""
-    health.switch_off(find(endpoint_id).id, "admin")
+    health.disable(find(endpoint_id).id, "admin")
 
 
 @transaction
 def enable(endpoint_id: str) -> None:
-    """Switch an endpoint on. Missed events are sent only if somebody resends them."""
+    """Enable an endpoint. Missed events are sent only if somebody resends them."""
     endpoint = find(endpoint_id)
     if endpoint.state == EndpointState.ENABLED:
         return
@@ -217,7 +217,7 @@ def list_query(source_id: str | None = None, *, test: bool | None = None) -> Sel
 
 
 def troubled_query() -> Select[Any]:
-    """Return the query of endpoints that will be, or were, switched off without an admin."""
+    """Return the query of endpoints that will be, or were, disabled without an admin."""
     is_off = (WebhookEndpoint.state == EndpointState.DISABLED) & (
         WebhookEndpoint.state_reason != "admin"
     )

@@ -1,4 +1,4 @@
-"""Switch off endpoints that fail for days, after announcing it a day before."""
+"""Disable endpoints that fail for days, after announcing it a day before."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hub.models import WebhookDelivery, WebhookEndpoint
 from hub.shared import audit
 
 ANNOUNCE_AFTER = timedelta(days=4)  # of nothing but failures
-SWITCH_OFF_AFTER = timedelta(days=5)
+DISABLE_AFTER = timedelta(days=5)
 NOTICE = timedelta(days=1)  # at least, between the announcement and the end
 FAILURES = "failures"
 AT_ONCE = 100
@@ -35,12 +35,12 @@ def record_results(succeeded: Collection[str], failed: Collection[str], moment: 
 
 
 def is_due() -> bool:
-    """Return whether an endpoint must be announced or switched off. Reads only."""
+    """Return whether an endpoint must be announced or disabled. Reads only."""
     return bool(_find_failing())
 
 
 def check_failing() -> int:
-    """Announce and switch off endpoints that have failed for days; return how many."""
+    """Announce and disable endpoints that have failed for days; return how many."""
     return sum(_check(endpoint_id) for endpoint_id in _find_failing())
 
 
@@ -48,7 +48,7 @@ def _find_failing() -> list[str]:
     moment = now()
     times = {
         "announce": moment - ANNOUNCE_AFTER,
-        "switch_off": moment - SWITCH_OFF_AFTER,
+        "disable": moment - DISABLE_AFTER,
         "noticed": moment - NOTICE,
     }
     return list(db.session.scalars(_FAILING, times))
@@ -64,12 +64,12 @@ def _check(endpoint_id: str) -> int:
         audit.record("webhook_endpoint.failing", endpoint.id, endpoint.description)
         _report(endpoint, ENDPOINT_FAILING, FAILURES)
     else:
-        switch_off(endpoint_id, FAILURES)
+        disable(endpoint_id, FAILURES)
     return 1
 
 
 @transaction
-def switch_off(endpoint_id: str, reason: str) -> None:
+def disable(endpoint_id: str, reason: str) -> None:
     """Switch an endpoint off. Its pending deliveries become missed, and can be resent later.
 
     `reason`: failures, gone, receiver, unreadable or admin.
@@ -123,7 +123,7 @@ _FAILING = (
         _endpoints.c.failing_since <= bindparam("announce"),
         or_(
             _endpoints.c.announced_at.is_(None),
-            (_endpoints.c.failing_since <= bindparam("switch_off"))
+            (_endpoints.c.failing_since <= bindparam("disable"))
             & (_endpoints.c.announced_at <= bindparam("noticed")),
         ),
     )

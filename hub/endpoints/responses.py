@@ -21,7 +21,7 @@ class Judgment:
     """The outcome of one attempt.
 
     `problem` is a sentence for admins, '' after a success. `disable` is why the endpoint is
-    switched off: gone, or the receiver's own wish.
+    disabled: gone, or the receiver's own wish.
     """
 
     problem: str = ""

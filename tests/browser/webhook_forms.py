@@ -26,9 +26,9 @@ def send_test_event(no_script: NoScriptBrowser) -> None:
     press(no_script.page, "Send test event")
 
 
-def switch_off(no_script: NoScriptBrowser) -> None:
-    no_script.page.get_by_role("link", name="Switch off").click()
-    press(no_script.page, "Switch off")
+def disable_endpoint(no_script: NoScriptBrowser) -> None:
+    no_script.page.get_by_role("link", name="Disable endpoint").click()
+    press(no_script.page, "Disable endpoint")
 
 
 @form("admin.new_webhook_endpoint")
@@ -73,14 +73,14 @@ def submit_rotate_webhook_secret(no_script: NoScriptBrowser) -> None:
 @form("admin.disable_webhook_endpoint")
 def submit_disable_webhook_endpoint(no_script: NoScriptBrowser) -> None:
     create_endpoint(no_script, "Paused, bare")
-    switch_off(no_script)
-    no_script.says("An admin switched it off.")
+    disable_endpoint(no_script)
+    no_script.says("An admin disabled it.")
 
 
 @form("admin.enable_webhook_endpoint")
 def submit_enable_webhook_endpoint(no_script: NoScriptBrowser) -> None:
     create_endpoint(no_script, "Resumed, bare")
-    switch_off(no_script)
+    disable_endpoint(no_script)
     press(no_script.page, "Enable endpoint")
     no_script.says("Endpoint enabled.")
 

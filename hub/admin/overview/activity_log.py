@@ -233,9 +233,9 @@ SENTENCES = {
     "webhook_endpoint.changed": "changed the webhook endpoint {}",
     "webhook_endpoint.created": "created the webhook endpoint {}",
     "webhook_endpoint.deleted": "deleted the webhook endpoint {}",
-    "webhook_endpoint.disabled": "switched off the webhook endpoint {}",
+    "webhook_endpoint.disabled": "disabled the webhook endpoint {}",
     "webhook_endpoint.enabled": "enabled the webhook endpoint {}",
-    "webhook_endpoint.failing": "reported that the webhook endpoint {} will be switched off",
+    "webhook_endpoint.failing": "reported that the webhook endpoint {} will be disabled",
     "webhook_endpoint.resent": "resent webhooks {}",
     "webhook_endpoint.secret_rotated": "rotated the secret of the webhook endpoint {}",
 }

@@ -88,18 +88,18 @@ def _wrong_clock() -> Iterator[AttentionItem]:
 
 
 def _webhook_endpoints() -> Iterator[AttentionItem]:
-    """Report endpoints that fail for long, or that Signpost switched off."""
+    """Report endpoints that fail for long, or that Signpost disabled."""
     for row in db.session.scalars(endpoints.troubled_query()):
         is_off = row.state == EndpointState.DISABLED
         title = row.description or "A webhook endpoint"
         yield AttentionItem(
             tone="bad" if is_off else "warn",
             icon="toggle-off" if is_off else "exclamation-triangle-fill",
-            title=f"{title} {'was switched off' if is_off else 'is failing'}",
+            title=f"{title} {'was disabled' if is_off else 'is failing'}",
             text=(
                 "Its events are kept as missed."
                 if is_off
-                else "It has accepted no webhooks for 4 days. Signpost will switch it off."
+                else "It has accepted no webhooks for 4 days. Signpost will disable it."
             ),
             href=url_for("admin.webhook_endpoint", endpoint_id=row.id),
             button="Open endpoint",

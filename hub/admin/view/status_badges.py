@@ -103,7 +103,7 @@ SIGNERS: dict[str, Badge] = {
 ENDPOINTS: dict[str, Badge] = {  # by the word of an endpoint's summary
     "working": Badge("delivered", "check-circle-fill", "Working"),
     "failing": Badge("broken", "exclamation-triangle-fill", "Failing"),
-    "off": Badge("disabled", "toggle-off", "Off"),
+    "disabled": Badge("disabled", "toggle-off", "Disabled"),
     "new": Badge("queued", "clock", "No events yet"),
 }
 

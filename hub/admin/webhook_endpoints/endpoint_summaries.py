@@ -9,14 +9,14 @@ from hub.admin.webhook_endpoints.endpoint_forms import stored_settings
 from hub.core.vocabulary import DeliveryState, EndpointState
 from hub.db.engine import db
 from hub.endpoints import deliveries
-from hub.endpoints.health import NOTICE, SWITCH_OFF_AFTER
+from hub.endpoints.health import DISABLE_AFTER, NOTICE
 from hub.models import Source, WebhookEndpoint
 
 REASONS = {
-    "admin": "An admin switched it off.",
+    "admin": "An admin disabled it.",
     "failures": "It accepted no webhook for 5 days.",
     "gone": "It responded with 410, so it no longer exists.",
-    "receiver": "Its app asked Signpost to switch it off.",
+    "receiver": "Its app asked Signpost to disable it.",
     "unreadable": "Its settings cannot be decrypted. Enter and save them again.",
 }
 
@@ -44,9 +44,9 @@ class EndpointSummary:
 
     @property
     def word(self) -> str:
-        """The state in one word: off, failing, working or new."""
+        """The state in one word: disabled, failing, working or new."""
         if not self.is_enabled:
-            return "off"
+            return "disabled"
         if self.row.failing_since is not None:
             return "failing"
         return "working" if self.counts.get(DeliveryState.DELIVERED) else "new"
@@ -59,15 +59,15 @@ class EndpointSummary:
 
     @property
     def reason(self) -> str:
-        """The reason why the endpoint is off, as a sentence."""
+        """The reason why the endpoint is disabled, as a sentence."""
         return REASONS.get(self.row.state_reason, "")
 
     @property
-    def switch_off_at(self) -> datetime | None:
-        """The time at which a failing endpoint is switched off, once that was announced."""
+    def disable_at(self) -> datetime | None:
+        """The time at which a failing endpoint is disabled, once that was announced."""
         if self.row.announced_at is None or self.row.failing_since is None:
             return None
-        return max(self.row.failing_since + SWITCH_OFF_AFTER, self.row.announced_at + NOTICE)
+        return max(self.row.failing_since + DISABLE_AFTER, self.row.announced_at + NOTICE)
 
     @property
     def resend_since(self) -> datetime:

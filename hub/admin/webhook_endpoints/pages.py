@@ -37,7 +37,7 @@ def list_endpoints() -> str:
     summaries = [summarize(row) for row in rows]
     return render_template(
         "webhook_endpoints.html",
-        endpoints=sorted(summaries, key=lambda one: one.word not in ("off", "failing")),
+        endpoints=sorted(summaries, key=lambda one: one.word not in ("disabled", "failing")),
         may_change=has_role(Role.ADMIN),
     )
 
@@ -120,7 +120,7 @@ def rotate_webhook_secret(endpoint_id: str) -> Any:
 @admin.post("/webhook-endpoints/<endpoint_id>/enable")
 @require_role(Role.ADMIN)
 def enable_webhook_endpoint(endpoint_id: str) -> Response:
-    """Switch an endpoint on."""
+    """Enable an endpoint."""
     endpoints.enable(endpoint_id)
     flash("Endpoint enabled. Resend what it missed if your app needs it.", "good")
     return _to_endpoint(endpoint_id)
@@ -129,21 +129,21 @@ def enable_webhook_endpoint(endpoint_id: str) -> Response:
 @admin.route("/webhook-endpoints/<endpoint_id>/disable", methods=["GET", "POST"])
 @require_role(Role.ADMIN)
 def disable_webhook_endpoint(endpoint_id: str) -> Any:
-    """Ask for confirmation, and switch an endpoint off."""
+    """Ask for confirmation, and disable an endpoint."""
     endpoint = summarize(endpoints.find(endpoint_id))
     if not is_submitted():
         return confirmation.ask(
-            f"Switch off {endpoint.title}",
+            f"Disable {endpoint.title}",
             [
                 "Signpost sends it no events from now on, and keeps them as missed.",
                 "You can enable it at any time, and resend what it missed.",
             ],
-            button="Switch off",
+            button="Disable endpoint",
             cancel=_url_of(endpoint_id),
             crumbs=_crumbs(endpoint),
         )
     endpoints.disable(endpoint_id)
-    flash("Endpoint switched off.", "good")
+    flash("Endpoint disabled.", "good")
     return _to_endpoint(endpoint_id)
 
 

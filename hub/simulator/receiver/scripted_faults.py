@@ -28,7 +28,7 @@ RECEIVERS = (
     Receiver("400", "", "App refuses the event", 400),
     Receiver("401", "", "App refuses the signature", 401),
     Receiver("404", "", "Path does not exist", 404),
-    Receiver("410", "", "App no longer wants events: the endpoint is switched off", 410),
+    Receiver("410", "", "App no longer wants events: the endpoint is disabled", 410),
     Receiver("429", "", "Rate limited", 429, fails_once=True, headers={"Retry-After": "2"}),
     Receiver("500", "", "App fails", 500),
     Receiver("500-once", "", "App fails, and accepts the second attempt", 500, fails_once=True),

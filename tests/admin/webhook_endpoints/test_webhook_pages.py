@@ -167,8 +167,8 @@ def test_all_events_since_a_time_are_resent(call: Call, admin: Browser, receiver
         call(report)
     assert "It missed 3 events" in admin.get(path).text
     since = {"since": (now() - timedelta(days=2)).strftime("%Y-%m-%dT%H:%M")}
-    off = admin.post(f"{path}/resend", since)
-    assert (off.status_code, "This endpoint is off" in off.text) == (422, True)
+    refusal = admin.post(f"{path}/resend", since)
+    assert (refusal.status_code, "This endpoint is disabled" in refusal.text) == (422, True)
     admin.post(f"{path}/enable")
     assert admin.post(f"{path}/resend", since).status_code == 303
     call(notify)
@@ -210,10 +210,10 @@ def test_failing_endpoint_is_announced_on_the_overview(
     with time_machine.travel(now() + timedelta(days=4, hours=1)):
         call(health.check_failing)
     assert "Contracts is failing" in admin.get("/").text
-    assert "Signpost switches it off" in admin.get(f"/webhook-endpoints/{endpoint_id}").text
+    assert "Signpost disables it" in admin.get(f"/webhook-endpoints/{endpoint_id}").text
     with time_machine.travel(now() + timedelta(days=5, hours=2)):
         call(health.check_failing)
-    assert "Contracts was switched off" in admin.get("/").text
+    assert "Contracts was disabled" in admin.get("/").text
 
 
 def test_deleted_endpoint_is_gone(call: Call, admin: Browser, receiver: Receiver) -> None:
