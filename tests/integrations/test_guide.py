@@ -24,8 +24,9 @@ from hub.integrations.provider_requests import ProviderRequests
 from hub.integrations.webhook_receiver import WebhookReceiver, webhook
 from hub.lib import provider_http
 
+ROOT = Path(base.__file__).parents[2]
 GUIDE = Path(base.__file__).with_name("README.md").read_text()
-REFERENCE = re.sub(
+REFERENCE = (ROOT / "docs/integration-reference.md").read_text() + re.sub(
     r"^## (Five minutes|Shared functions|Secrets|Incoming webhooks)\n.*?(?=^## )",
     "",
     GUIDE,
@@ -35,7 +36,8 @@ REFERENCE = re.sub(
 ROWS = {
     match[1]: match[0] for match in re.finditer(r"^\| `(\w+)[^`]*`.*\|$", REFERENCE, re.MULTILINE)
 }
-NAMED = {word for code in re.findall(r"`([^`\n]+)`", GUIDE) for word in re.findall(r"\w+", code)}
+CODE = re.findall(r"`([^`\n]+)`", GUIDE + REFERENCE)
+NAMED = {word for code in CODE for word in re.findall(r"\w+", code)}
 
 MEMBERS = {
     **vars(WebhookReceiver),
@@ -172,14 +174,13 @@ def test_links_of_the_guide_exist() -> None:
         title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", GUIDE, re.MULTILINE)
     }
     assert set(re.findall(r"\]\(#([^)]+)\)", GUIDE)) <= headings
-    root = Path(base.__file__).parents[2]
     paths = {
         path
-        for path in re.findall(r"\b(?:hub|tests)/[a-z_/]+\.(?:py|md)\b", GUIDE)
+        for path in re.findall(r"\b(?:hub|tests)/[a-z_/]+\.(?:py|md)\b", GUIDE + REFERENCE)
         if "pushfox" not in path
     }
     assert paths
-    assert not [path for path in paths if not (root / path).is_file()]
+    assert not [path for path in paths if not (ROOT / path).is_file()]
 
 
 # ── The example of a webhook ──────────────────────────────────────────────────────────────────────
