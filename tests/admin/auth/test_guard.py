@@ -149,6 +149,15 @@ LEAST = {
     ("GET", "/requests"): V,
     ("GET", "/requests/<request_id>"): V,
     ("POST", "/requests/<request_id>/remind"): O,
+    ("POST", "/requests/<request_id>/scheduled/<event_id>/cancel"): O,
+    ("GET", "/people"): V,
+    ("GET", "/search"): V,
+    ("POST", "/search"): V,
+    ("GET", "/routing"): V,
+    ("GET", "/routing/<event>/<audience>"): V,
+    ("POST", "/routing/<event>/<audience>"): A,
+    ("GET", "/routing/<event>/<audience>/general"): A,
+    ("POST", "/routing/<event>/<audience>/general"): A,
 }
 
 
