@@ -34,7 +34,6 @@ def run_chores(stopping: ShutdownSignal) -> int:
     handled = 0
     for chore in (
         clock_skew.correct_times,
-        clock_skew.correct_timers_sometimes,
         unreadable_rows.retry_rows,
         unreadable_rows.delete_resolved,
         cancellation.end_waiting,

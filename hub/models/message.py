@@ -43,6 +43,8 @@ class Message(Base):
         Index(None, "contact_id", "id"),
         partial_index("ix_messages_edits_id", "edits_id", where=EDITS),
         partial_index(None, "escalate_at", where=TIMED),
+        # finds the times that a process wrote while its clock was ahead
+        partial_index("ix_messages_timed_changed_at", "changed_at", where=TIMED),
         partial_index("ix_messages_thread", "connection_id", "thread", "id", where=THREADED),
         # for lists (messaging/track/message_queries.py), whose branches use one index each
         Index(None, "connection_id", "status", "id"),

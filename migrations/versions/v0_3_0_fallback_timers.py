@@ -23,9 +23,17 @@ def upgrade() -> None:
         sqlite_where=TIMED,
         postgresql_where=TIMED,
     )
+    op.create_index(
+        "ix_messages_timed_changed_at",
+        "messages",
+        ["changed_at"],
+        sqlite_where=TIMED,
+        postgresql_where=TIMED,
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_messages_timed_changed_at", "messages")
     op.drop_index(op.f("ix_messages_escalate_at"), "messages")
     for name in ("asked_at", "fallback_minutes", "fallback_goal"):
         op.drop_column("messages", name)

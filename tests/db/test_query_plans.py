@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,11 +18,14 @@ from hub.admin.contacts import people_rows
 from hub.core.vocabulary import Status
 from hub.db.engine import db
 from hub.db.sqlite_connections import sqlite_connections
+from hub.db.types import now
+from hub.intake import waiting_callbacks
 from hub.jobs import cron
 from hub.messaging.compose import cancellation
 from hub.messaging.track import reconcile, status_polling
-from hub.models import Connection, Contact
+from hub.models import Connection, Contact, Message
 from hub.search import lookup
+from hub.signing import ladders, unreached
 from tests.hub_fixtures import (
     SigningApp,
     deliver,
@@ -195,4 +199,22 @@ def test_indexing_and_searching_uses_indexes_only(
         assert lookup.find_requests("employment", 20).ids
     statements = executed_statements()[upgrade:]
     assert any("search_prefixes" in statement for statement in statements)
+    assert unindexed_steps(statements) == []
+
+
+def test_fallbacks_use_indexes_only(
+    signing_app: SigningApp, executed_statements: Callable[[], list[str]]
+) -> None:
+    signing_app.post("/events", event_body(signers=[signer_body("Eric")]))
+    [invitation] = db.session.scalars(select(Message)).all()
+    update_message(
+        invitation.id, fallback_goal="delivered", status="undelivered", escalate_at=now()
+    )
+    upgrade = len(executed_statements())
+    cron.wake_queues()
+    assert ladders.is_due()
+    assert ladders.escalate_due(waiting_callbacks.process_waiting) == 1
+    assert len(unreached.list_unreached(now() - timedelta(days=1), 10)) == 1
+    statements = executed_statements()[upgrade:]
+    assert any("escalate_at" in statement for statement in statements)
     assert unindexed_steps(statements) == []

@@ -244,6 +244,6 @@ def test_timer_that_was_written_while_the_clock_was_ahead_is_corrected() -> None
     hand_over(legs()[0])
     ahead = now() + timedelta(days=2)
     update_message(legs()[0].id, changed_at=ahead, escalate_at=ahead + timedelta(minutes=30))
-    assert clock_skew.correct_timers() == 1
+    assert clock_skew.correct_times() == 1
     assert timedelta(minutes=29) < legs()[0].escalate_at - now() < timedelta(minutes=31)
-    assert clock_skew.correct_timers() == 0
+    assert clock_skew.correct_times() == 0

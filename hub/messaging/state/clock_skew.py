@@ -6,12 +6,10 @@ messages wait for hours. The time at which such a row was written is in the futu
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 import structlog
-from flask import current_app
 from sqlalchemy import Table, bindparam, select, update
 
 from hub.core.vocabulary import Lane, Status
@@ -25,7 +23,6 @@ log = structlog.get_logger(__name__)
 TOLERANCE = timedelta(minutes=1)  # between clocks
 FAR = timedelta(minutes=15)  # longer than most pauses, so that few rows are checked
 BATCH = 500
-TIMERS_EVERY = 300.0  # seconds
 
 _messages = cast(Table, Message.__table__)
 _callbacks = cast(Table, ProviderCallback.__table__)
@@ -54,10 +51,11 @@ _LATE_CALLBACKS = (
 _LATE_TIMERS = (
     select(_messages.c.id, _messages.c.escalate_at, _messages.c.changed_at)
     .where(
-        _messages.c.escalate_at > bindparam("far", type_=_messages.c.escalate_at.type),
+        # without a range of `escalate_at`, so that the index of `changed_at` is used
+        _messages.c.escalate_at.is_not(None),
         _messages.c.changed_at > bindparam("soon", type_=_messages.c.changed_at.type),
     )
-    .order_by(_messages.c.id)
+    .order_by(_messages.c.changed_at)
     .limit(bindparam("limit"))
 )
 _DUE_TIME: dict[str, Any] = {"due_at": bindparam("new_due_at")}
@@ -81,7 +79,7 @@ def is_due() -> bool:
     current_time = read_clock()
     return any(
         db.session.execute(query, _parameters(current_time, 1)).first()
-        for query in (_LATE_MESSAGES, _LATE_CALLBACKS)
+        for query in (_LATE_MESSAGES, _LATE_CALLBACKS, _LATE_TIMERS)
     )
 
 
@@ -96,6 +94,7 @@ def correct_times() -> int:
     for query, change, queue in (
         (_LATE_MESSAGES, _CORRECT_MESSAGE, "deliver"),
         (_LATE_CALLBACKS, _CORRECT_CALLBACK, "settle"),
+        (_LATE_TIMERS, _CORRECT_TIMER, "chores"),
     ):
         rows = db.session.execute(
             query.with_for_update(skip_locked=True), _parameters(current_time, BATCH)
@@ -115,35 +114,6 @@ def correct_times() -> int:
     if corrected:
         log.warning("clock.due_times_corrected", rows=corrected)
     return corrected
-
-
-def correct_timers_sometimes() -> int:
-    """Correct the times of fallbacks at most every TIMERS_EVERY seconds; return how many."""
-    checked: dict[str, float] = current_app.extensions.setdefault("hub.timers_checked", {})
-    if time.monotonic() < checked.get("at", float("-inf")) + TIMERS_EVERY:
-        return 0
-    checked["at"] = time.monotonic()
-    return correct_timers()
-
-
-@transaction
-def correct_timers() -> int:
-    """Correct the times of at most BATCH fallbacks, as `correct_times` does; return how many.
-
-    This reads every open timer, which takes too long for every second.
-    """
-    current_time = read_clock()
-    rows = db.session.execute(
-        _LATE_TIMERS.with_for_update(skip_locked=True), _parameters(current_time, BATCH)
-    ).all()
-    if rows:
-        changes = [
-            {"key": row_id, "new_due_at": current_time + (due_at - written_at), "now": current_time}
-            for row_id, due_at, written_at in rows
-        ]
-        db.session.execute(_CORRECT_TIMER, changes)
-        log.warning("clock.timers_corrected", rows=len(rows))
-    return len(rows)
 
 
 def _parameters(current_time: datetime, limit: int) -> dict[str, Any]:
