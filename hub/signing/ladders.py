@@ -178,7 +178,8 @@ def _is_needed(
     if any(fallback_timers.has_reached(goal, Status.read(row.status)) for row in former):
         return False
     began_at = creation_time(former[-1].id)
-    return not predecessors.has_opened(event_type, signer.state, signer.state_at, began_at)
+    reopened_at = request.state_at if request.reopenings else None
+    return not predecessors.has_opened(event_type, signer.opened_at, began_at, reopened_at)
 
 
 def is_obsolete(event_type: EventType, request: RequestRecord, signer: SignerRecord) -> bool:

@@ -61,8 +61,11 @@ def _query(ids: Collection[str]) -> Any:
             _former.fallback_goal.label("goal"),
             Event.type.label("event_type"),
             SigningRequest.state.label("request_state"),
+            SigningRequest.state_at.label("request_state_at"),
+            SigningRequest.reopenings,
             Signer.state.label("signer_state"),
-            Signer.state_at.label("signer_state_at"),
+            Signer.opened_at,
+            Signer.removed_at,
         )
         .join(_former, _former.id == Message.after_id)
         .outerjoin(Event, Event.id == Message.event_id)
@@ -77,6 +80,7 @@ def _succession(row: Any) -> Succession:
     is_ask = row.event_type in ASKING and row.signer_state is not None
     is_obsolete = is_ask and (
         row.request_state != RequestState.OPEN
+        or row.removed_at is not None
         or not SignerState.read(row.signer_state).has_not_signed
     )
     # a message of the same step was sent again on purpose
@@ -92,9 +96,8 @@ def _is_reached(row: Any) -> bool:
     former = list_former(row.former_id)
     if any(has_reached(row.goal, Status.read(message.status)) for message in former):
         return True
-    return has_opened(
-        row.event_type, row.signer_state, row.signer_state_at, creation_time(former[-1].id)
-    )
+    reopened_at = row.request_state_at if row.reopenings else None
+    return has_opened(row.event_type, row.opened_at, creation_time(former[-1].id), reopened_at)
 
 
 def find_successor(message_id: str) -> str | None:
@@ -114,9 +117,17 @@ def list_former(message_id: str | None) -> list[Any]:
 
 
 def has_opened(
-    event_type: str | None, state: str | None, state_at: datetime | None, since: datetime
+    event_type: str | None,
+    opened_at: datetime | None,
+    created_at: datetime,
+    reopened_at: datetime | None,
 ) -> bool:
-    """Return whether a signer has opened the document, for a reminder after it was created."""
-    if event_type not in ASKING or state != SignerState.VIEWED or state_at is None:
+    """Return whether a signer has opened the document that a message asks to sign.
+
+    `created_at` is when the first message was created: a reminder asks to open the document again.
+    `reopened_at` is when the request was sent out again, if it was.
+    """
+    if event_type not in ASKING or opened_at is None:
         return False
-    return event_type != EventType.REMINDER or state_at >= since
+    since = created_at if event_type == EventType.REMINDER else reopened_at
+    return since is None or opened_at >= since
