@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from hub.core.vocabulary import Address, Channel, Feedback
+from hub.core.vocabulary import Address, Channel, Feedback, Status
 from hub.integrations.error_table import ErrorTable
 from hub.integrations.provider_requests import NO_ERRORS, ProviderRequests
 from hub.integrations.settings_fields import ConfigForm
@@ -36,6 +36,9 @@ class Product(ProviderRequests):
     family: ClassVar[str] = ""
     # True: the status of a message changes after `send`, by a webhook or by `fetch_status`
     reports: ClassVar[bool]
+    # the statuses that confirm that a message reached the recipient, if the provider reports them
+    # reliably or `send` returns them; a route can wait for no others
+    confirms: ClassVar[frozenset[Status]] = frozenset({Status.DELIVERED})
     # what webhooks report about a message beside its status; a complaint opts the recipient out
     feedback: ClassVar[tuple[Feedback, ...]] = ()
     # one of `webhooks`; its URL is sent with each message for status callbacks

@@ -29,6 +29,7 @@ class TeamPosts(Integration):
     summary = "Posts in a team’s channel, with links to documents and actions."
     reach = "One channel"
     reports = False
+    confirms = frozenset()
     checks_visibly = True
     buttons = "Links"
 

@@ -73,6 +73,8 @@ class RouteStep(Base):
     # NULL: the first enabled connection of the channel
     connection_id: Mapped[str | None] = foreign_key("con", "connections.id")
     template: Mapped[str]  # the name that all channels and locales of the template share
+    # the step is skipped for people without a recorded consent, also if no rule requires one
+    consented_only: Mapped[bool] = mapped_column(default=False)
     # its messages may have deduplication keys of version 0.2.0
     legacy: Mapped[bool] = mapped_column(default=False)
 

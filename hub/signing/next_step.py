@@ -123,6 +123,7 @@ def read_route_of_step(step_id: str | None) -> plan.Route | None:
             connective=step.connective,
             goal=step.goal,
             wait_minutes=step.wait_minutes,
+            consented_only=step.consented_only,
         )
         for step in route.steps
     ]

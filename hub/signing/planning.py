@@ -44,6 +44,7 @@ def build_candidate(connection: ConnectionInfo) -> plan.Candidate:
         integration_class.address.value,
         integration_class.clean_address,
         (integration_class.direct_address_kind if reaches_people else None) or "",
+        integration_class.confirms,
     )
 
 
@@ -101,6 +102,7 @@ def _build_step(
     connective: str,
     goal: str | None,
     wait_minutes: int | None,
+    consented_only: bool,
     legacy: bool,
 ) -> plan.Step:
     return plan.Step(
@@ -112,6 +114,7 @@ def _build_step(
         connective=connective,
         goal=goal,
         wait_minutes=wait_minutes,
+        consented_only=consented_only,
         legacy=legacy,
     )
 
@@ -135,6 +138,7 @@ _ROUTES = Statement(
         RouteStep.connective,
         RouteStep.goal,
         RouteStep.wait_minutes,
+        RouteStep.consented_only,
         RouteStep.legacy,
     )
     .outerjoin(RouteStep, RouteStep.route_id == Route.id)

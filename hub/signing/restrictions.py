@@ -6,8 +6,8 @@ restrictions: their messages are stored, and the rules of the connection decide.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from hub import integrations
 from hub.core.vocabulary import Address, Connective
@@ -15,7 +15,7 @@ from hub.db.compiled_sql import UnreadableRow
 from hub.messaging.compose import plan
 from hub.messaging.contacts.contacts import find_contacts
 from hub.messaging.policy.policy import Policy, PolicyQuestion, get_rules
-from hub.models import Recipient
+from hub.models import ConnectionInfo, Recipient
 
 
 def add_restrictions(
@@ -27,8 +27,11 @@ def add_restrictions(
     test: bool,
 ) -> list[plan.Person]:
     """Return people with the connections that are restricted for each of them."""
-    restricted = [candidate for candidate in candidates if _is_restricted(candidate)]
-    if not restricted or not has_fallbacks(routes):
+    if not has_fallbacks(routes):
+        return list(people)
+    consented = {step.channel for route in routes for step in route.steps if step.consented_only}
+    restricted = [candidate for candidate in candidates if _is_restricted(candidate, consented)]
+    if not restricted:
         return list(people)
     numbers = {person.id: person.addresses.get(Address.PHONE, "") for person in people}
     contacts = find_contacts(
@@ -38,16 +41,32 @@ def add_restrictions(
         person_id: contacts.get((Address.PHONE.value, number))
         for person_id, number in numbers.items()
     }
-    without_consent: dict[str, set[str]] = {person.id: set() for person in people}
-    closed: dict[str, set[str]] = {person.id: set() for person in people}
+    found = {person.id: _Restrictions() for person in people}
     for candidate in restricted:
-        _check(candidate, recipients, source_id, without_consent, closed)
+        _check(candidate.connection, recipients, source_id, found)
     return [
         replace(
-            person, without_consent=without_consent[person.id], closed_windows=closed[person.id]
+            person,
+            unconsented=found[person.id].unconsented,
+            without_consent=found[person.id].without_consent,
+            closed_windows=found[person.id].closed_windows,
         )
         for person in people
     ]
+
+
+@dataclass
+class _Restrictions:
+    """The connections that are restricted for a person, by their IDs."""
+
+    unconsented: set[str] = field(default_factory=set)
+    without_consent: set[str] = field(default_factory=set)
+    closed_windows: set[str] = field(default_factory=set)
+
+    def add(self, connection_id: str) -> None:
+        """Restrict a connection in every way."""
+        for restricted in (self.unconsented, self.without_consent, self.closed_windows):
+            restricted.add(connection_id)
 
 
 def has_fallbacks(routes: Sequence[plan.Route]) -> bool:
@@ -55,35 +74,55 @@ def has_fallbacks(routes: Sequence[plan.Route]) -> bool:
     return any(step.connective == Connective.OTHERWISE for route in routes for step in route.steps)
 
 
-def _is_restricted(candidate: plan.Candidate) -> bool:
-    integration_class = integrations.get(candidate.connection.integration)
+def _is_restricted(candidate: plan.Candidate, consented: Collection[str]) -> bool:
+    connection = candidate.connection
+    integration_class = integrations.get(connection.integration)
     return candidate.address_kind == Address.PHONE and (
-        bool(integration_class.session_window) or get_rules(candidate.connection).consent
+        connection.channel in consented
+        or bool(integration_class.session_window)
+        or get_rules(connection).consent
     )
 
 
 def _check(
-    candidate: plan.Candidate,
+    connection: ConnectionInfo,
     recipients: Mapping[str, Recipient | None],
     source_id: str,
-    without_consent: Mapping[str, set[str]],
-    closed: Mapping[str, set[str]],
+    found: Mapping[str, _Restrictions],
 ) -> None:
-    """Add a connection to the restrictions of each person to whom it is restricted."""
-    connection = candidate.connection
+    """Add a connection to the restrictions of each person for whom it is restricted.
+
+    A damaged row about one person restricts the connection for this person only.
+    """
+    try:
+        _check_together(connection, recipients, source_id, found)
+    except UnreadableRow:
+        for person_id, recipient in recipients.items():
+            try:
+                _check_together(connection, {person_id: recipient}, source_id, found)
+            except UnreadableRow:
+                found[person_id].add(connection.id)
+
+
+def _check_together(
+    connection: ConnectionInfo,
+    recipients: Mapping[str, Recipient | None],
+    source_id: str,
+    found: Mapping[str, _Restrictions],
+) -> None:
     known = {
         person_id: PolicyQuestion(recipient, source_id=source_id)
         for person_id, recipient in recipients.items()
         if recipient is not None
     }
-    try:
-        policy = Policy(connection, [*known.values()], planning=True)
-    except UnreadableRow:
-        return  # the message is stored, and its claim sets it aside
+    policy = Policy(connection, [*known.values()], planning=True)
     needs_consent = get_rules(connection).consent
     for person_id in recipients:
         question = known.get(person_id)
-        if policy.lacks_consent(question) if question else needs_consent:
-            without_consent[person_id].add(connection.id)
+        restrictions = found[person_id]
+        if question is None or not policy.has_consent(question):
+            restrictions.unconsented.add(connection.id)
+        if needs_consent if question is None else policy.lacks_consent(question):
+            restrictions.without_consent.add(connection.id)
         if not policy.allows_free_text(question.recipient.id if question else ""):
-            closed[person_id].add(connection.id)
+            restrictions.closed_windows.add(connection.id)

@@ -20,8 +20,6 @@ from hub.signing.shipped_texts import FOR_PEOPLE
 
 MAX_STEPS = 10
 MAX_WAIT_MINUTES = 60 * 24 * 30
-# the channels over which a provider reports that a message was read
-READ_CHANNELS = (Channel.WHATSAPP,)
 # the text of each event and audience that a route can notify
 TEMPLATES = {cell: name for name, cell in FOR_PEOPLE.items()}
 
@@ -35,6 +33,8 @@ class StepIn:
     connective: str = Connective.ALSO.value
     goal: str | None = None
     wait_minutes: int | None = None  # None: only a failure of the step before moves on
+    # skipped for people without a recorded consent, unless they prefer the channel
+    consented_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,14 @@ def read_versions(event_type: str, audience: str, source_id: str | None) -> list
 def read_entry(route: Route) -> RouteIn:
     """Return a stored route as an admin entered it."""
     steps = [
-        StepIn(step.channel, step.connection_id, step.connective, step.goal, step.wait_minutes)
+        StepIn(
+            step.channel,
+            step.connection_id,
+            step.connective,
+            step.goal,
+            step.wait_minutes,
+            step.consented_only,
+        )
         for step in route.steps
     ]
     return RouteIn(
@@ -165,16 +172,16 @@ def _is_never_reported(
     goal: str | None, before: StepIn, connections: Mapping[str, Connection]
 ) -> bool:
     """Return whether no connection of a step reports a goal. Without connections, it may."""
-    if goal == Goal.READ and before.channel not in READ_CHANNELS:
-        return True
     if goal not in (Goal.DELIVERED, Goal.READ):
         return False
-    used = [
-        connection.integration
+    confirmed = [
+        integrations.get(connection.integration).confirms
         for connection in connections.values()
-        if connection.channel == before.channel and before.connection_id in (None, connection.id)
+        if connection.channel == before.channel
+        and before.connection_id in (None, connection.id)
+        and connection.integration in integrations.registry()
     ]
-    return bool(used) and not any(map(integrations.reports_delivery, used))
+    return bool(confirmed) and not any(goal in statuses for statuses in confirmed)
 
 
 # ── Changes ───────────────────────────────────────────────────────────────────────────────────────
@@ -255,6 +262,7 @@ def _build_row(position: int, step: StepIn, template: str) -> RouteStep:
         wait_minutes=step.wait_minutes if follows else None,
         channel=step.channel,
         connection_id=step.connection_id,
+        consented_only=step.consented_only,
         template=template,
     )
 

@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("connective", sa.String(), nullable=False, server_default="also"),
         sa.Column("goal", sa.String(), nullable=True),
         sa.Column("wait_minutes", sa.Integer(), nullable=True),
+        sa.Column("consented_only", sa.Boolean(), nullable=False, server_default=false),
         # true for existing rows, and for those that a process of 0.2.0 still adds
         sa.Column("legacy", sa.Boolean(), nullable=False, server_default=sa.true()),
     ):
@@ -84,7 +85,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("uq_routes_of_source", "routes")
     op.drop_index("uq_routes_general", "routes")
-    for name in ("connective", "goal", "wait_minutes", "legacy"):
+    for name in ("connective", "goal", "wait_minutes", "consented_only", "legacy"):
         op.drop_column("route_steps", name)
     for name in (
         "version",
@@ -115,6 +116,7 @@ STEPS = sa.table(
     sa.column("route_id", ID),
     sa.column("position", sa.Integer()),
     sa.column("connective", sa.String()),
+    sa.column("consented_only", sa.Boolean()),
     sa.column("legacy", sa.Boolean()),
     sa.column("channel", sa.String()),
     sa.column("connection_id", ID),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from hub.connections import connections
 from hub.db.engine import db
-from hub.models import Connection, Event, MessageBody
+from hub.db.store import transaction
+from hub.models import Connection, Event, MessageBody, Route
 from tests.api.event_bodies import DESIGN
 from tests.hub_fixtures import ANNA, SigningApp, event_body, json_of, signer_body
 
@@ -37,15 +38,32 @@ def test_event_is_stored_with_its_messages(signing_app: SigningApp) -> None:
         "queued",
         None,
     )
-    assert json_of(answer)["skipped"] == []
+    # the event names both addresses, and no connection sends emails
+    [skipped] = json_of(answer)["skipped"]
+    assert (skipped["step"], skipped["reason"]) == ("email", "no_connection")
     assert message_texts() == [
         'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign:'
         " https://sign.example/r/agr-1001/eric"
     ]
 
 
-def test_free_text_outside_the_window_without_a_template_is_not_sent(
+@pytest.fixture
+def only_whatsapp(signing_app: SigningApp) -> None:
+    """Archive the demo's connection for text messages."""
+    connections.archive(
+        db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one()
+    )
+
+
+def test_closed_window_without_a_template_gives_way_to_the_next_channel(
     signing_app: SigningApp,
+) -> None:
+    [message] = json_of(signing_app.post("/events", DESIGN))["messages"]
+    assert (message["channel"], message["status"], message["code"]) == ("sms", "queued", None)
+
+
+def test_free_text_outside_the_window_without_a_template_is_not_sent(
+    only_whatsapp: None, signing_app: SigningApp
 ) -> None:
     [message] = json_of(signing_app.post("/events", DESIGN))["messages"]
     assert (message["channel"], message["status"], message["code"]) == (
@@ -77,6 +95,7 @@ def test_free_text_outside_the_window_without_a_template_is_not_sent(
 def test_other_signers_are_notified_of_remaining_signatures(
     signing_app: SigningApp, signers: tuple[str, ...], expected_text: str
 ) -> None:
+    allow_paid_channels()
     people = [signer_body(name, f"+1317555100{n}") for n, name in enumerate(signers)]
     signing_app.post("/events", event_body(signers=people))
     answer = json_of(signing_app.post("/events", event_body("request.signed", signer="eric")))
@@ -123,9 +142,36 @@ def test_reminder_reaches_unsigned_signers(signing_app: SigningApp) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "kind", ["request.viewed", "request.declined", "request.expired", "request.canceled"]
-)
+@transaction
+def allow_paid_channels() -> None:
+    """Let routes use paid channels however many signatures are missing."""
+    db.session.execute(update(Route).values(paid_when_missing=None))
+
+
+def test_others_are_texted_only_when_at_most_one_signature_is_missing(
+    signing_app: SigningApp,
+) -> None:
+    people = [
+        signer_body(name, f"+1317555100{n}") for n, name in enumerate(("Eric", "Anna", "Ravi"))
+    ]
+    signing_app.post("/events", event_body(signers=people))
+    first = json_of(signing_app.post("/events", event_body("request.signed", signer="eric")))
+    assert [message["signer"] for message in first["messages"]] == ["eric"]
+    assert [(step["signer"], step["reason"]) for step in first["skipped"]] == [
+        ("anna", "paid_channel"),
+        ("ravi", "paid_channel"),
+    ]
+    second = json_of(signing_app.post("/events", event_body("request.signed", signer="anna")))
+    assert [message["signer"] for message in second["messages"]] == ["anna", "eric", "ravi"]
+
+
+def test_signers_hear_that_a_request_was_canceled(signing_app: SigningApp) -> None:
+    signing_app.post("/events", event_body(signers=[signer_body("Eric")]))
+    answer = json_of(signing_app.post("/events", event_body("request.canceled")))
+    assert [message["signer"] for message in answer["messages"]] == ["eric"]
+
+
+@pytest.mark.parametrize("kind", ["request.viewed", "request.declined", "request.expired"])
 def test_event_without_recipients_is_accepted(signing_app: SigningApp, kind: str) -> None:
     answer = signing_app.post("/events", event_body(kind, signers=[signer_body("Eric")]))
     assert (answer.status_code, json_of(answer)["messages"], json_of(answer)["skipped"]) == (

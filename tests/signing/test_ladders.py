@@ -167,8 +167,17 @@ def test_message_waiting_for_a_broken_connection_gives_way_to_the_next_step() ->
     assert (first.status, second.channel) == ("canceled", "sms")
 
 
-def test_message_stored_for_a_broken_connection_has_a_time() -> None:
+def test_broken_connection_is_passed_over_while_another_sends() -> None:
     set_connection_state(connection_of("whatsapp").id, ConnectionState.BROKEN)
+    post()
+    [first] = legs()
+    assert (first.channel, first.status) == ("sms", "queued")
+
+
+def test_message_stored_for_a_broken_connection_has_a_time() -> None:
+    set_route(("whatsapp", None, None), ("sms", "delivered", 30))
+    for channel in ("whatsapp", "sms"):
+        set_connection_state(connection_of(channel).id, ConnectionState.BROKEN)
     post()
     [first] = legs()
     assert (first.channel, first.status) == ("whatsapp", "queued")

@@ -61,7 +61,12 @@ def replace_routes() -> None:
         db.session.flush()
         new = Route(event_type=route.event_type, audience=route.audience, version=2)
         new.steps += [
-            RouteStep(position=step.position, channel=step.channel, template=step.template)
+            RouteStep(
+                position=step.position,
+                connective=step.connective,
+                channel=step.channel,
+                template=step.template,
+            )
             for step in route.steps
         ]
         db.session.add(new)

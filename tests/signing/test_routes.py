@@ -20,7 +20,7 @@ SENT = EventType.SENT.value
 SIGNER = Audience.SIGNER.value
 LADDER = RouteIn(
     [
-        StepIn("whatsapp"),
+        StepIn("whatsapp", consented_only=True),
         StepIn("sms", connective="otherwise", goal="delivered", wait_minutes=30),
         StepIn("email", connective="otherwise", goal="opened", wait_minutes=24 * 60),
     ]

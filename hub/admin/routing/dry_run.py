@@ -129,6 +129,7 @@ def _build_route(event_type: EventType, audience: str, entered: RouteIn) -> plan
             connective=step.connective,
             goal=step.goal,
             wait_minutes=step.wait_minutes,
+            consented_only=step.consented_only,
         )
         for position, step in enumerate(entered.steps, 1)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from wtforms import BooleanField, FieldList, Form, FormField, HiddenField, SelectField, StringField
@@ -28,6 +29,7 @@ class StepForm(Form):
     wait = StringField("Time", render_kw={"inputmode": "numeric", "maxlength": 6})
     unit = SelectField("Unit", choices={unit: unit for unit in UNITS})
     over = SelectField("Channel", validate_choice=False)
+    consented_only = BooleanField("Only with a recorded consent, or if the signer prefers it")
 
     @property
     def follows(self) -> bool:
@@ -102,6 +104,7 @@ def _step_values(step: StepIn) -> dict[str, Any]:
         "wait": "" if minutes is None else str(minutes // UNITS[unit]),
         "unit": unit,
         "over": f"{step.channel}:{step.connection_id}" if step.connection_id else step.channel,
+        "consented_only": step.consented_only,
     }
 
 
@@ -116,8 +119,9 @@ def read_route(form: RouteForm) -> tuple[RouteIn, list[Refused]]:
 
 def _read_step(index: int, form: StepForm, problems: list[Refused]) -> StepIn:
     channel, _, connection_id = (form.over.data or "").partition(":")
+    consented_only = bool(form.consented_only.data)
     if not form.follows:
-        return StepIn(channel, connection_id or None)
+        return StepIn(channel, connection_id or None, consented_only=consented_only)
     goal = form.goal.data if form.goal.data in GOALS else FAILS
     minutes = None
     if goal != FAILS:
@@ -131,6 +135,7 @@ def _read_step(index: int, form: StepForm, problems: list[Refused]) -> StepIn:
         Connective.OTHERWISE.value,
         goal or Goal.DELIVERED.value,
         minutes,
+        consented_only,
     )
 
 
@@ -180,7 +185,9 @@ def edit_steps(entered: RouteIn, action: str) -> RouteIn:
     elif name == "down" and index is not None and index + 1 < len(steps):
         _swap_places(steps, index, index + 1)
     if steps and steps[0].connective == Connective.OTHERWISE:
-        steps[0] = StepIn(steps[0].channel, steps[0].connection_id)
+        steps[0] = StepIn(
+            steps[0].channel, steps[0].connection_id, consented_only=steps[0].consented_only
+        )
     return RouteIn(steps, entered.continue_after_opt_out, entered.paid_when_missing)
 
 
@@ -207,4 +214,9 @@ def _swap_places(steps: list[StepIn], first: int, second: int) -> None:
 
 
 def _with_place(step: StepIn, place: StepIn) -> StepIn:
-    return StepIn(place.channel, place.connection_id, step.connective, step.goal, step.wait_minutes)
+    return replace(
+        step,
+        channel=place.channel,
+        connection_id=place.connection_id,
+        consented_only=place.consented_only,
+    )

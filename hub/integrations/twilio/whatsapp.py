@@ -16,6 +16,7 @@ from hub.integrations.api import (
     Channel,
     CheckResult,
     SendError,
+    Status,
     TemplateInfo,
     WebhookEvent,
     WebhookRequest,
@@ -71,6 +72,7 @@ class WhatsApp(CheckedTwilio):
     channel = Channel.WHATSAPP
     address = Address.PHONE
     event_prefix = "whatsapp"
+    confirms = frozenset({Status.DELIVERED, Status.READ})
     session_window = 24.0
     replies_to_keywords = False
     consent_required = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from hub.core.vocabulary import Address, Channel, Connective, PersonRole
+from hub.core.vocabulary import Address, Channel, Connective, Goal, PersonRole
 from hub.models import ConnectionInfo
 
 PHONE_CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
@@ -37,7 +37,8 @@ class Person:
     locale: str = "en"
     # the app named all addresses, so the person is notified at each of them
     uses_all_addresses: bool = field(default=False, kw_only=True)
-    # connections that need a consent which the person has not given
+    # connections for which no consent of the person is recorded, and those that require one
+    unconsented: Collection[str] = field(default=(), kw_only=True)
     without_consent: Collection[str] = field(default=(), kw_only=True)
     # connections that send the person only approved templates now
     closed_windows: Collection[str] = field(default=(), kw_only=True)
@@ -56,6 +57,8 @@ class Step:
     # what the step before must achieve, and how long it has; None: only a failure moves on
     goal: str | None = field(default=None, kw_only=True)
     wait_minutes: int | None = field(default=None, kw_only=True)
+    # the step is skipped for people without a recorded consent, unless they prefer its channel
+    consented_only: bool = field(default=False, kw_only=True)
     legacy: bool = field(default=False, kw_only=True)  # it was stored by version 0.2.0
 
 
@@ -68,6 +71,19 @@ class Candidate:
     clean_address: Callable[[str], str]  # raises ValueError
     # on the channel chat: the kind of address of a single person; "": it writes to a team only
     direct_address_kind: str = ""
+    # the goals that the connection confirms, beside `sent`
+    confirms: Collection[str] = (Goal.DELIVERED, Goal.READ)
+
+    def confirmed_goal(self, goal: str) -> str:
+        """Return a goal, or the highest one below it that the connection confirms.
+
+        What the provider accepts counts as delivered if nothing more is ever reported.
+        """
+        if goal == Goal.READ and Goal.READ not in self.confirms:
+            goal = Goal.DELIVERED
+        if goal == Goal.DELIVERED and Goal.DELIVERED not in self.confirms:
+            goal = Goal.SENT
+        return str(goal)
 
 
 @dataclass(frozen=True)
@@ -86,6 +102,11 @@ class Rung:
     @property
     def can_act(self) -> bool:
         return not self.reason
+
+    @property
+    def is_enabled(self) -> bool:
+        """True if the connection sends now."""
+        return self.candidate is not None and self.candidate.connection.enabled
 
     @property
     def channel(self) -> str:
@@ -116,7 +137,13 @@ def choose_in_order(
     The other steps keep their order. With `may_add`, a preferred channel that no step uses is tried
     too. The waiting times belong to the places in the order.
     """
-    rungs = [_choose_own(person, step, candidates) for step in steps]
+    rungs = [
+        _choose_own(person, step, candidates, is_preferred=step.channel in preference)
+        for step in steps
+    ]
+    unreachable = {_reason_unreachable(person, step) for step in steps}
+    if unreachable == {"no_address"} and {rung.reason for rung in rungs} == {"no_connection"}:
+        return [replace(rung, reason="no_address") for rung in rungs]
     ordered: list[Rung] = []
     for name in preference:
         named = [rung for rung in rungs if _is_named(name, rung) and rung not in ordered]
@@ -142,14 +169,18 @@ def preference_of(person: Person, candidates: Sequence[Candidate]) -> Sequence[s
     ]
 
 
-def _choose_own(person: Person, step: Step, candidates: Sequence[Candidate]) -> Rung:
+def _choose_own(
+    person: Person, step: Step, candidates: Sequence[Candidate], *, is_preferred: bool
+) -> Rung:
     """Return the rung of a step over its own channel or connection."""
     suitable = [candidate for candidate in candidates if _performs(step, candidate)]
     if not suitable:
         return Rung(step, reason="no_connection")
     suitable.sort(key=lambda candidate: not candidate.connection.enabled)
     rung = _choose(person, step, suitable)
-    if rung.candidate and rung.candidate.connection.id in person.without_consent:
+    needs_recorded = step.consented_only and not is_preferred
+    refusing = person.unconsented if needs_recorded else person.without_consent
+    if rung.candidate and rung.candidate.connection.id in refusing:
         return replace(rung, reason="no_consent")
     return rung
 

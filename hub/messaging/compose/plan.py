@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, takewhile
-from typing import Any
 
 from hub.core.vocabulary import Audience, Channel, Connective, EventType, Goal, PersonRole
 from hub.messaging.compose.audiences import members
@@ -23,6 +22,9 @@ from hub.messaging.compose.candidates import Candidate as Candidate
 from hub.messaging.compose.candidates import Person as Person
 from hub.messaging.compose.candidates import Rung as Rung
 from hub.messaging.compose.candidates import Step as Step
+from hub.messaging.compose.skipped_steps import ALREADY_NOTIFIED, EXPECTED
+from hub.messaging.compose.skipped_steps import REASONS as REASONS
+from hub.messaging.compose.skipped_steps import SkippedStep as SkippedStep
 from hub.models import ConnectionInfo
 
 
@@ -81,28 +83,15 @@ class PlannedLadder:
         """The rungs that can act, in their order."""
         return [rung for rung in self.rungs if rung.can_act]
 
-    def next_rung(
-        self, used: Collection[tuple[str, str]], *, opted_out: bool = False
-    ) -> Rung | None:
-        """Return the next rung that can act, or None if the ladder has ended.
-
-        `used` are the steps and channels of the messages so far. After an opt-out, only emails
-        follow, unless the route continues after opt-outs.
-        """
-        for rung in self.rungs:
-            is_allowed = (
-                not opted_out or self.route.continue_after_opt_out or rung.channel == Channel.EMAIL
-            )
-            if rung.can_act and is_allowed and (rung.step.id, rung.channel) not in used:
-                return rung
-        return None
-
     def condition_after(self, rung: Rung) -> tuple[str, int | None] | None:
         """Return the goal of a rung's message and its minutes, or None if no rung follows."""
         following = self.rungs[self.rungs.index(rung) + 1 :]
         if not following:
             return None
-        return following[0].goal or Goal.DELIVERED.value, following[0].wait_minutes
+        goal = following[0].goal or Goal.DELIVERED.value
+        if rung.candidate is not None:
+            goal = rung.candidate.confirmed_goal(goal)
+        return goal, following[0].wait_minutes
 
     def message(self, rung: Rung) -> PlannedMessage:
         """Return the message of a rung that can act."""
@@ -128,13 +117,13 @@ class PlannedLadder:
         before = list(takewhile(lambda rung: not rung.can_act, self.rungs))
         listed = [rung for rung in before if rung.reason not in EXPECTED]
         if not listed and len(before) == len(self.rungs):
-            listed = before
-        first: dict[tuple[str, str], Rung] = {}
+            listed = [rung for rung in before if rung.reason != "no_connection"] or before
+        named: dict[tuple[str, str], Rung] = {}
         for rung in listed:
-            first.setdefault((rung.reason, _concern(rung)), rung)
+            named[rung.reason, _concern(rung)] = rung
         return [
             self.skip(rung.step, rung.reason)
-            for rung in first.values()
+            for rung in named.values()
             if rung.reason != ALREADY_NOTIFIED
         ]
 
@@ -168,60 +157,6 @@ class PlannedPost:
 
     step: Step
     connection: ConnectionInfo
-
-
-@dataclass(frozen=True)
-class SkippedStep:
-    """A step that creates no message, and the reason."""
-
-    signer: str  # '': the team
-    step: str
-    reason: str
-    role: str | None = None  # of the person in the request; None: the team
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "signer": self.signer,
-            "role": self.role,
-            "step": self.step,
-            "reason": self.reason,
-            "text": REASONS.get(self.reason, self.reason),
-        }
-
-
-ALREADY_NOTIFIED = "already_notified"
-# reasons for which a step is skipped by choice, not because of a problem
-EXPECTED = ("no_connection", "no_consent", "paid_channel", "window_closed")
-REASONS = {
-    "no_address": "The signer has no address for this channel. Add one in the signing app.",
-    "not_wanted": "The signing app excluded this address.",
-    "no_connection": "No enabled connection sends over this channel.",
-    "connection_off": (
-        "The connection that posts this event to the team is not enabled. Enable it, or"
-        " change the events that it posts."
-    ),
-    "bad_address": "This channel cannot send to this kind of address.",
-    "already_signed": "The signer has already signed or declined.",
-    "not_their_turn": "Other signers sign first.",
-    "request_closed": "The request is completed, declined, expired or canceled.",
-    "request_expired": "The request has expired.",
-    "no_consent": "The channel requires a consent, and none is recorded for this address.",
-    "paid_channel": "The route uses paid channels only while few signatures are missing.",
-    "window_closed": (
-        "The person has not written recently, and no approved template has this text."
-    ),
-    ALREADY_NOTIFIED: "The event was sent to this address already.",
-    "opted_out": "The recipient opted out, and the route does not continue after an opt-out.",
-    "snoozed": "Reminders to this signer are snoozed.",
-    "repeated": "This notification was already sent.",
-    "own_action": "The sender is the person whom the event is about.",
-    "request_completed": "The notification that the request is completed was sent instead.",
-    "outdated": "A newer event has changed the state of the request.",
-    "text_incomplete": (
-        "The text needs a value that the request does not have. Send the value, or change the text."
-    ),
-    "too_long": "The text is longer than the channel allows, even without the document's title.",
-}
 
 
 def plan_messages(
@@ -330,12 +265,23 @@ def _plan_rungs(
             preference = [name for name in preference if name != Channel.EMAIL]
         may_add = not is_part or steps[0].channel != Channel.EMAIL
         rungs = choose_in_order(person, steps, candidates, preference, may_add=may_add)
+        rungs = _avoid_broken(rungs)
     if not avoids_paid:
         return rungs
     return [
         replace(rung, reason="paid_channel")
         if not rung.can_act and rung.step.channel in PAID_CHANNELS
         else rung
+        for rung in rungs
+    ]
+
+
+def _avoid_broken(rungs: Sequence[Rung]) -> list[Rung]:
+    """Skip the rungs of connections that do not send now, if another rung can act."""
+    if not any(rung.can_act and rung.is_enabled for rung in rungs):
+        return [*rungs]
+    return [
+        rung if rung.is_enabled or not rung.can_act else replace(rung, reason="connection_broken")
         for rung in rungs
     ]
 

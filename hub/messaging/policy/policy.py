@@ -134,6 +134,11 @@ class Policy:
         """Return whether free text may be sent to a contact."""
         return self._open_windows is None or contact_id in self._open_windows
 
+    def has_consent(self, question: PolicyQuestion) -> bool:
+        """Return whether a consent is recorded, or the person wrote and waits for a reply."""
+        decision = self._find_decision(question)
+        return self._is_reply(question) or not self._check_consent(decision, required=True)
+
     def lacks_consent(self, question: PolicyQuestion) -> bool:
         """Return whether a message needs a consent that is missing or too old."""
         decision = self._find_decision(question)

@@ -154,6 +154,19 @@ def test_step_without_its_consent_is_skipped() -> None:
     assert ladder.skipped_steps() == []
 
 
+@pytest.mark.parametrize(
+    ("preference", "expected"),
+    [([], ["sms", "email"]), (["whatsapp"], ["whatsapp", "sms", "email"])],
+)
+def test_step_for_consented_people_needs_a_consent_or_a_preference(
+    preference: list[str], expected: list[str]
+) -> None:
+    route = replace(LADDER, steps=[replace(BY_WHATSAPP, consented_only=True), *LADDER.steps[1:]])
+    person = make_person(addresses=REACHABLE, unconsented={"con_wa"}, preference=preference)
+    [ladder] = plan(route, person, EVERYTHING)
+    assert order(ladder) == expected
+
+
 def test_preference_does_not_replace_a_consent() -> None:
     person = make_person(preference=["whatsapp"], without_consent={"con_wa"})
     route = make_route(Audience.SIGNER, step(1, "sms"), step(2, "email", connective=OTHERWISE))
@@ -202,31 +215,41 @@ def test_paid_single_step_is_listed_with_its_reason() -> None:
     assert [item.reason for item in ladder.skipped_steps()] == ["paid_channel"]
 
 
-def test_next_step_is_the_first_that_can_act_and_was_not_used() -> None:
-    person = make_person(addresses=REACHABLE)
-    [ladder] = plan(LADDER, person, EVERYTHING)
-    used: set[tuple[str, str]] = set()
-    channels = []
-    while rung := ladder.next_rung(used):
-        used.add((rung.step.id, rung.channel))
-        channels.append(rung.channel)
-    assert channels == ["whatsapp", "sms", "email"]
-
-
-@pytest.mark.parametrize(("continues", "expected"), [(False, "email"), (True, "sms")])
-def test_only_emails_follow_an_opt_out_unless_the_route_continues(
-    continues: bool, expected: str
+@pytest.mark.parametrize(
+    ("candidates", "expected"),
+    [
+        ([SMS, WHATSAPP_BROKEN, EMAIL], ["sms", "email"]),
+        ([SMS_BROKEN, WHATSAPP_BROKEN], ["whatsapp", "sms"]),
+    ],
+)
+def test_broken_connection_gives_way_to_one_that_sends(
+    candidates: list[Candidate], expected: list[str]
 ) -> None:
-    route = replace(LADDER, continue_after_opt_out=continues)
-    [ladder] = plan(route, make_person(addresses=REACHABLE), EVERYTHING)
-    rung = ladder.next_rung({("stp_1", "whatsapp")}, opted_out=True)
-    assert rung is not None
-    assert rung.channel == expected
+    [ladder] = plan(LADDER, make_person(addresses=REACHABLE), candidates)
+    assert order(ladder) == expected
 
 
-def test_opt_out_without_an_email_address_ends_the_ladder() -> None:
-    [ladder] = plan(LADDER, make_person(), EVERYTHING)
-    assert ladder.next_rung({("stp_1", "whatsapp")}, opted_out=True) is None
+@pytest.mark.parametrize(
+    ("confirms", "expected"),
+    [
+        ((), {"read": "sent", "delivered": "sent", "opened": "opened", "sent": "sent"}),
+        (
+            ("delivered",),
+            {"read": "delivered", "delivered": "delivered", "opened": "opened", "sent": "sent"},
+        ),
+    ],
+)
+def test_message_waits_for_no_status_that_its_provider_never_reports(
+    confirms: tuple[str, ...], expected: dict[str, str]
+) -> None:
+    goals = {}
+    for goal in Goal:
+        following = step(2, "email", connective=OTHERWISE, goal=goal.value, wait_minutes=30)
+        route = make_route(Audience.SIGNER, step(1, "sms"), following)
+        person = make_person(addresses=REACHABLE)
+        [ladder] = plan(route, person, [replace(SMS, confirms=confirms), EMAIL])
+        goals[goal.value] = (ladder.condition_after(ladder.rungs[0]) or ("",))[0]
+    assert goals == expected
 
 
 @pytest.mark.parametrize("role", [PersonRole.SENDER, PersonRole.OBSERVER])
@@ -251,11 +274,12 @@ def test_signers_who_share_a_number_are_both_notified() -> None:
 @pytest.mark.parametrize(
     ("addresses", "candidates", "expected"),
     [
-        ({}, EVERYTHING, [("whatsapp", "no_address"), ("email", "no_address")]),
+        ({}, EVERYTHING, [("sms", "no_address"), ("email", "no_address")]),
         (PHONE, [EMAIL], [("email", "no_address")]),
-        (MAIL, EVERYTHING, [("whatsapp", "no_address")]),
+        (MAIL, EVERYTHING, [("sms", "no_address")]),
         (MAIL, [EMAIL], []),
         (PHONE, [SMS], []),
+        ({}, [], [("sms", "no_address"), ("email", "no_address")]),
         (
             PHONE,
             [],
