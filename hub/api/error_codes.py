@@ -67,6 +67,10 @@ ERROR_CODES = MappingProxyType(
         ),
         "not_their_turn": ErrorCode(409, "Other signers sign first. Remind them instead."),
         "not_snoozed": ErrorCode(409, "Reminders are not snoozed."),
+        "reminded_recently": ErrorCode(
+            409,
+            "The last reminder was sent less than an hour ago. `detail` says when to try again.",
+        ),
         "request_closed": ErrorCode(
             409, "The request is completed, declined, expired or canceled."
         ),

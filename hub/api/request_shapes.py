@@ -20,7 +20,7 @@ from hub.core.vocabulary import (
 )
 from hub.db.engine import db
 from hub.models import Event, Message, Signer, SigningRequest
-from hub.signing import chat_invitations, reminders, scheduled_events
+from hub.signing import chat_invitations, reminder_times, reminders, scheduled_events
 from hub.signing.events import Strict
 
 
@@ -122,6 +122,9 @@ class SignerOut(BaseModel):
         description="When the signer was removed from the request."
     )
     reminded_at: AwareDatetime | None
+    next_reminder_at: AwareDatetime | None = Field(
+        description="When Signpost reminds the signer next, if nothing changes."
+    )
     snoozed_until: AwareDatetime | None = Field(
         description=("No reminders are sent before this time.")
     )
@@ -226,6 +229,7 @@ def _signer(signer: Signer, messages: Sequence[Message]) -> dict[str, Any]:
         "opened_at": _optional_time(signer.opened_at),
         "removed_at": _optional_time(signer.removed_at),
         "reminded_at": _optional_time(signer.reminded_at),
+        "next_reminder_at": _optional_time(reminder_times.next_reminder_at(signer)),
         "snoozed_until": _optional_time(
             signer.snoozed_until if reminders.is_snoozed(signer) else None
         ),

@@ -19,7 +19,13 @@ from hub.messaging.send import recipient_pacing
 from hub.messaging.state import clock_skew, job_failures, unreadable_rows
 from hub.messaging.track import price_polling, reconcile, status_polling
 from hub.shared import idempotency
-from hub.signing import contact_erasure, ladders, plan_scheduled
+from hub.signing import (
+    automatic_reminders,
+    contact_erasure,
+    ladders,
+    plan_scheduled,
+    reminder_clock,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +52,8 @@ def run_chores(stopping: ShutdownSignal) -> int:
         partial(reconcile.look_up_unknown, stopping),
         partial(status_polling.poll_statuses, stopping),
         partial(plan_scheduled.plan_due, stopping),
+        reminder_clock.correct_reminders,
+        partial(automatic_reminders.send_due, stopping),
         template_sync.sync_due,
         partial(mailboxes.read_mailboxes, stopping),
         health.check_failing,
@@ -80,6 +88,7 @@ def is_due() -> bool:
         or status_polling.is_due()
         or clock_skew.is_due()
         or plan_scheduled.is_due()
+        or automatic_reminders.is_due()
         or template_sync.is_due()
         or mailboxes.is_due()
         or health.is_due()

@@ -18,6 +18,13 @@ ladders             let the next step of a route follow a message that reaches n
 next_step           the message of that step
 unreached           report that no step reached a person
 reminders           remind signers, and snooze reminders
+automatic_reminders remind the signers whose automatic reminder is due
+reminder_schedule   when a signer is reminded next, as a pure function
+reminder_clock      times of reminders that a wrong clock has stored
+reminder_settings   the schedule of a route, a source and a request
+reminder_times      when each signer is checked for a reminder
+scheduled_events    events whose messages are planned later
+plan_scheduled      plan scheduled events when they are due
 team_posts          posts to a team, and their updates
 team_subscriptions  the events that a connection posts to its team
 cards               the cards and buttons of posts

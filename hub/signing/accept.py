@@ -24,9 +24,19 @@ from hub.messaging.compose import plan
 from hub.messaging.compose.outbox import MessageSummary, add_messages
 from hub.models import ConnectionInfo, Contact, Event, Message
 from hub.shared.index_key import index_key
-from hub.signing import merged_notices, people, planning, readdressing, requests, team_posts, turns
+from hub.signing import (
+    merged_notices,
+    people,
+    planning,
+    readdressing,
+    reminder_times,
+    requests,
+    team_posts,
+    turns,
+)
 from hub.signing.events import EventIn
 from hub.signing.message_texts import EventRecord, MessageWriter
+from hub.signing.reminder_settings import leave_to_app
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 
@@ -49,8 +59,7 @@ def accept_event(posted: EventIn, source_id: str, *, test: bool) -> dict[str, An
         _store(event, request, [], due_at=applied.send_at)
         answer = _answer(event, [], [], send_at=applied.send_at)
     else:
-        only = [actor] if actor and posted.type == EventType.REMINDER else None
-        answer = notify(event, request, actor, only=only)
+        answer = notify_posted(event, request, actor)
     answer["messages"] += [_message_result(message, person) for person, message in replaced]
     is_later = applied.send_at is not None
     uninvited = [
@@ -60,6 +69,21 @@ def accept_event(posted: EventIn, source_id: str, *, test: bool) -> dict[str, An
         invitations = _invite(request, uninvited, event)
         answer["messages"] += invitations["messages"]
         answer["skipped"] += invitations["skipped"]
+    return answer
+
+
+def notify_posted(
+    event: EventRecord, request: RequestRecord, actor: SignerRecord | None
+) -> dict[str, Any]:
+    """Notify people of an event that an app posted; return the API's answer.
+
+    A reminder reminds only the signer that it names, if any. Signpost then reminds no longer.
+    """
+    if event.type != EventType.REMINDER:
+        return notify(event, request, actor)
+    leave_to_app(request.source_id)
+    answer = notify(event, request, actor, only=[actor] if actor else None)
+    reminder_times.count_reminders(request, answer, now())
     return answer
 
 

@@ -218,6 +218,9 @@ OUTCOMES = {
     (REMIND, "unreached"): "{who} tried to remind {names}, who could not be reached",
     (REMIND, "not_their_turn"): "{who} tried to remind {names}: other signers sign first",
     (REMIND, "snoozed"): "{who} tried to remind {names}: reminders are snoozed",
+    (REMIND, "reminded_recently"): (
+        "{who} tried to remind {names}, who got a reminder less than an hour before"
+    ),
     (REMIND, "request_expired"): "{who} tried to remind {names}: the request has expired",
     (SNOOZE, "request_expired"): "{who} tried to snooze {names}: the request has expired",
     (REMIND, "already_signed"): "{who} tried to remind {names}: no signature is missing",

@@ -272,6 +272,7 @@ def _erase_people(contact_id: str, found: FoundPeople) -> int:
         erased.setdefault(row.request_id, set()).add((row.role, row.external_id))
         row.details = None
         row.signing_url = None
+        row.remind_at = None
     for request_id in found.sender_request_ids:
         erased.setdefault(request_id, set()).add(SENDER)
     for request_id, people in erased.items():

@@ -27,12 +27,14 @@ from pydantic import (
     Tag,
     model_validator,
 )
+from pydantic import Strict as StrictValues
 
 from hub import integrations
 from hub.core.vocabulary import Channel, EventType
 from hub.lib import phones, times
 from hub.lib.text import clean_line, validate_url
 from hub.signing import identifiers
+from hub.signing.reminder_schedule import MAX_DAYS, MAX_REMINDERS, MAX_TIMES
 
 
 def _phone(text: str) -> str:
@@ -84,6 +86,12 @@ def _in_range(time: datetime) -> datetime:
     if not times.in_range(time):
         raise ValueError(times.OUT_OF_RANGE)
     return time
+
+
+def _without_repeats(days: list[int]) -> list[int]:
+    if len({*days}) < len(days):
+        raise ValueError("Send each day once.")
+    return days
 
 
 def _refuse_number(value: Any) -> Any:
@@ -205,6 +213,31 @@ class SenderIn(PersonIn):
     """The sender of a document."""
 
 
+Days = Annotated[
+    list[Annotated[int, StrictValues(), Field(ge=1, le=MAX_DAYS)]],
+    Field(max_length=MAX_TIMES),
+    AfterValidator(_without_repeats),
+]
+
+
+class RemindersIn(Strict):
+    """The automatic reminders of a request. A field that you leave out is as in the source."""
+
+    enabled: StrictBool = Field(default=True, description="False switches them off.")
+    days: Days = Field(default=[3, 7, 14], description="Days after the invitation.")
+    days_before_expiry: Days = Field(default=[1], description="Days before `expires_at`.")
+    most: Annotated[int, StrictValues(), Field(ge=1, le=MAX_REMINDERS)] = Field(
+        default=5, description="The most reminders to one signer, of any kind."
+    )
+    working_days: StrictBool = Field(
+        default=False,
+        description=(
+            "Remind on working days only: from Monday to Friday, or from Sunday to Thursday in"
+            " countries with that week. The country is that of the number."
+        ),
+    )
+
+
 class RequestIn(Strict):
     """The signing request that an event is about."""
 
@@ -216,6 +249,10 @@ class RequestIn(Strict):
         description=(
             "The deadline for signing. After it, signers receive no requests and no reminders."
         ),
+    )
+    reminders: RemindersIn | None = Field(
+        default=None,
+        description="The automatic reminders. Null: those of the source.",
     )
     url: Url | None = Field(
         default=None,

@@ -16,7 +16,7 @@ from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.state import database_clock, unreadable_rows
 from hub.models import Event
 from hub.signing import requests, scheduled_events
-from hub.signing.accept import notify
+from hub.signing.accept import notify_posted
 from hub.signing.message_texts import EventRecord
 
 log = structlog.get_logger(__name__)
@@ -83,9 +83,7 @@ def plan_event(event_id: str) -> bool:
     record = EventRecord(
         event.id, event.external_id, event_type, event.occurred_at, payload, is_stored=True
     )
-    notify(
-        record, request, actor, only=[actor] if actor and event_type == EventType.REMINDER else None
-    )
+    notify_posted(record, request, actor)
     return True
 
 

@@ -11,12 +11,12 @@ from hub.core.errors import NotFound
 from hub.core.vocabulary import Address, Audience, EventType, SignerState
 from hub.db.compiled_sql import Statement
 from hub.db.store import read
-from hub.db.types import now
 from hub.messaging.compose import plan, render
 from hub.messaging.contacts import chats
 from hub.messaging.policy.connection_info import read_available_connections
 from hub.models import Connection, ConnectionInfo, Route, RouteStep
 from hub.signing import people, turns
+from hub.signing.reminder_times import reason_not_to_remind
 from hub.signing.restrictions import add_restrictions, has_fallbacks
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
@@ -210,7 +210,7 @@ def _person(signer: SignerRecord, linked: dict[str, str], *, has_turn: bool) -> 
         role=signer.role,
         has_turn=has_turn,
         was_invited=signer.invited_at is not None,
-        snoozed=signer.snoozed_until is not None and signer.snoozed_until > now(),
+        no_reminder=reason_not_to_remind(signer),
         addresses=people.addresses(signer),
         send_to={
             Address.PHONE.value: wants.get("mobile_number", True),

@@ -12,6 +12,9 @@ from hub.lib import wall_clock
 from hub.lib.times import LATEST
 from hub.messaging.policy.quiet_hours import QuietHours
 
+MAX_DAYS = 365
+MAX_TIMES = 10  # days of a schedule, of each kind
+MAX_REMINDERS = 10
 BETWEEN_REMINDERS = timedelta(hours=1)  # of any kind
 BETWEEN_AUTOMATIC = timedelta(hours=20)  # from any other reminder to an automatic one
 NIGHT = ("21:00", "08:00")
@@ -100,15 +103,6 @@ def earliest_check(schedule: Schedule, signer: SignerTimes) -> datetime | None:
         days = schedule.days_before_expiry
         after += [signer.expires_at - timedelta(days=day) - margin for day in days]
     return max(min(after), signer.counted_from) if after else None
-
-
-def night_begins(schedule: Schedule, signer: SignerTimes, at: datetime) -> datetime:
-    """Return when the first night after an allowed time begins in one of the signer's zones."""
-    hours = _hours(schedule, signer)
-    later = at
-    while later - at < timedelta(days=1) and _is_allowed(hours, signer, later):
-        later += timedelta(minutes=15)
-    return later
 
 
 # ── Due times ─────────────────────────────────────────────────────────────────────────────────────

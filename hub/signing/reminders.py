@@ -13,10 +13,11 @@ from hub.db.types import new_id, now
 from hub.messaging.compose import cancellation
 from hub.models import Signer
 from hub.shared import audit
-from hub.signing import planning, signing_batch, team_posts, turns
+from hub.signing import planning, reminder_times, signing_batch, team_posts, turns
 from hub.signing.accept import notify
 from hub.signing.cards import card_time, signer_name
 from hub.signing.message_texts import EventRecord
+from hub.signing.reminder_schedule import BETWEEN_REMINDERS
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 SNOOZED_FOR = timedelta(days=1)
@@ -26,8 +27,9 @@ SNOOZED_FOR = timedelta(days=1)
 def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
     """Remind every signer whose turn it is, or one of them, and return the answer of an event.
 
-    `signer`: a Signpost ID or an ID in the app. Signers whose reminders are snoozed are skipped.
-    Raises NotFound; Conflict when no signer can be reminded.
+    `signer`: a Signpost ID or an ID in the app. Signers whose reminders are snoozed, or who were
+    reminded within the last hour, are skipped. Raises NotFound; Conflict when no signer can be
+    reminded.
     """
     request, pending = find_owing(request_id, signer)
     in_turn = {row.id for row in turns.signers_in_turn(request.signers)}
@@ -37,24 +39,37 @@ def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
         raise Conflict("not_their_turn", reason)
     remindable = [row for row in owing if not is_snoozed(row)]
     if not remindable:
-        until = max(row.snoozed_until or now() for row in owing)
-        names = signer_name(owing[0]) if len(owing) == 1 else "all pending signers"
-        raise Conflict(
-            "snoozed",
-            f"Reminders to {names} are snoozed until {card_time(until)}. End the snooze first.",
-        )
-    at = now()
-    for row in remindable:
-        row.reminders = row.reminders + 1
-        row.reminded_at = at
-    request.write()
+        raise _snoozed(owing)
+    if all(reminder_times.was_reminded_recently(row) for row in remindable):
+        raise _reminded_recently(remindable)
     audit.record("request.reminded", request.id, request.title or "", signers=len(remindable))
-    return notify(
-        EventRecord(new_id("evt"), "", EventType.REMINDER, at, {"by": audit.actor().name}),
-        request,
-        None,
-        only=owing,
+    at = now()
+    event = EventRecord(new_id("evt"), "", EventType.REMINDER, at, {"by": audit.actor().name})
+    answer = notify(event, request, None, only=owing)
+    reminder_times.count_reminders(request, answer, at)
+    team_posts.refresh_posts(request, planning.usable_connections(test=request.test))
+    return answer
+
+
+def _snoozed(owing: Sequence[SignerRecord]) -> Conflict:
+    until = max(row.snoozed_until or now() for row in owing)
+    return Conflict(
+        "snoozed",
+        f"Reminders to {_names(owing)} are snoozed until {card_time(until)}. End the snooze first.",
     )
+
+
+def _reminded_recently(signers: Sequence[SignerRecord]) -> Conflict:
+    latest = max(row.reminded_at or now() for row in signers)
+    return Conflict(
+        "reminded_recently",
+        f"The last reminder to {_names(signers)} was sent less than an hour ago. Try again after"
+        f" {card_time(latest + BETWEEN_REMINDERS)}.",
+    )
+
+
+def _names(signers: Sequence[SignerRecord]) -> str:
+    return signer_name(signers[0]) if len(signers) == 1 else "all pending signers"
 
 
 def reachable_signers(answer: dict[str, Any]) -> int:
@@ -76,6 +91,8 @@ def snooze(request_id: str, signer: str | None = None) -> datetime:
     until = now() + SNOOZED_FOR
     for row in owing:
         row.snoozed_until = until
+        if row.remind_at is not None:
+            row.remind_at = max(row.remind_at, until)
         cancellation.stop_request(
             "snoozed", event_types=(EventType.REMINDER,), request_id=request.id, signer_id=row.id
         )
@@ -95,6 +112,7 @@ def unsnooze(request_id: str, signer: str | None = None) -> None:
         raise Conflict("not_snoozed", "Reminders are not snoozed.")
     for row in snoozed:
         row.snoozed_until = None
+    reminder_times.set_checks(request, changed=True)
     _store_snooze(request, snoozed, "request.unsnoozed")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from hub.core.vocabulary import EventType, PersonRole, RequestState, SignerState
 from hub.db.store import transaction
@@ -14,12 +15,14 @@ from hub.messaging.compose import cancellation
 from hub.signing import (
     people,
     readdressing,
+    reminder_times,
     reported_consents,
     scheduled_events,
     signing_batch,
     turns,
 )
 from hub.signing.events import EventIn
+from hub.signing.reminder_settings import store_settings
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 ASKS_TO_SIGN = tuple(event_type for event_type in EventType if event_type.asks_to_sign)
@@ -56,6 +59,7 @@ def apply_event(event: EventIn, source_id: str, *, test: bool) -> AppliedEvent:
     ) or signing_batch.new_request(source_id, event.request.id, at, test=test)
     existed = not request.is_new
     former = readdressing.read_addresses(request)
+    former_terms = _reminder_terms(request)
     _update_request(request, event)
     send_at = scheduled_events.time_to_plan(event, request)
     actor = people.update_people(request, event)
@@ -69,6 +73,7 @@ def apply_event(event: EventIn, source_id: str, *, test: bool) -> AppliedEvent:
     readdressing.invite_again(request, readdressed)
     is_sent_later = event.type == EventType.SENT and send_at is not None
     invited = [] if is_sent_later else turns.begin_turns(request)
+    reminder_times.set_checks(request, changed=_reminder_terms(request) != former_terms)
     request.write()
     reported_consents.record_consents(event, request)
     if existed:
@@ -78,9 +83,16 @@ def apply_event(event: EventIn, source_id: str, *, test: bool) -> AppliedEvent:
 
 def send_out(request: RequestRecord, at: datetime) -> None:
     """Begin the turns of a request that is sent out by a scheduled event of the time `at`."""
+    former_terms = _reminder_terms(request)
     _reopen(request, at)
     turns.begin_turns(request)
+    reminder_times.set_checks(request, changed=_reminder_terms(request) != former_terms)
     request.write()
+
+
+def _reminder_terms(request: RequestRecord) -> tuple[Any, ...]:
+    """Return what the reminders of all signers of a request depend on."""
+    return (request.state, request.expires_at, request.reminders, request.reopenings)
 
 
 def _update_request(request: RequestRecord, event: EventIn) -> None:
@@ -94,6 +106,8 @@ def _update_request(request: RequestRecord, event: EventIn) -> None:
         request.url = fields["url"]
     if "expires_at" in fields and (newer or request.expires_at is None):
         request.expires_at = event.request.expires_at
+    if "reminders" in fields and (newer or request.reminders is None):
+        request.reminders = store_settings(fields["reminders"])
     request.reported_at = max(request.reported_at, event.occurred_at)
 
 
@@ -130,6 +144,7 @@ def _reopen(request: RequestRecord, at: datetime) -> None:
         signer.invited_at = None
         signer.reminders = 0
         signer.reminded_at = None
+        signer.reminders_handled_at = None
         signer.snoozed_until = None
 
 

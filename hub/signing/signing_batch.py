@@ -35,6 +35,7 @@ REQUEST_PLAIN = (
     "sent_at",
     "closed_at",
     "reopenings",
+    "reminders",
 )
 REQUEST_SEALED = {"title": REQUEST_TITLE, "sender": REQUEST_SENDER, "url": REQUEST_URL}
 REQUEST_COLUMNS = (*REQUEST_PLAIN, *REQUEST_SEALED)
@@ -46,6 +47,8 @@ SIGNER_PLAIN = (
     "reminded_at",
     "reminders",
     "snoozed_until",
+    "remind_at",
+    "reminders_handled_at",
     "invited_at",
     "opened_at",
     "declined_at",
@@ -69,6 +72,8 @@ class SignerRecord:
     reminded_at: datetime | None
     reminders: int
     snoozed_until: datetime | None = None
+    remind_at: datetime | None = None  # see reminder_times
+    reminders_handled_at: datetime | None = None
     invited_at: datetime | None = None
     opened_at: datetime | None = None
     declined_at: datetime | None = None
@@ -102,6 +107,7 @@ class RequestRecord:
     sent_at: datetime | None = None
     closed_at: datetime | None = None
     reopenings: int = 0
+    reminders: str | None = None  # settings of the schedule, see reminder_settings
     title: str | None = None
     sender: dict[str, Any] | None = None
     url: str | None = None
@@ -165,7 +171,6 @@ class RequestRecord:
                     "request_id": self.id,
                     "external_id": person.external_id,
                     "role": person.role,
-                    "remind_at": None,
                 }
                 added.append(row | _row_values(person, SIGNER_PLAIN, SIGNER_SEALED))
             elif before != _read_values(person, SIGNER_COLUMNS):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
+import pytest
+import time_machine
+
+from hub.db.types import now
 from hub.models import Message
 from tests.api.conftest import StrictApp
 from tests.api.message_steps import UNKNOWN_ID
@@ -53,8 +57,9 @@ def test_reminder_reaches_unsigned_or_named_signers(
     signing_app.post("/events", event_body("request.signed", signer="eric"))
     everybody = signing_app.post("/requests/agr-1001/remind")
     assert (everybody.status_code, len(json_of(everybody)["messages"])) == (202, 2)
-    response = signing_app.post("/requests/agr-1001/remind", {"signer": "anna"})
-    assert [message["to"] for message in json_of(response)["messages"]] == [ANNA]
+    with time_machine.travel(now() + timedelta(hours=1), tick=True):
+        response = signing_app.post("/requests/agr-1001/remind", {"signer": "anna"})
+        assert [message["to"] for message in json_of(response)["messages"]] == [ANNA]
     anna = next(
         signer
         for signer in json_of(signing_app.get("/requests/agr-1001"))["signers"]

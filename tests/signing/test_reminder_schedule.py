@@ -18,7 +18,6 @@ from hub.signing.reminder_schedule import (
     SignerTimes,
     earliest_check,
     next_reminder,
-    night_begins,
     weekend,
 )
 
@@ -302,14 +301,3 @@ def test_check_is_never_later_than_the_reminder(
     assume(due_at is not None)
     assert check_at is not None
     assert check_at <= due_at  # type: ignore[operator]
-
-
-@given(schedules, signers())
-def test_message_expires_before_the_night(schedule: Schedule, signer: SignerTimes) -> None:
-    for at in simulate(schedule, signer):
-        night = night_begins(schedule, signer, at)
-        assert at <= night <= at + DAY
-        minute_before = night - timedelta(minutes=16)
-        if minute_before > at:
-            zones = map(ZoneInfo, signer.zones)
-            assert all(8 <= minute_before.astimezone(zone).hour < 21 for zone in zones)

@@ -96,6 +96,8 @@ SWITCHES = {
     "test": ("Test data", "Live data"),
 }
 PHRASES = {
+    ("reminded_by", "app"): "Sent by the app",
+    ("reminded_by", "hub"): "Sent by Signpost",
     ("expires", "never"): "Never expires",
     ("per_minute", "default"): "Default rate limit",
     ("said", "no"): "Consent refused",

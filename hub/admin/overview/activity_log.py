@@ -192,6 +192,7 @@ SENTENCES = {
     "message.sent": "sent a message",
     "callback.replayed": "replayed callbacks {}",
     "request.unscheduled": "canceled scheduled messages of {}",
+    "source.reminders_changed": "changed the reminders of the source {}",
     "request.reminded": "reminded the signers of {}",
     "request.snoozed": "snoozed the reminders of {}",
     "request.unsnoozed": "ended the snooze of {}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -17,7 +18,7 @@ from hub.db.engine import db
 from hub.messaging.contacts import opt_out_status
 from hub.messaging.contacts.opt_out_status import OptOut
 from hub.models import Message, Signer, SigningRequest
-from hub.signing import chat_invitations, reminders, turns
+from hub.signing import chat_invitations, reminder_times, reminders, turns
 
 Skipped = dict[tuple[str, str], list[str]]  # sentences by role and ID in the app
 TEAM = ("", "")
@@ -104,6 +105,7 @@ def _describe_person(signer: Signer) -> dict[str, Any]:
         "removed_at": signer.removed_at,
         "waits_for_turn": _waits_for_turn(signer),
         "snoozed_until": signer.snoozed_until if reminders.is_snoozed(signer) else None,
+        "next_reminder_at": _next_reminder_at(signer),
         "name": details.get("name") or details.get("email") or signer.external_id,
         "state": signer.state,
         "at": signer.state_at if signer.state != SignerState.PENDING else None,
@@ -125,6 +127,13 @@ def _waits_for_turn(signer: Signer) -> bool:
         and signer.role == PersonRole.SIGNER
         and signer not in turns.signers_in_turn(request.signers)
     )
+
+
+def _next_reminder_at(signer: Signer) -> datetime | None:
+    try:
+        return reminder_times.next_reminder_at(signer)
+    except DecryptionError:
+        return None
 
 
 def _opt_outs(signer: Signer, addresses: list[str]) -> list[OptOut]:

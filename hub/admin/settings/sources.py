@@ -10,6 +10,7 @@ from wtforms.validators import InputRequired
 
 from hub.accounts import api_keys, sources
 from hub.admin.auth.guard import admin, has_role, require_role
+from hub.admin.settings import source_reminders
 from hub.admin.view.forms import add_error
 from hub.core.errors import Refused
 from hub.core.vocabulary import Role
@@ -94,6 +95,19 @@ def change_source(slug: str) -> Any:
     return _page(slug, form), 422
 
 
+@admin.post("/settings/sources/<slug>/reminders")
+@require_role(Role.ADMIN)
+def change_reminders(slug: str) -> Any:
+    """Save who reminds the signers of a source, and when."""
+    source = sources.get_source(slug)
+    form = source_reminders.RemindersForm(request.form)
+    if not form.validate():
+        return _page(slug, EditSource(obj=source), form), 422
+    source_reminders.save_reminders(slug, form)
+    flash("Changes saved. They apply to open requests, too.", "good")
+    return redirect(url_for("admin.source", slug=slug), 303)
+
+
 def _list(form: AddSource) -> str:
     return render_template(
         "sources.html",
@@ -103,12 +117,15 @@ def _list(form: AddSource) -> str:
     )
 
 
-def _page(slug: str, form: EditSource) -> str:
+def _page(
+    slug: str, form: EditSource, reminders_form: source_reminders.RemindersForm | None = None
+) -> str:
     source = sources.get_source(slug)
     return render_template(
         "source.html",
         source=source,
         form=form,
+        reminders_form=reminders_form or source_reminders.reminders_form(source),
         may_change=has_role(Role.ADMIN),
         keys=[
             api_keys.summarize(key) for key in api_keys.list_keys() if key.source_id == source.id

@@ -27,7 +27,7 @@ class Person:
     role: str = field(default=PersonRole.SIGNER.value, kw_only=True)
     has_turn: bool = field(default=True, kw_only=True)  # false: other signers sign first
     was_invited: bool = field(default=True, kw_only=True)
-    snoozed: bool = field(default=False, kw_only=True)
+    no_reminder: str = field(default="", kw_only=True)  # the reason not to remind the person now
     addresses: Mapping[str, str]  # kind → address
     # kind → False if the source excluded it
     send_to: Mapping[str, bool] = field(default_factory=dict)

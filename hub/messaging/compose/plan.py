@@ -342,4 +342,4 @@ def _reason_not_asked(person: Person, event: PlannedEvent) -> str:
         return "already_signed"
     if not person.has_turn:
         return "not_their_turn"
-    return "snoozed" if event.type == EventType.REMINDER and person.snoozed else ""
+    return person.no_reminder if event.type == EventType.REMINDER else ""

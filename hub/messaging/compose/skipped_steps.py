@@ -50,6 +50,7 @@ REASONS = {
     ALREADY_NOTIFIED: "The event was sent to this address already.",
     "opted_out": "The recipient opted out, and the route does not continue after an opt-out.",
     "snoozed": "Reminders to this signer are snoozed.",
+    "reminded_recently": "The signer was reminded within the last hour.",
     "repeated": "This notification was already sent.",
     "own_action": "The sender is the person whom the event is about.",
     "request_completed": "The notification that the request is completed was sent instead.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -127,6 +128,80 @@ def test_opt_outs_name_their_source(app: Flask, admin: Browser) -> None:
     page = admin.get("/opt-outs").text
     assert page.count("Source: Default") == 1
     assert len(rows(app, Suppression)) == 2
+
+
+# ── Reminders ─────────────────────────────────────────────────────────────────────────────────────
+REMINDERS = {
+    "reminded_by": "hub",
+    "days": "2, 5 9",
+    "days_before_expiry": "",
+    "most": "4",
+    "working_days": "y",
+    "time_zone": "Europe/Paris",
+}
+REMINDERS_PATH = "/settings/sources/default/reminders"
+
+
+def test_reminders_of_a_source_are_stored_and_shown_as_entered(app: Flask, admin: Browser) -> None:
+    assert admin.post(REMINDERS_PATH, REMINDERS).status_code == 303
+    [source] = rows(app, Source)
+    assert json.loads(source.reminders) == {
+        "days": [2, 5, 9],
+        "days_before_expiry": [],
+        "most": 4,
+        "working_days": True,
+    }
+    assert (source.reminded_by, source.time_zone) == ("hub", "Europe/Paris")
+    page = admin.get("/settings/sources/default").text
+    for shown in ('value="2, 5, 9"', 'value="4"', '<option selected value="Europe/Paris">'):
+        assert shown in page
+    assert "changed the reminders of the source default" in admin.get("/activity").text.lower()
+
+
+def test_unchanged_settings_of_reminders_stay_inherited(app: Flask, admin: Browser) -> None:
+    unchanged = {"days": "3, 7, 14", "days_before_expiry": "1", "most": "5", "working_days": ""}
+    assert admin.post(REMINDERS_PATH, {**REMINDERS, **unchanged}).status_code == 303
+    [source] = rows(app, Source)
+    assert json.loads(source.reminders) == {}
+
+
+def test_switched_on_reminders_count_from_now(app: Flask, admin: Browser) -> None:
+    admin.post(REMINDERS_PATH, {**REMINDERS, "reminded_by": "app"})
+    [source] = rows(app, Source)
+    assert (source.reminded_by, source.reminders_since) == ("app", None)
+    admin.post(REMINDERS_PATH, REMINDERS)
+    [source] = rows(app, Source)
+    assert abs(now() - source.reminders_since) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        ({"days": "soon"}, "whole numbers separated by commas"),
+        ({"days": "0"}, "Enter days from 1 to 365"),
+        ({"days": "٣"}, "whole numbers separated by commas"),
+        ({"days_before_expiry": "400"}, "Enter days from 1 to 365"),
+        ({"days": ",".join(map(str, range(1, 12)))}, "at most 10 days"),
+        ({"most": "0"}, "number from 1 to 10"),
+        ({"most": ""}, "number from 1 to 10"),
+        ({"reminded_by": "nobody"}, "valid choice"),
+        ({"time_zone": "Mars"}, "valid choice"),
+    ],
+)
+def test_invalid_reminders_are_refused_beside_their_field(
+    app: Flask, admin: Browser, values: dict[str, str], error: str
+) -> None:
+    answer = admin.post(REMINDERS_PATH, {**REMINDERS, **values})
+    assert answer.status_code == 422
+    assert error in answer.text
+    [source] = rows(app, Source)
+    assert source.reminders is None
+
+
+def test_only_admins_change_reminders(app: Flask, browser_for: Callable[..., Browser]) -> None:
+    operator = browser_for(Role.OPERATOR)
+    assert operator.post(REMINDERS_PATH, REMINDERS).status_code == 403
+    assert "Save reminders" not in operator.get("/settings/sources/default").text
 
 
 # ── Keys ────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,114 @@
+"""Define the form of a source's automatic reminders, and store its values."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from wtforms import BooleanField, Form, IntegerField, SelectField, StringField
+from wtforms.validators import InputRequired, NumberRange, ValidationError
+
+from hub.admin.view import datetimes
+from hub.core.vocabulary import RemindedBy
+from hub.models import Source
+from hub.signing import reminder_settings
+from hub.signing.reminder_schedule import MAX_DAYS, MAX_REMINDERS, MAX_TIMES
+
+DAYS: dict[str, Any] = {"mono": True, "autocomplete": "off", "half": True}
+
+
+class RemindersForm(Form):
+    """The automatic reminders of a source."""
+
+    reminded_by = SelectField(
+        "Reminders are sent by",
+        choices={
+            RemindedBy.HUB.value: "Signpost",
+            RemindedBy.APP.value: "The app, with its own events",
+        },
+        description=(
+            "When the app posts `request.reminder`, Signpost leaves reminders to it. After you"
+            " switch back to Signpost, open requests count from that moment."
+        ),
+    )
+    days = StringField("Days after the invitation", render_kw={**DAYS, "placeholder": "3, 7, 14"})
+    days_before_expiry = StringField(
+        "Days before the request expires",
+        render_kw={**DAYS, "placeholder": "1", "shared_help": True},
+        description=(
+            "Enter days separated by commas, such as 3, 7, 14. Reminders are sent at the time of"
+            " day of the invitation, but never from 21 to 8 o’clock by the signer’s clock."
+        ),
+    )
+    most = IntegerField(
+        "Most reminders to one signer",
+        [
+            InputRequired(f"Enter a number from 1 to {MAX_REMINDERS}."),
+            NumberRange(1, MAX_REMINDERS, f"Enter a number from 1 to {MAX_REMINDERS}."),
+        ],
+        render_kw={"inputmode": "numeric"},
+        description="Reminders that people and the app send count too.",
+    )
+    working_days = BooleanField(
+        "Remind on working days only",
+        description=(
+            "From Monday to Friday, or from Sunday to Thursday in countries with that week. The"
+            " country is that of the phone number. Holidays are not known."
+        ),
+    )
+    time_zone = SelectField(
+        "Time zone of other signers",
+        choices=lambda: {"": "UTC", **{name: name for name in datetimes.zone_names()}},
+        description=(
+            "Used for signers whose time zone the app does not send and who have no phone number."
+        ),
+    )
+
+    def validate_days(self, field: StringField) -> None:
+        parse_days(field.data or "")
+
+    def validate_days_before_expiry(self, field: StringField) -> None:
+        parse_days(field.data or "")
+
+
+def parse_days(text: str) -> list[int]:
+    """Parse days separated by commas or spaces. Raises ValidationError."""
+    words = [word for word in re.split(r"[\s,;]+", text) if word]
+    if not all(word.isascii() and word.isdecimal() and len(word) <= 4 for word in words):
+        raise ValidationError("Enter whole numbers separated by commas, such as 3, 7, 14.")
+    days = sorted({int(word) for word in words})
+    if days and not 1 <= days[0] <= days[-1] <= MAX_DAYS:
+        raise ValidationError(f"Enter days from 1 to {MAX_DAYS}.")
+    if len(days) > MAX_TIMES:
+        raise ValidationError(f"Enter at most {MAX_TIMES} days.")
+    return days
+
+
+def reminders_form(source: Source) -> RemindersForm:
+    """Return the form with the settings in force."""
+    schedule = reminder_settings.read_source_reminders(source.id).schedule(None)
+    return RemindersForm(
+        data={
+            "reminded_by": source.reminded_by,
+            "days": ", ".join(map(str, schedule.days)),
+            "days_before_expiry": ", ".join(map(str, schedule.days_before_expiry)),
+            "most": schedule.most,
+            "working_days": schedule.working_days,
+            "time_zone": source.time_zone,
+        }
+    )
+
+
+def save_reminders(slug: str, form: RemindersForm) -> None:
+    """Store the values of a valid form. Raises NotFound."""
+    reminder_settings.save_source(
+        slug,
+        reminded_by=RemindedBy(form.reminded_by.data),
+        settings={
+            "days": parse_days(form.days.data or ""),
+            "days_before_expiry": parse_days(form.days_before_expiry.data or ""),
+            "most": form.most.data,
+            "working_days": bool(form.working_days.data),
+        },
+        time_zone=form.time_zone.data or "",
+    )

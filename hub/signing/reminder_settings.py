@@ -1,0 +1,145 @@
+"""The settings of automatic reminders: of a route, a source and a request.
+
+A setting of a request takes precedence over that of its source, and that over the one of the route
+of reminders. Each field is inherited on its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import or_, select, update
+
+from hub.core.errors import NotFound
+from hub.core.vocabulary import Audience, EventType, RemindedBy, RequestState, SignerState
+from hub.db.engine import db
+from hub.db.store import cached, transaction
+from hub.messaging.state.database_clock import read_clock
+from hub.models import Route, Signer, SigningRequest, Source
+from hub.shared import audit
+from hub.signing.reminder_schedule import Schedule
+
+OWING = tuple(state.value for state in SignerState if state.has_not_signed)
+
+
+@dataclass(frozen=True)
+class SourceReminders:
+    """The reminders of a source, with the settings of its route."""
+
+    by_hub: bool
+    since: datetime | None  # when Signpost began to remind
+    time_zone: str  # of signers whose zone is unknown
+    settings: tuple[Mapping[str, Any], ...]  # the most specific first
+
+    def schedule(self, request_settings: str | None) -> Schedule:
+        """Return the schedule of a request with these stored settings."""
+        return Schedule.from_settings(parse_settings(request_settings), *self.settings)
+
+
+def parse_settings(stored: str | None) -> Mapping[str, Any]:
+    """Return stored settings of a schedule, empty for none and for damaged ones."""
+    try:
+        settings = json.loads(stored or "{}")
+        Schedule.from_settings(settings)
+    except (ValueError, TypeError, AttributeError):
+        return {}
+    return settings if isinstance(settings, dict) else {}
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def store_settings(settings: Mapping[str, Any] | None) -> str | None:
+    """Return settings of a schedule as they are stored."""
+    return None if settings is None else json.dumps(settings, sort_keys=True)
+
+
+def source_reminders(source_id: str) -> SourceReminders:
+    """Return the reminders of a source from a short-lived cache."""
+    return cached(("reminders", source_id), lambda: read_source_reminders(source_id))
+
+
+def read_source_reminders(source_id: str) -> SourceReminders:
+    """Return the reminders of a source."""
+    columns = (Source.reminded_by, Source.reminders_since, Source.time_zone, Source.reminders)
+    row = db.session.execute(select(*columns).where(Source.id == source_id)).one()
+    return SourceReminders(
+        row.reminded_by == RemindedBy.HUB,
+        row.reminders_since,
+        row.time_zone,
+        (parse_settings(row.reminders), _route_settings(source_id)),
+    )
+
+
+def _route_settings(source_id: str) -> Mapping[str, Any]:
+    """Return the schedule of the route of reminders: the source's own route, or the general one."""
+    routes = select(Route.schedule).where(
+        Route.event_type == EventType.REMINDER.value,
+        Route.audience == Audience.SIGNER.value,
+        Route.replaced_at.is_(None),
+        or_(Route.source_id.is_(None), Route.source_id == source_id),
+    )
+    own_first = routes.order_by(Route.source_id.is_(None)).limit(1)
+    schedule = db.session.scalar(own_first)
+    return schedule if isinstance(schedule, dict) else {}
+
+
+# ── Changes ───────────────────────────────────────────────────────────────────────────────────────
+@transaction
+def save_source(
+    slug: str, *, reminded_by: RemindedBy, settings: Mapping[str, Any], time_zone: str
+) -> None:
+    """Store who reminds the signers of a source, and when. Raises NotFound.
+
+    Reminders that are switched on count from now for requests that are open. A changed schedule is
+    applied to them, too.
+    """
+    source = db.session.scalar(select(Source).where(Source.slug == slug).with_for_update())
+    if source is None:
+        raise NotFound("unknown_source", "There is no source with this name.", field="source")
+    before = (source.reminded_by, source.reminders, source.time_zone)
+    if source.reminded_by != reminded_by and reminded_by == RemindedBy.HUB:
+        source.reminders_since = read_clock()
+    source.reminded_by = reminded_by.value
+    inherited = asdict(Schedule.from_settings(_route_settings(source.id)))
+    own = {name: value for name, value in settings.items() if value != _plain(inherited[name])}
+    source.reminders = store_settings(own)
+    source.time_zone = time_zone
+    if before == (source.reminded_by, source.reminders, source.time_zone):
+        return
+    audit.record("source.reminders_changed", source.id, source.name, reminded_by=reminded_by.value)
+    check_requests(source.id)
+
+
+@transaction
+def leave_to_app(source_id: str) -> None:
+    """Pause the reminders of Signpost, because the app has posted one of its own."""
+    if not source_reminders(source_id).by_hub:
+        return
+    changed = (
+        update(Source)
+        .where(Source.id == source_id, Source.reminded_by == RemindedBy.HUB.value)
+        .values(reminded_by=RemindedBy.APP.value)
+        .returning(Source.name)
+    )
+    name = db.session.scalar(changed.execution_options(synchronize_session=False))
+    if name is not None:
+        audit.record("source.reminders_changed", source_id, name, reminded_by=RemindedBy.APP.value)
+
+
+def check_requests(source_id: str) -> None:
+    """Let the chore check all signers of open requests of a source, because settings changed."""
+    open_requests = select(SigningRequest.id).where(
+        SigningRequest.source_id == source_id, SigningRequest.state == RequestState.OPEN.value
+    )
+    db.session.execute(
+        update(Signer)
+        .where(Signer.request_id.in_(open_requests), Signer.state.in_(OWING))
+        .values(remind_at=read_clock())
+        .execution_options(synchronize_session=False)
+    )

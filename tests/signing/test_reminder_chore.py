@@ -1,0 +1,173 @@
+"""The chore sends each reminder at most once, by any number of workers and with any clock."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import select, update
+
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.lib.shutdown import ShutdownSignal
+from hub.models import (
+    QuarantinedRow,
+    Signer,
+    SigningRequest,
+)
+from hub.shared import clock_check
+from hub.signing import automatic_reminders, reminder_clock
+from tests.conftest import POSTGRES
+from tests.hub_fixtures import SigningApp, signer_body
+from tests.hub_fixtures import connection as connection
+from tests.hub_fixtures import hub_demo as hub_demo
+from tests.hub_fixtures import signing_app as signing_app
+from tests.signing.reminder_steps import (
+    DAY,
+    check,
+    let_pass,
+    post,
+    reminders_after,
+    reminders_to,
+    send,
+    signer,
+)
+
+
+# ── Workers ───────────────────────────────────────────────────────────────────────────────────────
+def test_two_workers_send_a_reminder_once(app: Flask, signing_app: SigningApp) -> None:
+    for number in range(3):
+        send(signing_app, id=f"agr-{number}")
+    let_pass(3 * DAY)
+    request_ids = list(db.session.scalars(select(SigningRequest.id)))
+    db.session.rollback()
+
+    def work(request_id: str) -> int:
+        with app.app_context():
+            return automatic_reminders.check_request(request_id)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sum(pool.map(work, [*request_ids, *request_ids])) == 3
+    assert len(reminders_to()) == 3
+
+
+def test_reminder_is_due_again_after_a_crash(signing_app: SigningApp) -> None:
+    send(signing_app)
+    let_pass(3 * DAY)
+    request_id = signer().request_id
+
+    @transaction
+    def crash() -> None:
+        assert automatic_reminders.check_request(request_id) == 1
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        crash()
+    assert reminders_to() == []
+    assert check() == 1
+    assert len(reminders_to()) == 1
+
+
+def test_signature_that_comes_first_wins(signing_app: SigningApp) -> None:
+    send(signing_app)
+    let_pass(3 * DAY)
+    request_id = signer().request_id  # the chore has chosen it
+    post(signing_app, "signed", signer="eric")
+    assert automatic_reminders.check_request(request_id) == 0
+    assert reminders_to() == []
+
+
+def test_unreadable_request_does_not_delay_others(signing_app: SigningApp) -> None:
+    send(signing_app, id="agr-1")
+    send(signing_app, id="agr-2")
+    let_pass(3 * DAY)
+    damaged = db.session.scalars(
+        select(SigningRequest.id).where(SigningRequest.external_id == "agr-1")
+    ).one()
+
+    @transaction
+    def damage() -> None:
+        db.session.execute(update(Signer).where(Signer.request_id == damaged).values(_details=b"?"))
+
+    damage()
+    assert check() == 1
+    assert [row.row_id for row in db.session.scalars(select(QuarantinedRow))] == [damaged]
+    assert not automatic_reminders.is_due()
+
+
+def test_nobody_is_reminded_by_a_clock_that_cannot_be_trusted(signing_app: SigningApp) -> None:
+    send(signing_app)
+    assert clock_check.is_trusted()
+    with time_machine.travel(now() + 30 * DAY, tick=True):
+        let_pass(timedelta())
+        assert automatic_reminders.send_due(ShutdownSignal(10)) == 0
+    assert reminders_to() == []
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=2), timedelta(days=400)])
+def test_clock_that_was_ahead_for_a_moment_delays_no_reminder(
+    signing_app: SigningApp, ahead: timedelta
+) -> None:
+    with time_machine.travel(now() + ahead, tick=True):
+        send(signing_app)
+    assert reminder_clock.correct_reminders() == 1
+    assert reminder_clock.correct_reminders() == 0
+    assert check() == 0
+    assert [days for days in range(1, 9) if reminders_after(1)] == [3, 7]
+
+
+def test_usual_times_are_not_corrected(signing_app: SigningApp) -> None:
+    send(signing_app, reminders={"days": [300]})
+    assert reminder_clock.correct_reminders() == 0
+    let_pass(DAY)
+    assert reminder_clock.correct_reminders() == 0
+
+
+# ── A month ───────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL has a clock of its own")
+@pytest.mark.parametrize(
+    ("zone", "first_day"),
+    [
+        ("America/New_York", "2026-10-20"),
+        ("America/New_York", "2027-03-02"),
+        ("Australia/Sydney", "2027-03-22"),
+        ("Australia/Sydney", "2026-09-22"),
+    ],
+)
+def test_reminders_of_a_month_keep_the_time_of_day_when_clocks_change(
+    signing_app: SigningApp, zone: str, first_day: str
+) -> None:
+    begins = datetime.fromisoformat(f"{first_day}T09:30").replace(tzinfo=ZoneInfo(zone))
+    with time_machine.travel(begins, tick=True):
+        confirm_clock()
+        send(
+            signing_app,
+            signer_body("Eric", time_zone=zone),
+            expires_at=(begins.replace(tzinfo=None) + 30 * DAY)
+            .replace(tzinfo=ZoneInfo(zone))
+            .isoformat(),
+        )
+    sent = []
+    for hours in range(31 * 24):
+        moment = begins.astimezone(ZoneInfo("UTC")) + timedelta(hours=hours, minutes=1)
+        with time_machine.travel(moment, tick=True):
+            if automatic_reminders.is_due():
+                confirm_clock()
+                if check():
+                    sent.append(moment.astimezone(ZoneInfo(zone)))
+    days = [(at.date() - begins.date()).days for at in sent]
+    assert days == [3, 7, 14, 29]
+    assert {f"{at:%H:%M}" for at in sent} == {"09:31"}
+    offsets = {at.utcoffset() for at in sent}
+    assert len(offsets) == 2, "the clocks changed meanwhile"
+
+
+def confirm_clock() -> None:
+    """Trust the clock of the simulated time."""
+    db.session.rollback()
+    clock_check.confirm()
