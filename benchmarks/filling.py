@@ -20,9 +20,16 @@ from typing import Any
 from sqlalchemy import select
 
 from benchmarks.bulk_insert import Tables, generate_ids
+from benchmarks.filled_names import SENDER, IndexEntries, document_title, person_name
 from hub import create_app
 from hub.core import config
-from hub.db.encrypted_fields import MESSAGE_CONTENT, REQUEST_TITLE
+from hub.db.encrypted_fields import (
+    CONTACT_NAME,
+    MESSAGE_CONTENT,
+    REQUEST_SENDER,
+    REQUEST_TITLE,
+    SIGNER_DETAILS,
+)
 from hub.db.engine import db
 from hub.models import (
     Attempt,
@@ -95,11 +102,23 @@ REQUEST = (
     "external_id",
     "test",
     "title",
+    "sender",
     "state",
     "state_at",
     "reported_at",
     "created_at",
 )
+SIGNER = (
+    "id",
+    "request_id",
+    "external_id",
+    "details",
+    "state",
+    "turn",
+    "state_at",
+    "reported_at",
+)
+EVENT = ("id", "request_id", "source_id", "type", "occurred_at", "received_at")
 Made = list[tuple[int, int]]
 
 
@@ -146,8 +165,9 @@ def add_accepted(tables: Tables, count: int, connections: list[str]) -> list[Any
 def add_history(tables: Tables, count: int, connections: list[str]) -> list[Any]:
     """Add messages that were delivered over the last 60 days, and return IDs of pages to open."""
     made = list(generate_ids(count, _current_milliseconds() - 60 * DAY, 60 * DAY - HOUR))
-    people = add_contacts(tables, max(1, count // 8))
-    requests = _add_requests(tables, max(1, count // 3))
+    entries = IndexEntries(tables)
+    people = add_contacts(tables, max(1, count // 5), entries)
+    requests = _add_requests(tables, max(1, count // 3), entries)
     _add_messages(tables, made, people, connections, "delivered", requests)
     for status, later in (("sent", 800), ("delivered", 2000)):
         _add_facts(tables, made, status, later)
@@ -254,7 +274,7 @@ def _add_facts(tables: Tables, made: Made, status: str, later: int) -> None:
     tables.insert(StatusEvent, FACT, _build_rows(facts, fact))
 
 
-def _add_requests(tables: Tables, count: int) -> list[Any]:
+def _add_requests(tables: Tables, count: int, entries: IndexEntries) -> list[Any]:
     """Add signing requests with a signer and an event each, and return their IDs as stored."""
     source = _read_source_id(tables)
     made, signers, events = (
@@ -264,15 +284,17 @@ def _add_requests(tables: Tables, count: int) -> list[Any]:
     request_ids = [tables.id(number) for number, _ in made]
 
     def request(n: int, number: int, moment: int) -> tuple[Any, ...]:
-        title = tables.seal(REQUEST_TITLE, number, f"Agreement {n}")
+        title = tables.seal(REQUEST_TITLE, number, document_title(n))
+        sender = tables.seal(REQUEST_SENDER, number, {"name": SENDER})
         at = tables.time(moment)
-        return request_ids[n], source, f"agr-{number:x}", False, title, "open", at, at, at
+        return request_ids[n], source, f"agr-{number:x}", False, title, sender, "open", at, at, at
 
     def signer(n: int, number: int, moment: int) -> tuple[Any, ...]:
         return (
             tables.id(number),
             request_ids[n],
             "eric",
+            tables.seal(SIGNER_DETAILS, number, {"name": person_name(n)}),
             "pending",
             1,
             tables.time(moment),
@@ -290,43 +312,48 @@ def _add_requests(tables: Tables, count: int) -> list[Any]:
         )
 
     tables.insert(SigningRequest, REQUEST, _build_rows(made, request))
-    tables.insert(
-        Signer,
-        ("id", "request_id", "external_id", "state", "turn", "state_at", "reported_at"),
-        _build_rows(signers, signer),
-    )
-    tables.insert(
-        Event,
-        ("id", "request_id", "source_id", "type", "occurred_at", "received_at"),
-        _build_rows(events, event),
+    tables.insert(Signer, SIGNER, _build_rows(signers, signer))
+    tables.insert(Event, EVENT, _build_rows(events, event))
+    entries.add_requests(
+        (request_id, f"{document_title(n)} {SENDER} {person_name(n)}")
+        for n, request_id in enumerate(request_ids)
     )
     return request_ids
 
 
-def add_contacts(tables: Tables, count: int) -> list[Any]:
-    """Add people with different numbers."""
+def add_contacts(tables: Tables, count: int, entries: IndexEntries | None = None) -> list[Any]:
+    """Add people with different numbers. `entries`: of the search index, which finds them."""
     made = list(generate_ids(count, _current_milliseconds() - 61 * DAY, DAY))
     first = db.session.query(Contact).count()
 
     def contact(n: int, number: int, moment: int) -> tuple[Any, ...]:
-        position = first + n  # every exchange of an area code from 200 on, then the next area code
-        area = (317, 212, 415, 512)[position // 7_999_999 % 4]
-        address = f"+1{area}{2_000_000 + position % 7_999_999:07}"
+        address = _address(first + n)
         return (
             tables.id(number),
             "phone",
             address,
             address_key("phone", address),
             False,
+            None if entries is None else tables.seal(CONTACT_NAME, number, person_name(n)),
             tables.time(moment),
         )
 
     tables.insert(
         Contact,
-        ("id", "kind", "address", "address_key", "test", "created_at"),
+        ("id", "kind", "address", "address_key", "test", "name", "created_at"),
         _build_rows(made, contact),
     )
+    if entries is not None:
+        entries.add_contacts(
+            (tables.id(number), n, _address(first + n)) for n, (number, _) in enumerate(made)
+        )
     return [tables.id(number) for number, _ in made]
+
+
+def _address(position: int) -> str:
+    """Return a number: every exchange of an area code from 200 on, then the next area code."""
+    area = (317, 212, 415, 512)[position // 7_999_999 % 4]
+    return f"+1{area}{2_000_000 + position % 7_999_999:07}"
 
 
 def add_bodies(tables: Tables, made: Made) -> None:

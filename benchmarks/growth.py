@@ -6,6 +6,7 @@ Measured in turn. Sending: messages per second with a provider that answers afte
 engine is the bottleneck and not its threads. Settling: callbacks about messages that are on their
 way are taken in while no worker runs, then `hub worker settle` is started and timed from the first
 that it settles to the last. Pages: the median of GETs, signed in, one by one, of both hubs in turn.
+The history has names and an index for the search, with 200,000 people beside the million messages.
 The figure is the median of the runs' ratios; above 1 is slower with the million.
 """
 
@@ -20,9 +21,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from operator import truediv
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from benchmarks import posts
+from benchmarks.filled_names import person_name
 from benchmarks.hubs import EMAIL, PASSWORD, Hub
 from benchmarks.plan import Plan
 from benchmarks.provider import Provider
@@ -44,7 +46,13 @@ PAGES = {
     "a search": "/messages?q=30003",
     "the page of one message": "",
 }
-NAMES = ("sending", "settling", *PAGES)
+SEARCHES = {
+    "a search for a name": person_name(4711),
+    "a search for a word of every title": "agreement",
+    "a search for the end of a number": "04711",
+    "the list of people": "",
+}
+NAMES = ("sending", "settling", *PAGES, *SEARCHES)
 WHAT = "{} at {:,} messages"
 AGAINST = f"the same at {SMALL:,}"
 
@@ -155,8 +163,11 @@ def _count_waiting(hub: Hub) -> int:
 def _measure_pages(grown: list[Grown]) -> None:
     """Time the pages of all hubs in turn, so that other work on the machine affects all of them."""
     readers = [Reader(grown_hub.hub) for grown_hub in grown]
-    for name in PAGES:
-        paths = [_paths(name, grown_hub) for grown_hub in grown]
+    for name in (*PAGES, *SEARCHES):
+        paths = [
+            _paths(name, grown_hub, reader)
+            for grown_hub, reader in zip(grown, readers, strict=True)
+        ]
         took: list[list[float]] = [[] for _ in grown]
         for turn in range(-WARM, GETS):
             for reader, own, times in zip(readers, paths, took, strict=True):
@@ -167,7 +178,9 @@ def _measure_pages(grown: list[Grown]) -> None:
             grown_hub.durations[name].append(statistics.median(times[WARM:]))
 
 
-def _paths(name: str, grown: Grown) -> list[str]:
+def _paths(name: str, grown: Grown, reader: Reader) -> list[str]:
+    if name in SEARCHES:
+        return [reader.search(SEARCHES[name]) if SEARCHES[name] else "/people"]
     if name == "the page of one message":
         return [f"/messages/{message_id}" for message_id in grown.shown[-GETS:]]
     return [PAGES[name].format(back=grown.shown[0])]
@@ -179,15 +192,24 @@ class Reader:
     def __init__(self, hub: Hub) -> None:
         self.line = http.client.HTTPConnection("127.0.0.1", hub.port, timeout=60)
         self.cookies: SimpleCookie = SimpleCookie()
-        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', self.get("/sign-in"))
-        assert token, "the sign-in page has no form"
-        form = urlencode({"csrf_token": token[1], "email": EMAIL, "password": PASSWORD})
+        self._url = hub.url
+        self._post("/sign-in", email=EMAIL, password=PASSWORD)
+
+    def search(self, query: str) -> str:
+        """Return the path of the results of a search."""
+        self._post("/search", q=query)
+        return urlsplit(self.location)._replace(scheme="", netloc="").geturl()
+
+    def _post(self, path: str, **fields: str) -> None:
+        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', self.get(path))
+        assert token, f"{path} has no form"
         headers = {
             "Content-Type": "application/x-www-form-urlencoded",
-            "Referer": f"{hub.url}/sign-in",
+            "Referer": f"{self._url}{path}",
         }
-        status, _ = self._ask("POST", "/sign-in", form, headers)
-        assert status == 303, f"signing in was answered with {status}"
+        form = urlencode({"csrf_token": token[1], **fields})
+        status, _ = self._ask("POST", path, form, headers)
+        assert status == 303, f"{path} was answered with {status}"
 
     def get(self, path: str) -> str:
         status, text = self._ask("GET", path)
@@ -202,6 +224,7 @@ class Reader:
             method, path, body, {**(headers or {}), **({"Cookie": cookie} if cookie else {})}
         )
         answer = self.line.getresponse()
+        self.location = answer.headers.get("Location", "")
         for value in answer.headers.get_all("Set-Cookie", []):
             self.cookies.load(value)
         return answer.status, answer.read().decode()

@@ -23,6 +23,7 @@ from hub.search import word_keys
 
 MAX_WORDS = 400  # words that one term stands for
 MAX_COMPARED = 1000  # newest rows with the rarest term, which are compared with the other terms
+MIN_PER_WORD = 60  # newest rows of each word, if a term stands for many
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ def _newest_rows(table: Any, column: Any, term: int, oldest: str, count: int) ->
     )
     newer = aliased(table)
     newer_column = getattr(newer, column.key)
-    per_word = max(count // MAX_WORDS, 60)
+    word_count = db.session.scalar(select(func.count()).select_from(words)) or 1
+    per_word = max(count // word_count, MIN_PER_WORD)
     first = (
         select(newer_column)
         .where(newer.word == words.c.word)

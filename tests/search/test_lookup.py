@@ -19,6 +19,7 @@ from tests.search.index_steps import index_all, people, post_request, requests
 def few_compared(monkeypatch: pytest.MonkeyPatch) -> int:
     """Let every term with 4 rows count as common."""
     monkeypatch.setattr(lookup, "MAX_COMPARED", 4)
+    monkeypatch.setattr(lookup, "MIN_PER_WORD", 1)
     return 4
 
 
@@ -45,6 +46,15 @@ def test_common_words_together_compare_the_newest(
     found = lookup.find_requests("lease boat", 20)
     assert found.has_more, "older ones may match too"
     assert requests("lease of boat") == ["Lease of a boat"]
+
+
+def test_common_words_together_find_what_is_among_the_newest(
+    signing_app: SigningApp, few_compared: int
+) -> None:
+    for title in ("Lease 1", "Boat 1", "Boat 2", "Boat 3", "Lease of a boat", "Lease 2", "Lease 3"):
+        post_request(signing_app, title)
+    index_all()
+    assert requests("lease boat") == ["Lease of a boat"], "the third of the 4 newest leases"
 
 
 def test_number_is_found_by_its_last_digits_before_others(signing_app: SigningApp) -> None:
