@@ -118,7 +118,7 @@ def _step_problems(
 ) -> Iterator[Refused]:
     if not _is_possible_place(step, connections):
         yield Refused(
-            "no_such_connection",
+            "no_such_channel",
             "Choose a channel, or a connection that is not archived.",
             field=f"steps-{index}-over",
         )

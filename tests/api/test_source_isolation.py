@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
 
@@ -24,6 +25,7 @@ PROOF = "I agree to messages of Acme."
 IP = "198.51.100.77"
 HOOK = "https://alpha.invalid/hooks"
 MISSING = {  # ids of the right form that nothing has, by the name of a route's argument
+    "event_id": "evt_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c",
     "endpoint_id": "whk_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c",
     "message_id": "msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c",
     "suppression_id": "sup_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c",
@@ -35,6 +37,7 @@ MISSING = {  # ids of the right form that nothing has, by the name of a route's 
 class Rows:
     """The IDs of source A's rows, and words that only A may read."""
 
+    event_id: list[str]
     endpoint_id: list[str]
     message_id: list[str]
     suppression_id: list[str]
@@ -44,6 +47,7 @@ class Rows:
     @property
     def words(self) -> set[str]:
         ids = {
+            *self.event_id,
             *self.endpoint_id,
             *self.message_id,
             *self.suppression_id,
@@ -83,7 +87,21 @@ def rows_of_alpha(alpha: SigningApp) -> Rows:
     messages = [*(message["id"] for message in event["messages"]), direct["id"], blocked["id"]]
     endpoint = json_of(alpha.post("/webhook-endpoints", {"url": HOOK, "events": ["*"]}))["id"]
     suppression_ids = [response["id"], lifted["id"]]
-    return Rows([endpoint], messages, suppression_ids, [request, "agr-1001"], upload(alpha))
+    return Rows(
+        [schedule(alpha), "evt-later"],
+        [endpoint],
+        messages,
+        suppression_ids,
+        [request, "agr-1001"],
+        upload(alpha),
+    )
+
+
+def schedule(app: SigningApp) -> str:
+    """Post an event that notifies tomorrow; return its ID."""
+    send_at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    later = event_body(id="evt-later", request={"id": "agr-2002"}, send_at=send_at)
+    return str(json_of(app.post("/events", later))["event"]["id"])
 
 
 def upload(app: SigningApp) -> str:

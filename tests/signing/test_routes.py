@@ -98,8 +98,8 @@ def test_source_has_its_own_route_until_it_follows_the_general_one_again() -> No
         (["bad_wait"], otherwise("delivered", 30 * 24 * 60 + 1)),
         ([], otherwise("read", None)),
         ([], otherwise("opened", 30 * 24 * 60)),
-        (["no_such_connection"], StepIn("webhook")),
-        (["no_such_connection"], StepIn("sms", connection_id="con_gone")),
+        (["no_such_channel"], StepIn("webhook")),
+        (["no_such_channel"], StepIn("sms", connection_id="con_gone")),
     ],
 )
 def test_step_that_can_never_act_is_refused(codes: Sequence[str], step: StepIn) -> None:
@@ -112,7 +112,7 @@ def test_first_step_needs_no_step_before() -> None:
 
 def test_connection_of_another_channel_is_refused(connection: Connection) -> None:
     wrong = StepIn("email", connection_id=connection.id)
-    assert problem_codes(RouteIn([wrong])) == ["no_such_connection"]
+    assert problem_codes(RouteIn([wrong])) == ["no_such_channel"]
 
 
 def test_goal_opened_needs_an_event_that_asks_to_sign() -> None:

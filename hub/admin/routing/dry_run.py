@@ -13,6 +13,7 @@ from hub.admin.view.datetimes import format_day, local
 from hub.admin.view.status_badges import channel_title
 from hub.core.errors import DecryptionError
 from hub.core.vocabulary import Audience, EventType, Goal, PersonRole, RequestState
+from hub.db.compiled_sql import UnreadableRow
 from hub.db.engine import db
 from hub.db.types import now
 from hub.lib import text
@@ -57,12 +58,19 @@ def build_example(
         return None
     signer = next((one for one in people if one.id == person_id), people[0])
     choices = [(one.id, f"{_name(one)} · {_title(one.request)}") for one in people]
-    request = signing_batch.read_request(signer.request_id)
+    request = _read_request(signer.request_id)
     record = request.person(PersonRole.SIGNER, signer.external_id) if request else None
     steps: list[ExampleStep] = []
     if request is not None and record is not None:
         steps = list(_example_steps(EventType(event_type), audience, entered, request, record))
     return Example(choices, signer.id, _name(signer), steps)
+
+
+def _read_request(request_id: str) -> RequestRecord | None:
+    try:
+        return signing_batch.read_request(request_id)
+    except (UnreadableRow, DecryptionError):
+        return None  # a damaged row, which the page of unreadable rows lists
 
 
 def _read_people() -> list[Signer]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hub.admin.view.status_badges import channel_title
-from hub.core.vocabulary import Audience, Channel, Connective, EventType, Goal
+from hub.core.vocabulary import Audience, Connective, EventType, Goal
 from hub.messaging.track.route_results import RouteResult
 from hub.signing.routes import StepIn
 
@@ -99,5 +99,5 @@ def describe_result(result: RouteResult | None) -> list[str]:
     channels = sorted(result.reached.items(), key=lambda item: -item[1])
     return [
         f"{result.started:,} sent",
-        *(f"{count:,} {channel_title(Channel(channel))}" for channel, count in channels),
+        *(f"{count:,} {channel_title(channel)}" for channel, count in channels),
     ]
