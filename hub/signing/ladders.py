@@ -22,7 +22,6 @@ from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose import outbox
 from hub.messaging.send import predecessors
 from hub.messaging.state import database_clock, fallback_timers, unreadable_rows
-from hub.messaging.state.database_clock import CLOCK
 from hub.messaging.track import goal_check
 from hub.models import Connection, Event, Message, RouteStep
 from hub.signing import next_step, signing_batch, unreached
@@ -37,7 +36,7 @@ NOTICES = (EventType.VIEWED, EventType.SIGNED)  # they are useless once the requ
 
 _DUE = (
     select(Message.id, Message.request_id, Message.status)
-    .where(Message.escalate_at <= CLOCK)
+    .where(Message.escalate_at <= bindparam("now", type_=Message.escalate_at.type))
     .order_by(Message.escalate_at)
     .limit(bindparam("limit"))
 )
@@ -45,7 +44,17 @@ _DUE = (
 
 def is_due() -> bool:
     """Return whether a next step is due. Reads only."""
-    return db.session.execute(_DUE, {**database_clock.parameters(), "limit": 1}).first() is not None
+    return bool(_read_due(1))
+
+
+def _read_due(limit: int) -> list[Any]:
+    """Return the messages whose next step is due, by the database's clock.
+
+    The clock is read before, because PostgreSQL uses no index for a comparison with a function that
+    changes.
+    """
+    parameters = {"now": database_clock.read_clock(), "limit": limit}
+    return list(db.session.execute(_DUE, parameters))
 
 
 def escalate_due(
@@ -56,7 +65,7 @@ def escalate_due(
     `process_webhooks` processes the webhooks that wait and returns whether none is left. A waiting
     report may say that a message has reached its goal, so until then only failures count.
     """
-    due = db.session.execute(_DUE, {**database_clock.parameters(), "limit": BATCH}).all()
+    due = _read_due(BATCH)
     db.session.rollback()
     if any(row.status not in fallback_timers.LOST for row in due) and not process_webhooks():
         due = [row for row in due if row.status in fallback_timers.LOST]
