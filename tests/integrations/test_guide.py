@@ -77,6 +77,7 @@ WORDS = {
     "ConfigForm": base.ConfigForm,
     "NO_ERRORS": base.NO_ERRORS,
     "NO_ESCAPING": NO_ESCAPING,
+    "Status": Status,
 }
 
 
