@@ -14,7 +14,6 @@ from hub.integrations.base import Integration
 
 VERSION = 1  # of the payload; fields are added without a new version
 REPORTED_STATUSES = (Status.SENT, Status.DELIVERED, Status.READ, Status.FAILED, Status.UNDELIVERED)
-UNREPORTED_STATUSES = (Status.SENT, Status.FAILED)  # of channels that report nothing afterwards
 RECEIVED = "received"
 OPTED_OUT = "opted_out"
 OPTED_IN = "opted_in"
@@ -108,7 +107,7 @@ def event_kinds() -> Mapping[str, EventKind]:
 
 def _kinds_of(cls: type[Integration]) -> Iterator[EventKind]:
     title = cls.channel.meaning
-    for status in REPORTED_STATUSES if cls.reports else UNREPORTED_STATUSES:
+    for status in cls.reported_statuses():
         name = f"{cls.event_prefix}_{status.value}"
         yield EventKind(
             name, f"Status of {title}: {status.meaning}.", _status_example(name, cls, status)

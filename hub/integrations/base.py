@@ -244,7 +244,7 @@ class Integration(MessageTexts, Product):
         The `fields` are the same in its payload, and its `time_field` is not before `since`.
         """
         found = find_matches(listed, self.render(message), since, fields, time_field)
-        status = Status.ACCEPTED if self.reports else Status.SENT
+        status = Status.ACCEPTED if self.reports else self.accepted_status
         return [Accepted(self.require_id(entry), status) for entry in found]
 
     def fetch_status(self, provider_id: str) -> StatusUpdate:

@@ -39,6 +39,9 @@ class Product(ProviderRequests):
     # the statuses that confirm that a message reached the recipient, if the provider reports them
     # reliably or `send` returns them; a route can wait for no others
     confirms: ClassVar[frozenset[Status]] = frozenset({Status.DELIVERED})
+    reports_reading: ClassVar[bool] = False  # whether that status can be READ
+    # without reports: DELIVERED if the provider's response means that the message is visible
+    accepted_status: ClassVar[Status] = Status.SENT
     # what webhooks report about a message beside its status; a complaint opts the recipient out
     feedback: ClassVar[tuple[Feedback, ...]] = ()
     # one of `webhooks`; its URL is sent with each message for status callbacks
@@ -105,3 +108,11 @@ class Product(ProviderRequests):
     receives_webhooks: ClassVar[bool] = False  # True of every WebhookReceiver
     webhooks: ClassVar[Mapping[str, str]] = {}  # path → method, filled from @webhook
     actions: ClassVar[Mapping[str, str]] = {}  # method → title, filled from @action
+
+    @classmethod
+    def reported_statuses(cls) -> tuple[Status, ...]:
+        """Return the statuses that messages can have after they were accepted."""
+        if not cls.reports:
+            return (cls.accepted_status, Status.FAILED)
+        read = (Status.READ,) if cls.reports_reading else ()
+        return (Status.SENT, Status.DELIVERED, *read, Status.FAILED, Status.UNDELIVERED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from hub.core.vocabulary import Address, Channel, Status
+from hub.core.vocabulary import Address, Channel
 from hub.integrations.base import Integration
 from hub.integrations.values import Accepted, CheckResult, Outbound
 from hub.lib.provider_http import ProviderResponse
@@ -21,8 +21,6 @@ class TeamPosts(Integration):
     """
 
     post_path: ClassVar[str] = ""
-    # DELIVERED if the response means that the post is visible
-    accepted_status: ClassVar[Status] = Status.SENT
 
     channel = Channel.CHAT
     address = Address.CHAT

@@ -91,6 +91,7 @@ class Slack(WebhookReceiver):
 
     channel = Channel.CHAT
     reports = False
+    accepted_status = Status.DELIVERED
     address = Address.CHAT
     direct_address_kind = Address.EMAIL
     account_setting = "app_id"

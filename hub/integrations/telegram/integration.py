@@ -108,6 +108,7 @@ class Telegram(WebhookReceiver):
 
     channel = Channel.CHAT
     reports = False
+    accepted_status = Status.DELIVERED
     address = Address.CHAT
     direct_address_kind = Address.CHAT
     event_prefix = "telegram"
