@@ -210,6 +210,7 @@ def _person(signer: SignerRecord, linked: dict[str, str], *, has_turn: bool) -> 
         role=signer.role,
         has_turn=has_turn,
         was_invited=signer.invited_at is not None,
+        turn=signer.turn,
         no_reminder=reason_not_to_remind(signer),
         addresses=people.addresses(signer),
         send_to={

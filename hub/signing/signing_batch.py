@@ -58,6 +58,9 @@ SIGNER_SEALED = {"details": SIGNER_DETAILS, "signing_url": SIGNER_SIGNING_URL}
 SIGNER_COLUMNS = (*SIGNER_PLAIN, *SIGNER_SEALED)
 
 
+_SIGNER = PersonRole.SIGNER.value
+
+
 @dataclass(slots=True)
 class SignerRecord:
     """A signer, an observer or the sender, with `details` and `signing_url` decrypted."""
@@ -119,7 +122,10 @@ class RequestRecord:
     @property
     def signers(self) -> list[SignerRecord]:
         """The signers who were not removed, in the order of their turns."""
-        return [person for person in self.people if person.is_signer]
+        # written out, because every event reads it several times
+        return [
+            person for person in self.people if person.role == _SIGNER and person.removed_at is None
+        ]
 
     @property
     def remaining(self) -> int:

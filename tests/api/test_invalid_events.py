@@ -38,6 +38,23 @@ def with_signer(**fields: Any) -> dict[str, Any]:
     [
         (without("type"), "missing_field", "type"),
         (without("request"), "missing_field", "request"),
+        ({**DESIGN, "observers": [{"id": "a"}, {"id": "a"}]}, "invalid_field", "observers"),
+        ({**DESIGN, "observers": [{"id": "a", "order": 1}]}, "unknown_field", "observers[0].order"),
+        ({**DESIGN, "observers": [{"name": "A"}]}, "missing_field", "observers[0].id"),
+        ({**DESIGN, "signers_removed": ["eric"]}, "invalid_field", "signers_removed"),
+        ({**DESIGN, "signers_removed": [""]}, "invalid_field", "signers_removed[0]"),
+        (
+            {**DESIGN, "request": {"id": "a", "sender": {"mobile_number": "0170"}}},
+            "invalid_field",
+            "request.sender.mobile_number",
+        ),
+        (
+            {**DESIGN, "request": {"id": "a", "sender": {"signing_url": "https://a.example"}}},
+            "unknown_field",
+            "request.sender.signing_url",
+        ),
+        (with_signer(consent={"channel": "fax"}), "invalid_field", "signers[0].consent.channel"),
+        (with_signer(consent={"given": True}), "unknown_field", "signers[0].consent.given"),
         ({**DESIGN, "type": "request.exploded"}, "invalid_field", "type"),
         ({**DESIGN, "typo": 1}, "unknown_field", "typo"),
         ({**DESIGN, "request": {"title": "x"}}, "missing_field", "request.id"),

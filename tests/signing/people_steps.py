@@ -31,7 +31,8 @@ def at(minutes: float) -> str:
 
 def post(kind: str = "sent", **fields: Any) -> dict[str, Any]:
     """Accept an event and return the answer of the API."""
-    event = EventIn.model_validate(event_body(f"request.{kind}", **fields))
+    body = event_body(f"request.{kind}", **({"request": REQUEST} | fields))
+    event = EventIn.model_validate(body)
     answer = accept.accept_event(event, source_id(), test=True)
     db.session.rollback()
     return answer

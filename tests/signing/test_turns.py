@@ -9,6 +9,7 @@ from flask import Flask
 
 from tests.hub_fixtures import ANNA, ERIC, signer_body
 from tests.signing.people_steps import (
+    add_route,
     at,
     load,
     load_request,
@@ -43,10 +44,21 @@ def test_signer_is_asked_when_the_signer_before_has_signed() -> None:
     ]
     assert load("anna").invited_at is None
     answer = post("signed", signer="eric")
-    [invitation] = [item for item in answer["messages"] if item["to"] == ANNA][-1:]
+    [invitation] = [item for item in answer["messages"] if item["to"] == ANNA]
     assert invitation["status"] == "queued"
     assert len(messages_to("anna", "sent")) == 1
     assert load("anna").invited_at is not None
+
+
+def test_signers_of_earlier_turns_are_notified_of_signatures_and_later_ones_are_not() -> None:
+    add_route("signed", "others")
+    post(signers=signers(Eric=1, Anna=2, Ravi=3))
+    for _ in range(2):
+        post("signed", signer="eric", id="first")
+        assert messages_to("anna", "signed") == []
+    post("signed", signer="anna")
+    assert len(messages_to("eric", "signed")) == 2
+    assert messages_to("ravi", "signed") == []
 
 
 def test_signers_of_one_turn_are_asked_together_after_all_before_have_signed() -> None:

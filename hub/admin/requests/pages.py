@@ -245,7 +245,7 @@ def _skipped(row: SigningRequest) -> Skipped:
         except DecryptionError:
             continue
         for item in reversed(refusals):
-            if item["reason"] in REASONS:
+            if item["reason"] in REASONS and item["reason"] != NOT_IN_TURN:
                 sentence = _skipped_sentence(event.type, item)
                 # events of version 0.2.0 name no role
                 role = (item.get("role") or PersonRole.SIGNER) if item["signer"] else ""
@@ -253,6 +253,9 @@ def _skipped(row: SigningRequest) -> Skipped:
                 if sentence not in sentences:
                     sentences.insert(0, sentence)
     return skipped
+
+
+NOT_IN_TURN = "not_their_turn"  # the state of the signer shows it, and later it is outdated
 
 
 def _skipped_sentence(event_type: str, item: dict[str, str]) -> str:

@@ -64,7 +64,6 @@ class RequestPeople:
             {
                 **self._person(person),
                 "role": ROLES[PersonRole.read(person.role)],
-                "opened_at": person.opened_at,
             }
             for person in sorted(others, key=lambda person: person.role, reverse=True)
         ]

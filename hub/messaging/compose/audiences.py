@@ -23,6 +23,8 @@ class Member(Protocol):
     def has_turn(self) -> bool: ...
     @property
     def was_invited(self) -> bool: ...
+    @property
+    def turn(self) -> int: ...
 
 
 AnyMember = TypeVar("AnyMember", bound=Member)
@@ -41,7 +43,8 @@ def members(
         return [person for person in people if person.role == _ROLES[audience]]
     if audience not in (Audience.SIGNER, Audience.OTHERS):
         return []
-    is_signer, is_other = _signer_conditions(event_type, actor)
+    turn = next((person.turn for person in people if person.id == actor), LAST_TURN)
+    is_signer, is_other = _signer_conditions(event_type, actor, turn)
     condition = is_signer if audience == Audience.SIGNER else is_other
     signers = (person for person in people if person.role == PersonRole.SIGNER)
     return [person for person in signers if condition(person)]
@@ -53,10 +56,20 @@ _ROLES: Mapping[str, PersonRole] = {
 }
 
 
-def _signer_conditions(event_type: str, actor: str) -> tuple[Condition, Condition]:
-    """Return who is the signer of an event, and who are the other signers."""
+LAST_TURN = 1000
+
+
+def _signer_conditions(event_type: str, actor: str, turn: int) -> tuple[Condition, Condition]:
+    """Return who is the signer of an event, and who are the other signers.
+
+    `turn` is that of the actor. Signers with a later turn learn of the document when their own turn
+    begins, so they are not notified of signatures before.
+    """
     if event_type in (EventType.VIEWED, EventType.SIGNED):
-        return (lambda person: person.id == actor), (lambda person: person.id != actor)
+        return (
+            lambda person: person.id == actor,
+            lambda person: person.id != actor and person.turn <= turn,
+        )
     if event_type == EventType.DECLINED:
         return (
             lambda person: person.id == actor,

@@ -27,6 +27,7 @@ class Person:
     role: str = field(default=PersonRole.SIGNER.value, kw_only=True)
     has_turn: bool = field(default=True, kw_only=True)  # false: other signers sign first
     was_invited: bool = field(default=True, kw_only=True)
+    turn: int = field(default=1, kw_only=True)
     no_reminder: str = field(default="", kw_only=True)  # the reason not to remind the person now
     addresses: Mapping[str, str]  # kind → address
     # kind → False if the source excluded it
