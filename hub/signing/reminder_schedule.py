@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -43,16 +43,30 @@ class Schedule:
     def from_settings(cls, *levels: Mapping[str, Any] | None) -> Schedule:
         """Return the schedule of settings, the most specific first. A missing field is inherited.
 
-        Unknown fields, which a newer version may have stored, are ignored.
+        Fields that are unknown or damaged are ignored, so that they stop no event.
         """
         values: dict[str, Any] = {}
-        known = {field.name for field in fields(cls)}
         for level in reversed(levels):
-            values |= {name: value for name, value in (level or {}).items() if name in known}
-        for name in ("days", "days_before_expiry"):
+            values |= {
+                name: value for name, value in (level or {}).items() if _is_valid(name, value)
+            }
+        for name in LISTS:
             if name in values:
                 values[name] = tuple(values[name])
         return cls(**values)
+
+
+LISTS = ("days", "days_before_expiry")
+
+
+def _is_valid(name: str, value: Any) -> bool:
+    """Return whether a stored setting of a schedule is known and can be used."""
+    if name in LISTS:
+        days = value if isinstance(value, list) else [None]
+        return all(type(day) is int and 1 <= day <= MAX_DAYS for day in days)
+    if name == "most":
+        return type(value) is int and 0 <= value <= MAX_REMINDERS
+    return name in ("enabled", "working_days") and isinstance(value, bool)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -91,6 +92,24 @@ def test_settings_are_inherited_field_by_field() -> None:
     assert Schedule.from_settings(
         {"most": 2}, {"days": [1, 2], "most": 9}, {"working_days": True, "a_newer_field": 1}
     ) == Schedule(days=(1, 2), most=2, working_days=True)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        {"days": "3"},
+        {"days": [None]},
+        {"days": [True]},
+        {"days": [10**9]},
+        {"days_before_expiry": 1},
+        {"most": "many"},
+        {"most": -1},
+        {"working_days": 1},
+        {"enabled": None},
+    ],
+)
+def test_damaged_settings_are_ignored(damaged: dict[str, Any]) -> None:
+    assert Schedule.from_settings(damaged, {"days": [2]}) == Schedule(days=(2,))
 
 
 # ── Clocks ────────────────────────────────────────────────────────────────────────────────────────

@@ -41,7 +41,7 @@ class RemindersForm(Form):
         ),
     )
     most = IntegerField(
-        "Most reminders to one signer",
+        "Maximum reminders per signer",
         [
             InputRequired(f"Enter a number from 1 to {MAX_REMINDERS}."),
             NumberRange(1, MAX_REMINDERS, f"Enter a number from 1 to {MAX_REMINDERS}."),
@@ -53,11 +53,11 @@ class RemindersForm(Form):
         "Remind on working days only",
         description=(
             "From Monday to Friday, or from Sunday to Thursday in countries with that week. The"
-            " country is that of the phone number. Holidays are not known."
+            " country is that of the phone number. Signpost does not know public holidays."
         ),
     )
     time_zone = SelectField(
-        "Time zone of other signers",
+        "Default time zone",
         choices=lambda: {"": "UTC", **{name: name for name in datetimes.zone_names()}},
         description=(
             "Used for signers whose time zone the app does not send and who have no phone number."
