@@ -29,6 +29,11 @@ class Channel(DescribedEnum):
     CHAT = "chat", "a post to a team's channel or a person's chat"
     WEBHOOK = "webhook", "a signed HTTP request to an application"
 
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        """The channel's name for people."""
+        return {Channel.SMS: "SMS", Channel.WHATSAPP: "WhatsApp"}.get(self, self.value.capitalize())
+
 
 class Feedback(DescribedEnum):
     """A fact about a sent message beside its status. It is reported as an event of its own."""

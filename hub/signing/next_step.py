@@ -216,6 +216,7 @@ def _record_skipped(message: Message, skipped: Sequence[tuple[plan.Rung, str]]) 
     )
     if db.session.scalar(known.limit(1)) is None:
         reasons = [
-            f"{rung.step.channel}: {plan.REASONS.get(reason, reason)}" for rung, reason in skipped
+            f"{Channel(rung.step.channel).title}: {plan.REASONS.get(reason, reason)}"
+            for rung, reason in skipped
         ]
         outbox.record_fact(message, SKIPPED, code=skipped[0][1], reason=" ".join(reasons))

@@ -16,6 +16,7 @@ from hub.db.store import transaction
 from hub.db.types import new_id, now
 from hub.models import Connection, Route, RouteStep, Source
 from hub.shared import audit
+from hub.signing import reminder_settings
 from hub.signing.shipped_texts import FOR_PEOPLE
 
 MAX_STEPS = 10
@@ -44,6 +45,7 @@ class RouteIn:
     steps: Sequence[StepIn]
     continue_after_opt_out: bool = False
     paid_when_missing: int | None = None
+    schedule: Mapping[str, Any] | None = None  # of automatic reminders; None: the default
 
 
 def has_route(event_type: str, audience: str) -> bool:
@@ -85,7 +87,10 @@ def read_entry(route: Route) -> RouteIn:
         for step in route.steps
     ]
     return RouteIn(
-        steps if route.enabled else [], route.continue_after_opt_out, route.paid_when_missing
+        steps if route.enabled else [],
+        route.continue_after_opt_out,
+        route.paid_when_missing,
+        route.schedule,
     )
 
 
@@ -219,7 +224,7 @@ def save_route(
         author_id=audit.actor().user_id,
         continue_after_opt_out=entered.continue_after_opt_out,
         paid_when_missing=entered.paid_when_missing,
-        schedule=before.schedule if before else None,
+        schedule=dict(entered.schedule) if entered.schedule else None,
         steps=[
             _build_row(position, step, template) for position, step in enumerate(entered.steps, 1)
         ],
@@ -230,7 +235,16 @@ def save_route(
     db.session.add(route)
     db.session.flush()
     _record("route.saved", route)
+    if event_type == EventType.REMINDER:
+        _check_reminders(source_id)
     return route.id
+
+
+def _check_reminders(source_id: str | None) -> None:
+    """Compute the reminders of open requests again, because their schedule may have changed."""
+    source_ids = [source_id] if source_id else db.session.scalars(select(Source.id)).all()
+    for changed_id in source_ids:
+        reminder_settings.check_requests(changed_id)
 
 
 @transaction
@@ -241,6 +255,8 @@ def follow_general_route(event_type: str, audience: str, source_id: str) -> None
         raise NotFound("no_such_route", "The source has no route of its own for this event.")
     own.replaced_at = now()
     _record("route.removed", own)
+    if event_type == EventType.REMINDER:
+        _check_reminders(source_id)
 
 
 def _lock_in_force(event_type: str, audience: str, source_id: str | None) -> Route | None:

@@ -13,14 +13,17 @@ from hub.admin.routing.sentences import (
     MEMBERS,
     StepWords,
     describe_result,
+    describe_schedule,
     describe_steps,
 )
 from hub.admin.view.status_badges import channel_title
-from hub.core.vocabulary import Audience
+from hub.core.vocabulary import Audience, EventType
 from hub.db.engine import db
 from hub.messaging.track.route_results import RouteResult, count_results
 from hub.models import Connection, Route, RouteStep, Source
 from hub.signing import routes
+from hub.signing.reminder_schedule import Schedule
+from hub.signing.reminder_settings import source_reminders
 from hub.signing.routes import RouteIn
 
 # the rows in the order of a document's life
@@ -85,12 +88,23 @@ class Grid:
         return [
             Row(
                 event_type,
-                *EVENTS[event_type],
+                EVENTS[event_type][0],
+                self._describe_event(event_type),
                 [self._cell(event_type, audience, opened) for audience in COLUMNS],
                 team_connections.get(event_type, ()),
             )
             for event_type in ROWS
         ]
+
+    def _describe_event(self, event_type: str) -> str:
+        meaning = EVENTS[event_type][1]
+        if event_type != EventType.REMINDER:
+            return meaning
+        if self.source:
+            schedule = source_reminders(self.source.id).schedule(None)
+        else:
+            schedule = Schedule.from_settings(self.entry(event_type, Audience.SIGNER).schedule)
+        return f"{meaning} {describe_schedule(schedule)}"
 
     def _cell(self, event_type: str, audience: str, opened: tuple[str, str] | None) -> Cell | None:
         if not routes.has_route(event_type, audience):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
@@ -25,12 +26,14 @@ from hub.admin.routing.sentences import (
     StepWords,
     describe_steps,
 )
+from hub.admin.settings.source_reminders import ScheduleFields, schedule_values
 from hub.admin.view import confirmation
 from hub.core.errors import Conflict, NotFound, Refused
-from hub.core.vocabulary import Role
+from hub.core.vocabulary import EventType, Role
 from hub.db.engine import db
 from hub.models import Route, Source, User
 from hub.signing import routes
+from hub.signing.reminder_schedule import Schedule
 from hub.signing.routes import RouteIn
 
 SHOWN_VERSIONS = 10
@@ -51,8 +54,9 @@ def route(event: str, audience: str) -> Any:
     grid = read_grid(_source())
     version = _version(event_type, audience, grid.source, request.args.get("version", ""))
     entered = routes.read_entry(version) if version else grid.entry(event_type, audience)
-    form = build_form(entered, grid.connections, _seen(grid, event_type, audience))
-    return _page(grid, event_type, audience, form, entered)
+    seen = _seen(grid, event_type, audience)
+    form = build_form(entered, grid.connections, seen)
+    return _page(grid, event_type, audience, form, entered, _build_schedule(event_type, entered))
 
 
 @admin.post("/routing/<event>/<audience>")
@@ -64,21 +68,20 @@ def change_route(event: str, audience: str) -> Any:
     form = RouteForm(request.form)
     set_choices(form, grid.connections)
     entered, problems = read_route(form)
+    schedule = ScheduleFields(request.form) if event_type == EventType.REMINDER else None
     action = request.form.get("do", "save")
     if action not in ("save", "example"):
         entered = edit_steps(entered, action)
-        return _page(
-            grid,
-            event_type,
-            audience,
-            build_form(entered, grid.connections, form.seen.data or ""),
-            entered,
-        )
+        form = build_form(entered, grid.connections, form.seen.data or "")
+        return _page(grid, event_type, audience, form, entered, schedule)
     problems = problems or list(routes.find_problems(event_type, audience, entered))
     add_problems(form, problems)
-    if problems or action == "example":
-        page = _page(grid, event_type, audience, form, entered)
-        return page, 422 if problems else 200
+    is_valid = (schedule is None or schedule.validate()) and not problems
+    if not is_valid or action == "example":
+        page = _page(grid, event_type, audience, form, entered, schedule)
+        return page, 200 if is_valid else 422
+    if schedule is not None:
+        entered = replace(entered, schedule=schedule.settings)
     return _save(grid, event_type, audience, form, entered)
 
 
@@ -116,10 +119,18 @@ def _save(grid: Grid, event_type: str, audience: str, form: RouteForm, entered: 
         flash(str(conflict), "bad")
     except Refused as refusal:
         add_problems(form, [refusal])
-        return _page(grid, event_type, audience, form, entered), 422
+        schedule = _build_schedule(event_type, entered)
+        return _page(grid, event_type, audience, form, entered, schedule), 422
     else:
         flash("Changes saved. They apply to events from now on.", "good")
     return redirect(cell_url(event_type, audience, grid.source), 303)
+
+
+def _build_schedule(event_type: str, entered: RouteIn) -> ScheduleFields | None:
+    """Return the fields of the schedule of reminders, or None for another event."""
+    if event_type != EventType.REMINDER:
+        return None
+    return ScheduleFields(data=schedule_values(Schedule.from_settings(entered.schedule)))
 
 
 def _cell(event: str, audience: str) -> str:
@@ -155,6 +166,7 @@ def _page(
     audience: str = "",
     form: RouteForm | None = None,
     entered: RouteIn | None = None,
+    schedule: ScheduleFields | None = None,
 ) -> str:
     panel: dict[str, Any] = {}
     if form is not None and entered is not None:
@@ -166,6 +178,7 @@ def _page(
         columns=[AUDIENCES[column] for column in COLUMNS],
         rows=grid.rows((event_type, audience)),
         form=form,
+        schedule_form=schedule,
         may_change=has_role(Role.ADMIN),
         **panel,
     )

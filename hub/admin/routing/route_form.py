@@ -188,7 +188,7 @@ def edit_steps(entered: RouteIn, action: str) -> RouteIn:
         steps[0] = StepIn(
             steps[0].channel, steps[0].connection_id, consented_only=steps[0].consented_only
         )
-    return RouteIn(steps, entered.continue_after_opt_out, entered.paid_when_missing)
+    return replace(entered, steps=steps)
 
 
 def _new_condition() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hub.admin.view.status_badges import channel_title
 from hub.core.vocabulary import Audience, Connective, EventType, Goal
 from hub.messaging.track.route_results import RouteResult
+from hub.signing.reminder_schedule import Schedule
 from hub.signing.routes import StepIn
 
 EVENTS: Mapping[str, tuple[str, str]] = {
@@ -90,6 +91,26 @@ def format_minutes(minutes: int) -> str:
             count = minutes // size
             return f"{count} {name}{'' if count == 1 else 's'}"
     return f"{minutes} min"
+
+
+def describe_schedule(schedule: Schedule) -> str:
+    """Return when reminders are sent, such as `3, 7 and 14 days after the invitation`."""
+    if not schedule.enabled:
+        return "No automatic reminders."
+    parts = []
+    if schedule.days:
+        parts.append(f"{_join_days(schedule.days)} after the invitation")
+    if schedule.days_before_expiry:
+        parts.append(f"{_join_days(schedule.days_before_expiry)} before it expires")
+    if not parts:
+        return "No automatic reminders."
+    return f"{', '.join(parts)}, at most {schedule.most}."
+
+
+def _join_days(days: Sequence[int]) -> str:
+    *first, last = days
+    joined = f"{', '.join(map(str, first))} and {last}" if first else str(last)
+    return f"{joined} day{'' if days == (1,) else 's'}"
 
 
 def describe_result(result: RouteResult | None) -> list[str]:

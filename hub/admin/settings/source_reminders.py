@@ -12,13 +12,13 @@ from hub.admin.view import datetimes
 from hub.core.vocabulary import RemindedBy
 from hub.models import Source
 from hub.signing import reminder_settings
-from hub.signing.reminder_schedule import MAX_DAYS, MAX_REMINDERS, MAX_TIMES
+from hub.signing.reminder_schedule import MAX_DAYS, MAX_REMINDERS, MAX_TIMES, Schedule
 
 DAYS: dict[str, Any] = {"mono": True, "autocomplete": "off", "half": True}
 
 
-class RemindersForm(Form):
-    """The automatic reminders of a source."""
+class SenderField(Form):
+    """The choice who reminds the signers of a source, which stands before the schedule."""
 
     reminded_by = SelectField(
         "Reminders are sent by",
@@ -31,6 +31,11 @@ class RemindersForm(Form):
             " switch back to Signpost, open requests count from that moment."
         ),
     )
+
+
+class ScheduleFields(Form):
+    """The schedule of automatic reminders."""
+
     days = StringField("Days after the invitation", render_kw={**DAYS, "placeholder": "3, 7, 14"})
     days_before_expiry = StringField(
         "Days before the request expires",
@@ -56,6 +61,27 @@ class RemindersForm(Form):
             " country is that of the phone number. Signpost does not know public holidays."
         ),
     )
+
+    def validate_days(self, field: StringField) -> None:
+        parse_days(field.data or "")
+
+    def validate_days_before_expiry(self, field: StringField) -> None:
+        parse_days(field.data or "")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of the schedule, if the form is valid."""
+        return {
+            "days": parse_days(self.days.data or ""),
+            "days_before_expiry": parse_days(self.days_before_expiry.data or ""),
+            "most": self.most.data,
+            "working_days": bool(self.working_days.data),
+        }
+
+
+class RemindersForm(SenderField, ScheduleFields):
+    """The automatic reminders of a source."""
+
     time_zone = SelectField(
         "Default time zone",
         choices=lambda: {"": "UTC", **{name: name for name in datetimes.zone_names()}},
@@ -63,12 +89,6 @@ class RemindersForm(Form):
             "Used for signers whose time zone the app does not send and who have no phone number."
         ),
     )
-
-    def validate_days(self, field: StringField) -> None:
-        parse_days(field.data or "")
-
-    def validate_days_before_expiry(self, field: StringField) -> None:
-        parse_days(field.data or "")
 
 
 def parse_days(text: str) -> list[int]:
@@ -89,14 +109,21 @@ def reminders_form(source: Source) -> RemindersForm:
     schedule = reminder_settings.read_source_reminders(source.id).schedule(None)
     return RemindersForm(
         data={
+            **schedule_values(schedule),
             "reminded_by": source.reminded_by,
-            "days": ", ".join(map(str, schedule.days)),
-            "days_before_expiry": ", ".join(map(str, schedule.days_before_expiry)),
-            "most": schedule.most,
-            "working_days": schedule.working_days,
             "time_zone": source.time_zone,
         }
     )
+
+
+def schedule_values(schedule: Schedule) -> dict[str, Any]:
+    """Return the values of the fields of a schedule."""
+    return {
+        "days": ", ".join(map(str, schedule.days)),
+        "days_before_expiry": ", ".join(map(str, schedule.days_before_expiry)),
+        "most": schedule.most,
+        "working_days": schedule.working_days,
+    }
 
 
 def save_reminders(slug: str, form: RemindersForm) -> None:
@@ -104,11 +131,6 @@ def save_reminders(slug: str, form: RemindersForm) -> None:
     reminder_settings.save_source(
         slug,
         reminded_by=RemindedBy(form.reminded_by.data),
-        settings={
-            "days": parse_days(form.days.data or ""),
-            "days_before_expiry": parse_days(form.days_before_expiry.data or ""),
-            "most": form.most.data,
-            "working_days": bool(form.working_days.data),
-        },
+        settings=form.settings,
         time_zone=form.time_zone.data or "",
     )

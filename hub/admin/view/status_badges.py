@@ -55,7 +55,7 @@ def delivery_badge(state: str) -> Badge:
 
 def channel_title(channel: str) -> str:
     """Return a channel's name for people, such as `WhatsApp`."""
-    return CHANNELS.get(channel) or channel.capitalize()
+    return Channel(channel).title if channel in {*Channel} else channel.capitalize()
 
 
 MESSAGES: dict[str, Badge] = {
@@ -112,13 +112,4 @@ DELIVERIES: dict[str, Badge] = {
     DeliveryState.DELIVERED: Badge("delivered", "check-circle-fill", "Delivered"),
     DeliveryState.FAILED: Badge("failed", "x-octagon-fill", "Failed"),
     DeliveryState.MISSED: Badge("suppressed", "slash-circle", "Missed"),
-}
-
-CHANNELS: dict[str, str] = {
-    Channel.SMS: "SMS",
-    Channel.WHATSAPP: "WhatsApp",
-    Channel.VOICE: "Voice",
-    Channel.EMAIL: "Email",
-    Channel.CHAT: "Chat",
-    Channel.WEBHOOK: "Webhook",
 }

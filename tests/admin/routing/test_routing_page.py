@@ -19,6 +19,7 @@ from hub.db.engine import db
 from hub.models import Message
 from hub.signing import accept, routes
 from hub.signing.events import EventIn
+from hub.signing.reminder_settings import source_reminders
 from hub.signing.routes import RouteIn, StepIn
 from tests.conftest import Browser
 from tests.hub_fixtures import event_body, source_id
@@ -237,3 +238,19 @@ def test_any_buttons_keep_a_first_step_without_condition(
     assert len(route.steps) <= routes.MAX_STEPS
     if pressed and route.steps:
         assert route.steps[0].connective == Connective.ALSO
+
+
+def test_schedule_of_reminders_is_saved_with_their_route(app: Flask, admin: Browser) -> None:
+    url = "/routing/reminder/signer"
+    step = {"steps-0-connective": "also", "steps-0-over": "sms", "do": "save"}
+    days = {"days": "2, 5", "days_before_expiry": "", "most": "2"}
+    wrong = admin.post(url, {"seen": seen(admin.get(url)), **step, **days, "days": "soon"})
+    assert wrong.status_code == 422
+    assert "Enter whole numbers separated by commas" in words(wrong)
+    saved = admin.post(url, {"seen": seen(admin.get(url)), **step, **days})
+    assert saved.status_code == 303
+    page = words(admin.get("/routing"))
+    assert "2 and 5 days after the invitation, at most 2." in page
+    with app.app_context():
+        schedule = source_reminders(source_id()).schedule(None)
+    assert (schedule.days, schedule.days_before_expiry, schedule.most) == ((2, 5), (), 2)
