@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -74,6 +75,11 @@ def test_workflow_verifies_webhooks(hub_demo: Flask) -> None:
     assert verify_in_workflow(request, "whsec_b3RoZXI=") == {"verified": False}
     assert verify_in_workflow(request, secret, request.body + b" ") == {"verified": False}
     assert verify_in_workflow(request, "") == {"verified": False}
+
+
+def test_workflow_has_what_the_import_command_of_n8n_needs() -> None:
+    assert WORKFLOW["id"]
+    assert UUID(WORKFLOW["versionId"]), "n8n import:workflow refuses a workflow without it"
 
 
 def test_nodes_of_the_workflow_are_connected() -> None:
