@@ -34,24 +34,26 @@ PAUSE = timedelta(hours=1)  # until a request whose rows cannot be read is check
 
 
 def is_due() -> bool:
-    """Return whether a signer is to be checked. Reads only."""
-    return bool(_due_requests(1))
-
-
-def send_due(stopping: ShutdownSignal) -> int:
-    """Check the signers whose time has come, and remind those who are due; return their number.
+    """Return whether a signer is to be checked now. Reads only.
 
     Nobody is reminded while the clock cannot be trusted.
     """
+    return bool(_due_requests(1)) and not clock_check.problem()
+
+
+def send_due(stopping: ShutdownSignal) -> int:
+    """Check the signers whose time has come, and remind those who are due; return their number."""
     if not is_due() or not clock_check.is_trusted():
         return 0
     reminded = 0
-    while request_ids := _due_requests(BATCH):
+    checked: set[str] = set()
+    while request_ids := [row_id for row_id in _due_requests(BATCH) if row_id not in checked]:
         db.session.rollback()
         for request_id in request_ids:
             if stopping.is_due:
                 return reminded
             reminded += _check_or_postpone(request_id)
+            checked.add(request_id)
     return reminded
 
 

@@ -33,12 +33,14 @@ def is_due() -> bool:
 def plan_due(stopping: ShutdownSignal) -> int:
     """Plan the scheduled events that are due, the oldest first; return their number."""
     planned = 0
-    while ids := _due_ids(BATCH):
+    tried: set[str] = set()
+    while ids := [event_id for event_id in _due_ids(BATCH) if event_id not in tried]:
         db.session.rollback()
         for event_id in ids:
             if stopping.is_due:
                 return planned
             planned += _plan_or_postpone(event_id)
+            tried.add(event_id)
     return planned
 
 

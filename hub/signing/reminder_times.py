@@ -72,7 +72,8 @@ def next_reminder_at(signer: Signer) -> datetime | None:
     request = signer.request
     if signer.remind_at is None or signer.invited_at is None or request.expired:
         return None
-    return next_automatic(request, signer, source_reminders(request.source_id), now())
+    source = source_reminders(request.source_id)
+    return next_automatic(request, signer, source, now()) if source.by_hub else None
 
 
 def signer_times(

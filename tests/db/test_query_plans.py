@@ -21,11 +21,20 @@ from hub.db.sqlite_connections import sqlite_connections
 from hub.db.types import now
 from hub.intake import waiting_callbacks
 from hub.jobs import cron
+from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose import cancellation
 from hub.messaging.track import reconcile, status_polling
 from hub.models import Connection, Contact, Message
 from hub.search import lookup
-from hub.signing import ladders, unreached
+from hub.shared import clock_check
+from hub.signing import (
+    automatic_reminders,
+    ladders,
+    plan_scheduled,
+    reminder_clock,
+    scheduled_events,
+    unreached,
+)
 from tests.hub_fixtures import (
     SigningApp,
     deliver,
@@ -46,6 +55,7 @@ from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import signing_app as signing_app
 from tests.search.index_steps import index_all
+from tests.signing.reminder_steps import let_pass, send
 
 GROWING = (
     "messages|bodies|attempts|status_events|platform_events|receipts|events|requests|signers"
@@ -217,4 +227,23 @@ def test_fallbacks_use_indexes_only(
     assert len(unreached.list_unreached(now() - timedelta(days=1), 10)) == 1
     statements = executed_statements()[upgrade:]
     assert any("escalate_at" in statement for statement in statements)
+    assert unindexed_steps(statements) == []
+
+
+def test_reminders_and_scheduled_events_use_indexes_only(
+    signing_app: SigningApp, executed_statements: Callable[[], list[str]]
+) -> None:
+    send(signing_app)
+    send_at = (now() + timedelta(days=1)).isoformat()
+    scheduled = json_of(signing_app.post("/events", event_body("request.viewed", send_at=send_at)))
+    let_pass(timedelta(days=3))
+    assert clock_check.is_trusted(), "its first check reads the newest rows"
+    upgrade = len(executed_statements())
+    cron.wake_queues()
+    assert reminder_clock.correct_reminders() == 0
+    assert automatic_reminders.send_due(ShutdownSignal(10)) == 1
+    assert plan_scheduled.plan_due(ShutdownSignal(10)) == 0
+    scheduled_events.cancel(scheduled["event"]["id"])
+    statements = executed_statements()[upgrade:]
+    assert any("remind_at" in statement for statement in statements)
     assert unindexed_steps(statements) == []

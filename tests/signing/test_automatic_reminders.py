@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -94,6 +94,16 @@ def test_reminder_at_night_waits_for_the_morning(signing_app: SigningApp) -> Non
     assert remind_at is not None
     local = remind_at.astimezone(ZoneInfo(zone_at_noon(-12)))
     assert (local.hour, local.minute) == (8, 0)
+
+
+def test_api_tells_when_a_signer_is_reminded_next(signing_app: SigningApp) -> None:
+    send(signing_app)
+    [listed] = json_of(signing_app.get("/requests/agr-1001"))["signers"]
+    next_at = datetime.fromisoformat(listed["next_reminder_at"])
+    assert timedelta(days=2, hours=23) < next_at - now() < timedelta(days=3, hours=1)
+    post(signing_app, "signed", signer="eric")
+    [listed] = json_of(signing_app.get("/requests/agr-1001"))["signers"]
+    assert listed["next_reminder_at"] is None
 
 
 # ── Stops ─────────────────────────────────────────────────────────────────────────────────────────

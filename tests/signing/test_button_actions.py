@@ -225,6 +225,22 @@ def test_button_for_a_signer_who_has_signed_explains_it(
     assert count_reminders_to_eric() == 0
 
 
+def test_button_used_soon_after_a_reminder_reminds_nobody_and_explains_it(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    connect_team("E1")
+    post_event()
+    [post] = deliver_posts(fake_provider, "E1")
+    reminders.remind(load_request().id, "eric")
+    button_actions.perform_action(button_token(post, "Remind Eric"), "Dana")
+    edit = [sent_post for sent_post in deliver_posts(fake_provider, "E1") if sent_post.edits][-1]
+    assert edit.card is not None
+    assert edit.card.notes[0].startswith(
+        "Dana tried to remind Eric, who got a reminder less than an hour before · "
+    )
+    assert count_reminders_to_eric() == 1
+
+
 def test_late_button_action_does_nothing_and_explains_it(
     connect_team: ConnectTeam, fake_provider: FakeProvider
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from flask import current_app
 from sqlalchemy import update
 
 from hub.accounts import sources
@@ -137,6 +138,9 @@ def test_reminders_pause_once_the_app_posts_its_own(signing_app: SigningApp) -> 
     send(signing_app)
     post(signing_app, "reminder", id="r1")
     assert source().reminded_by == RemindedBy.APP
+    current_app.extensions["hub.cached"].clear()
+    [listed] = json_of(signing_app.get("/requests/agr-1001"))["signers"]
+    assert listed["next_reminder_at"] is None
     assert reminders_after(5) == 0
     send(signing_app, id="agr-2")
     assert reminders_after(5) == 0
