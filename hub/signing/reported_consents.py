@@ -24,27 +24,25 @@ def record_consents(event: EventIn, request: RequestRecord) -> None:
 
     Raises Refused that names the field of a consent without an address that it is for.
     """
-    for field, person, addresses in _people(event, request):
-        if person.consent is not None:
-            _record(person.consent, f"{field}.consent", addresses, event, request)
+    for field, role, person in _people(event):
+        if person.consent is None:
+            continue
+        external_id = getattr(person, "id", people.SENDER_ID)
+        row = request.person(role, external_id)
+        addresses = people.addresses(row) if row else people.sender_addresses(request)
+        _record(person.consent, f"{field}.consent", addresses, event, request)
 
 
-def _people(
-    event: EventIn, request: RequestRecord
-) -> Iterator[tuple[str, PersonIn, dict[str, str]]]:
-    """Yield the people of an event, each with the path of its field and all known addresses."""
-    reported = [
-        *((f"signers[{index}]", signer) for index, signer in enumerate(event.signers)),
-        *([("signer", event.actor)] if event.actor else []),
-    ]
-    for field, signer in reported:
-        if row := request.person(PersonRole.SIGNER, signer.id):
-            yield field, signer, people.addresses(row)
+def _people(event: EventIn) -> Iterator[tuple[str, PersonRole, PersonIn]]:
+    """Yield the people of an event, each with the path of its field and the role."""
+    for index, signer in enumerate(event.signers):
+        yield f"signers[{index}]", PersonRole.SIGNER, signer
+    if isinstance(event.signer, PersonIn):
+        yield "signer", PersonRole.SIGNER, event.signer
     for index, observer in enumerate(event.observers):
-        if row := request.person(PersonRole.OBSERVER, observer.id):
-            yield f"observers[{index}]", observer, people.addresses(row)
+        yield f"observers[{index}]", PersonRole.OBSERVER, observer
     if event.request.sender is not None:
-        yield "request.sender", event.request.sender, people.sender_addresses(request)
+        yield "request.sender", PersonRole.SENDER, event.request.sender
 
 
 def _record(

@@ -8,10 +8,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from hub.connections.connections import get_by_slug
 from hub.db.engine import db
 from hub.models import Consent, Event
 from tests.hub_fixtures import ERIC, SigningApp, count, event_body, json_of, signer_body
-from tests.signing.people_steps import LEGAL, SENDER, at, post
+from tests.messaging.policy.policy_steps import save_rules
+from tests.signing.people_steps import LEGAL, SENDER, add_route, at, post
 
 CONSENT = {
     "channel": "whatsapp",
@@ -101,5 +103,9 @@ def test_consent_that_cannot_be_recorded_is_refused_with_its_field(
 
 
 def test_consent_is_in_force_for_the_messages_of_its_event() -> None:
-    answer = post(signers=[{**signer(), "preference": ["whatsapp"]}])
-    assert [item["channel"] for item in answer["messages"]] == ["whatsapp"]
+    save_rules(get_by_slug("demo-whatsapp"), consent=True)
+    add_route("sent", "signer", "whatsapp")
+    [refused] = post(signers=[signer_body("Eric", ERIC)])["messages"]
+    [allowed] = post(signers=[signer()], request={"id": "agr-1002"})["messages"]
+    assert refused["code"] == "consent_missing"
+    assert allowed["code"] != "consent_missing"
