@@ -75,7 +75,9 @@ def samples_of(cls: type[Integration]) -> Mapping[str, Any]:
 
 
 def test_modules_of(cls: type[Integration]) -> list[Path]:
-    names = {f"test_{cls.name}.py", f"test_{cls.__module__.split('.')[2]}.py"}
+    # several integrations of one folder of Signpost may share a test
+    shared = cls.__module__.removeprefix("hub.integrations.").split(".")[0]
+    names = {f"test_{cls.name}.py", f"test_{shared}.py"}
     test_folder = Path(inspect.getfile(cls)).parents[1] / "tests"  # of a package of its own
     folders = (Path(__file__).parent, test_folder)
     paths = (folder / name for folder in folders for name in sorted(names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from hub.signing.events import EventIn
 from tests.conftest import Browser, close, make_app
 from tests.hub_fixtures import deliver, event_body, signer_body, source_id, status
 from tests.integrations.http_recorder import HttpRecorder, record_requests
+from tests.integrations.instances import samples_of
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("hub", "tests", "pyproject.toml", "README.md")
@@ -281,6 +283,20 @@ def test_package_passes_its_own_test_and_lint(package: Path) -> None:
         scaffold.TEMPLATES.joinpath("http_recorder.txt").read_text()
         == (ROOT / "tests/integrations/http_recorder.py").read_text()
     )
+
+
+def test_contract_test_reads_the_samples_of_a_package(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(package))
+    module = importlib.import_module("hub_push_fox.push_fox")
+    samples = samples_of(module.PushFox)
+    assert (samples["TO"], samples["SAMPLE_CODES"]) == (
+        "contracts",
+        ["http_401", "channel_archived"],
+    )
+    for name in ("hub_push_fox.push_fox", "hub_push_fox"):
+        monkeypatch.delitem(sys.modules, name)
 
 
 def test_existing_package_is_not_overwritten(package: Path) -> None:
