@@ -24,6 +24,7 @@ from hub.signing.signing_batch import RequestRecord, SignerRecord
 log = structlog.get_logger(__name__)
 
 OPTED_OUT = "opted_out"
+RECENTLY = "reminded_recently"
 REPEATED = "repeated"
 TEXT_INCOMPLETE = "text_incomplete"
 SKIPPED = "skipped"  # the name of the fact about steps that could not be performed
@@ -97,7 +98,11 @@ def _plan_ladder(
         expired=request.expired,
         missing=request.remaining,
     )
-    people = planning.build_people(request, [signer], candidates, [route])
+    # the next step belongs to the reminder that was sent recently
+    people = [
+        replace(person, no_reminder="") if person.no_reminder == RECENTLY else person
+        for person in planning.build_people(request, [signer], candidates, [route])
+    ]
     used = {(row.step_id, row.channel) for row in former}
     for ladder in plan.plan_messages([route], people, candidates, planned_event):
         step_ids = {rung.step.id for rung in ladder.rungs}

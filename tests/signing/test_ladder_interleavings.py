@@ -85,6 +85,7 @@ class Interleavings(RuleBasedStateMachine):
         self.calls: list[calls.Claim] = []
         self.outdated: list[Any] = []
         self.attempts_at_signature: int | None = None
+        self.signed_by = ""  # the event that ended the asking
         self.post("request.sent", signers=[self.signer])
         query = select(SigningRequest.id).where(SigningRequest.external_id == self.request["id"])
         self.request_id = db.session.scalars(query).one()
@@ -96,6 +97,9 @@ class Interleavings(RuleBasedStateMachine):
     @rule()
     def repeat_the_invitation(self) -> None:
         self.post("request.sent", signers=[self.signer])
+        if self.signed_by == "request.declined":  # the app asks again
+            self.attempts_at_signature = None
+            self.signed_by = ""
 
     @rule()
     def remind(self) -> None:
@@ -119,9 +123,13 @@ class Interleavings(RuleBasedStateMachine):
     @rule(kind=st.sampled_from(["request.signed", "request.declined", "request.completed"]))
     def sign(self, kind: str) -> None:
         self.post(kind, **({} if kind == "request.completed" else {"signer": "eric"}))
+        self.signed_by = kind
         self.attempts_at_signature = self.count_attempts()
+        asking = select(Event.id).where(Event.type.in_(["request.sent", "request.reminder"]))
         timed = select(func.count()).where(
-            Message.request_id == self.request_id, Message.escalate_at.is_not(None)
+            Message.request_id == self.request_id,
+            Message.escalate_at.is_not(None),
+            Message.event_id.in_(asking),
         )
         assert db.session.scalar(timed) == 0
 

@@ -139,8 +139,10 @@ def test_reminder_is_not_opened_by_an_earlier_view() -> None:
     post()
     post("request.viewed", signer="eric", occurred_at=(now() - timedelta(hours=1)).isoformat())
     reminders.remind(request_id())
-    hand_over(legs()[-1])
-    end_time(legs()[-1])
+    reminder = legs()[-1]
+    assert reminder.channel == "sms"
+    hand_over(reminder)
+    end_time(reminder)
     escalate()
     assert channels() == ["whatsapp", "sms", "email"]
 

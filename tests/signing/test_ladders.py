@@ -219,7 +219,7 @@ def test_step_of_a_disabled_connection_is_skipped_and_the_next_follows_at_once()
         select(StatusEvent).where(StatusEvent.provider_status == "skipped")
     ).one()
     assert fact.code == "no_connection"
-    assert fact.reason.startswith("sms: No enabled connection")
+    assert fact.reason.startswith("SMS: No enabled connection")
 
 
 # ── Robustness ────────────────────────────────────────────────────────────────────────────────────

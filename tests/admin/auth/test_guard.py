@@ -150,6 +150,7 @@ LEAST = {
     ("GET", "/requests/<request_id>"): V,
     ("POST", "/requests/<request_id>/remind"): O,
     ("POST", "/requests/<request_id>/scheduled/<event_id>/cancel"): O,
+    ("POST", "/settings/sources/<slug>/reminders"): A,
     ("GET", "/people"): V,
     ("GET", "/search"): V,
     ("POST", "/search"): V,

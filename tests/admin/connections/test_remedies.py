@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from hub.core.errors import ConnectionBroken, PermanentError
-from hub.core.vocabulary import Channel, ConnectionState, Role, Status
+from hub.core.vocabulary import Audience, Channel, ConnectionState, EventType, Role, Status
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
@@ -27,8 +27,9 @@ from hub.messaging.inbox import chat_membership, inbound, opt_out
 from hub.messaging.track.error_codes import BY_STATUS, CODES
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, Contact, Message, Suppression
-from hub.signing import accept
+from hub.signing import accept, routes
 from hub.signing.events import EventIn
+from hub.signing.routes import RouteIn, StepIn
 from tests.conftest import Browser
 from tests.fake_provider import FakeProvider
 from tests.fake_provider import fake_provider as fake_provider
@@ -88,7 +89,13 @@ def send_text() -> Message:
 
 
 def send_text_for_event() -> Message:
-    """Send a text to Eric for an event of a signing app, which chose its options."""
+    """Send a text to Eric for an event of a signing app, which chose its options.
+
+    The route has one step, so its message is stored whatever the rules say.
+    """
+    cell = (EventType.SENT.value, Audience.SIGNER.value)
+    general = routes.read_routes_in_force(None)[cell]
+    routes.save_route(*cell, None, RouteIn([StepIn("sms")]), replaces=general.id)
     accept.accept_event(
         EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )

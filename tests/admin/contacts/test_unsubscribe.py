@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from flask import Flask
 from sqlalchemy import select
 
 from hub.connections import demo
 from hub.core.vocabulary import Status
 from hub.db.engine import db
+from hub.db.types import now
 from hub.models import Message, Suppression
 from hub.shared.unsubscribe_links import message_of_token, unsubscribe_token
 from hub.signing import accept
@@ -71,7 +74,8 @@ def test_reminder_holds_the_link_and_one_click_unsubscribes(
     assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert click(mail_demo, found[1]) == 200
     assert suppressions() == [("email", "unsubscribe")]
-    [later] = post("request.reminder", "Eric")
+    with time_machine.travel(now() + timedelta(hours=2), tick=True):
+        [later] = post("request.reminder", "Eric")
     assert status_of(later) == (Status.SUPPRESSED, "unsubscribe")
 
 
