@@ -46,6 +46,7 @@ from tests.conftest import config_of, serving
 CALLBACK = "/api/rpc/webhooks/twilio/sms"
 ERIC = "+13175551234"
 ANNA = "+442071234567"
+OPT_OUT_LINE = "\nReply STOP to opt out."  # the end of the first SMS to a number in +1
 
 
 # ── The demo ──────────────────────────────────────────────────────────────────────────────────────

@@ -22,6 +22,7 @@ import psutil
 import pytest
 
 from hub.core import data_dir
+from tests.hub_fixtures import OPT_OUT_LINE
 from tests.live_hub import split_posts
 from tests.story_hub import ANNA, ERIC, RAVI, Agreement, Hub
 from tests.story_hub import agreement as agreement
@@ -63,7 +64,7 @@ def test_printed_command_sends_a_message_that_is_delivered_within_3_seconds(hub:
     link = body["signers"][0]["signing_url"]
     assert (
         f'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign: {link}'
-        in hub.on_phone(ERIC)
+        f"{OPT_OUT_LINE}" in hub.on_phone(ERIC)
     )
     assert message["provider_id"].startswith("SM")
     assert [entry["what"] for entry in message["timeline"]][:2] == ["planned", "accepted"]
@@ -98,9 +99,10 @@ def test_request_is_followed_from_the_first_text_to_the_document(agreement: Agre
     ]
     agreement.wait_until_delivered(post("request.sent", signers=people))
     for name, number in (("Eric", ERIC), ("Anna", ANNA), ("Ravi", RAVI)):
-        assert agreement.texts(number) == [
+        [first] = agreement.texts(number)
+        assert first.removesuffix(OPT_OUT_LINE) == (
             f'You\'ve been sent "{title}" by Acme HR. Please review & sign: {agreement.link(name)}'
-        ]
+        )
 
     agreement.wait_until_delivered(post("request.signed", signer="eric"))
     assert agreement.texts(ERIC)[1:] == [f'Your signature on "{title}" has been recorded.']

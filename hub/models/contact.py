@@ -21,6 +21,7 @@ class Recipient:
     address: str
     address_key: bytes
     time_zone: str = ""
+    has_opt_out_line: bool = False  # an SMS told the person how to opt out
 
 
 class Contact(Base):
@@ -41,10 +42,13 @@ class Contact(Base):
     time_zone: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     erased_at: Mapped[datetime | None] = mapped_column(Time)
+    # when an SMS with the opt-out line of its connection was stored
+    opt_out_line_at: Mapped[datetime | None] = mapped_column(Time)
 
     name = EncryptedJson(CONTACT_NAME)
 
     @property
     def recipient(self) -> Recipient:
         """The columns that messages need, apart from the row."""
-        return Recipient(self.id, self.address, self.address_key, self.time_zone)
+        has_line = self.opt_out_line_at is not None
+        return Recipient(self.id, self.address, self.address_key, self.time_zone, has_line)

@@ -12,7 +12,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.models import Connection, Event, MessageBody, Route
 from tests.api.event_bodies import DESIGN
-from tests.hub_fixtures import ANNA, SigningApp, event_body, json_of, signer_body
+from tests.hub_fixtures import ANNA, OPT_OUT_LINE, SigningApp, event_body, json_of, signer_body
 
 
 def message_texts() -> list[str]:
@@ -43,7 +43,7 @@ def test_event_is_stored_with_its_messages(signing_app: SigningApp) -> None:
     assert (skipped["step"], skipped["reason"]) == ("email", "no_connection")
     assert message_texts() == [
         'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign:'
-        " https://sign.example/r/agr-1001/eric"
+        f" https://sign.example/r/agr-1001/eric{OPT_OUT_LINE}"
     ]
 
 

@@ -19,7 +19,7 @@ from hub.lib import text
 from hub.messaging.compose import media
 from hub.models import MessageBody
 from tests.effort import examples
-from tests.hub_fixtures import SigningApp, event_body, signer_body
+from tests.hub_fixtures import OPT_OUT_LINE, SigningApp, event_body, signer_body
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import signing_app as signing_app
@@ -167,8 +167,10 @@ def test_provider_receives_no_unsafe_characters(
 
 # ── The API ───────────────────────────────────────────────────────────────────────────────────────
 def sent_text(message_id: str) -> str:
+    """Return the text of a message without an opt-out line."""
     db.session.rollback()
-    return str(db.session.get_one(MessageBody, message_id.partition("_")[2]).content["text"])
+    sent = str(db.session.get_one(MessageBody, message_id.partition("_")[2]).content["text"])
+    return sent.removesuffix(OPT_OUT_LINE)
 
 
 @pytest.mark.parametrize("bad", list(OVERRIDES))

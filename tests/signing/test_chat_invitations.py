@@ -34,7 +34,7 @@ from hub.models import (
 from hub.signing import accept, chat_invitations, contact_erasure, personal_data, team_subscriptions
 from hub.signing.events import EventIn
 from tests.fake_provider import FakeProvider
-from tests.hub_fixtures import deliver, event_body, signer_body, source_id, status
+from tests.hub_fixtures import OPT_OUT_LINE, deliver, event_body, signer_body, source_id, status
 
 ConnectTeam = Callable[[str], Connection]
 CHAT = "778899"
@@ -312,7 +312,7 @@ def test_any_text_can_show_the_link_until_it_is_used(
         ]
     )
     assert message.startswith("Employment Agreement. Or here: https://team-chat.example/chat/")
-    open_link(team_chat, message.rpartition("/")[2])
+    open_link(team_chat, message.removesuffix(OPT_OUT_LINE).rpartition("/")[2])
     second = post_event("agr-2", preference=["sms"])["messages"][0]["id"]
     assert (
         db.session.get_one(contact_erasure.MessageBody, second.partition("_")[2]).content["text"]
@@ -332,7 +332,7 @@ def test_unreadable_bot_settings_do_not_prevent_sending_a_text(
         db.session.get_one(contact_erasure.MessageBody, message_id.partition("_")[2]).content[
             "text"
         ]
-        == "Employment Agreement."
+        == f"Employment Agreement.{OPT_OUT_LINE}"
     )
 
 

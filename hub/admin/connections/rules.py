@@ -98,6 +98,22 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
         render_kw={**MONEY, "shared_help": True},
         description="Days and months are counted in UTC.",
     )
+    opt_out_line = StringField(
+        "Opt-out line",
+        render_kw={"legend": "First SMS to a contact", "autocomplete": "off", "maxlength": 120},
+        description=(
+            "Ends the first SMS about a request to each contact, and counts in its segments."
+            " Example: `Reply STOP to opt out.`"
+        ),
+    )
+    opt_out_prefixes = StringField(
+        "Country codes of the line",
+        render_kw={"mono": True, "placeholder": "+1", "autocomplete": "off"},
+        description=(
+            "Enter the codes of the numbers that get the line, separated by commas. Carriers"
+            " require it for +1. Leave empty to send the line to no one."
+        ),
+    )
     quiet_preset = SelectField(
         "Preset",
         default="",
@@ -129,6 +145,9 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
 
     def validate_countries(self, field: StringField) -> None:
         _check(rules.parse_countries, field.data or "")
+
+    def validate_opt_out_prefixes(self, field: StringField) -> None:
+        _check(rules.parse_prefixes, field.data or "")
 
     def validate_prices(self, field: TextAreaField) -> None:
         _check(rules.parse_prices, field.data or "")
@@ -186,6 +205,9 @@ def _page(connection: Connection, form: RulesForm) -> str:
     current = policy.get_rules(connection.info)
     if connection.channel not in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE):
         del form.countries  # only phone numbers have a country
+    if connection.channel != Channel.SMS:
+        del form.opt_out_line
+        del form.opt_out_prefixes
     if connection.channel == Channel.SMS:
         form.prices.label.text = "Price per segment"
     spent = spending.read_spending(connection.id, now()) if current.has_prices else None
@@ -195,6 +217,9 @@ def _page(connection: Connection, form: RulesForm) -> str:
         form=form,
         rules=current,
         spent=spent,
+        is_line_held=(
+            connection.channel == Channel.SMS and rules.HELD_PREFIX in current.opt_out_prefixes
+        ),
         near_limit=spent is not None and spent.share(current) >= spending.ALERT,
         channel=channel_title(connection.channel),
         may_change=has_role(Role.ADMIN) and connection.archived_at is None,
@@ -220,6 +245,8 @@ def _form_values(current: Rules) -> dict[str, Any]:
         "quiet_to": time.fromisoformat(current.quiet.end) if current.quiet else None,
         "quiet_sundays": current.quiet is not None and SUNDAY in current.quiet.quiet_days,
         "quiet_waits": current.quiet_waits,
+        "opt_out_line": current.opt_out_line,
+        "opt_out_prefixes": ", ".join(sorted(current.opt_out_prefixes)),
     }
 
 
@@ -269,6 +296,8 @@ def _rules_from(form: RulesForm) -> Rules:
         spend_month=rules.parse_amount(form.spend_month.data or "", "spend_month"),
         quiet=_quiet_hours_from(form),
         quiet_waits=bool(form.quiet_waits.data),
+        opt_out_line=(form.opt_out_line.data or "").strip(),
+        opt_out_prefixes=rules.parse_prefixes(form.opt_out_prefixes.data or ""),
     )
 
 

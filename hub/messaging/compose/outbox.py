@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,8 @@ from hub.integrations.base import Button, Card, FilledTemplate
 from hub.lib.crypto import blind_index
 from hub.lib.text import readable
 from hub.messaging.compose.content import read_content
+from hub.messaging.compose.opt_out_line import add_opt_out_line
+from hub.messaging.contacts.contacts import mark_informed
 from hub.messaging.policy.policy import QUIET, Policy, PolicyDecision, PolicyQuestion
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
 from hub.messaging.state import fallback_timers
@@ -101,6 +103,7 @@ def add_message(draft: Draft) -> str:
 def add_messages(drafts: Sequence[Draft]) -> list[MessageSummary]:
     """Store many messages, each queued or suppressed, and wake the workers."""
     current_time = now()
+    drafts, informed = _add_opt_out_lines(drafts)
     questions = [_policy_question(draft, current_time) for draft in drafts]
     rows = []
     bodies = []
@@ -121,6 +124,8 @@ def add_messages(drafts: Sequence[Draft]) -> list[MessageSummary]:
             facts.append(build_fact_row(row["id"], 0, row["code"].replace("_", " "), None))
     write(_MESSAGES, rows)
     write(_BODIES, bodies)
+    queued = {row["contact_id"] for row in rows if row["status"] == Status.QUEUED}
+    mark_informed(informed & queued)
     write(FACTS, facts)
     if any(row["status"] == Status.QUEUED for row in rows):
         wake("deliver")
@@ -133,6 +138,24 @@ def add_messages(drafts: Sequence[Draft]) -> list[MessageSummary]:
         )
         for draft, row in pairs
     ]
+
+
+def _add_opt_out_lines(drafts: Sequence[Draft]) -> tuple[list[Draft], set[str]]:
+    """Return drafts of which the first SMS to each contact has an opt-out line, and the contacts.
+
+    Only texts of templates get the line: direct messages and replies are sent as written.
+    """
+    informed: set[str] = set()
+    result = []
+    for draft in drafts:
+        recipient = draft.recipient
+        if draft.template_version_id and not draft.thread and recipient.id not in informed:
+            text = add_opt_out_line(draft.text, draft.connection, recipient)
+            if text != draft.text:
+                informed.add(recipient.id)
+                draft = replace(draft, text=text)
+        result.append(draft)
+    return result, informed
 
 
 @transaction

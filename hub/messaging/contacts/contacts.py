@@ -54,11 +54,12 @@ def get_or_create_contacts(
         write(_ADD, rows)
         unindexed.mark_contacts(row["id"] for row in rows)
         stored |= {
-            row["address_key"]: (row["id"], row["name"], row["time_zone"], False) for row in rows
+            row["address_key"]: (row["id"], row["name"], row["time_zone"], False, False)
+            for row in rows
         }
     recipients = {}
     for known, (key, *_) in keys_by_address.items():
-        contact_id, name, time_zone, is_erased = stored[key]
+        contact_id, name, time_zone, is_erased, has_opt_out_line = stored[key]
         address = addresses.normalize(known.kind, known.address)
         # the app mentions the person again, so the address is stored; erased data is not restored
         if is_erased:
@@ -66,9 +67,15 @@ def get_or_create_contacts(
             unindexed.mark_contacts([contact_id])
         _update_details(contact_id, name, time_zone, known)
         recipients[known.kind, known.address] = Recipient(
-            contact_id, address, key, known.time_zone or time_zone
+            contact_id, address, key, known.time_zone or time_zone, has_opt_out_line
         )
     return recipients
+
+
+def mark_informed(contact_ids: Collection[str]) -> None:
+    """Record that an SMS with an opt-out line was stored for contacts, inside a transaction."""
+    if contact_ids:
+        write(_MARK_INFORMED, [{"key": contact_id, "at": now()} for contact_id in contact_ids])
 
 
 def find_contacts(
@@ -82,9 +89,13 @@ def find_contacts(
     rows = read(
         _FIND, kinds=kinds, keys=[key for keys in keys_of.values() for key in keys], test=test
     )
-    stored = {key: (row_id, time_zone) for key, row_id, _, time_zone, _, is_same in rows if is_same}
+    stored = {
+        key: (row_id, time_zone, has_line)
+        for key, row_id, _, time_zone, _, has_line, is_same in rows
+        if is_same
+    }
     return {
-        (kind, address): Recipient(stored[key][0], address, key, stored[key][1])
+        (kind, address): Recipient(stored[key][0], address, key, *stored[key][1:])
         for (kind, address), keys in keys_of.items()
         for key in reversed(keys)
         if key in stored
@@ -93,10 +104,11 @@ def find_contacts(
 
 def _find(
     keys_by_address: Mapping[KnownAddress, tuple[bytes, ...]], test: bool
-) -> dict[bytes, tuple[str, bytes | None, str, bool]]:
-    """Return the ID, encrypted name, time zone and erasure of contacts, by key of the normal form.
+) -> dict[bytes, tuple[str, bytes | None, str, bool, bool]]:
+    """Return the ID, encrypted name, time zone, erasure and whether contacts got the opt-out line.
 
-    Contacts under another form of their address are merged first.
+    They are found by the key of their normal form. Contacts under another form of their address
+    are merged first.
     """
     if not keys_by_address:
         return {}
@@ -114,8 +126,8 @@ def _find(
                 merging.merge_contacts(known.kind, normal_form, keys)
         rows = read(_FIND, **parameters)
     return {
-        key: (row_id, name, time_zone, bool(is_erased))
-        for key, row_id, name, time_zone, is_erased, has_same_test in rows
+        key: (row_id, name, time_zone, bool(is_erased), bool(has_line))
+        for key, row_id, name, time_zone, is_erased, has_line, has_same_test in rows
         if has_same_test
     }
 
@@ -125,6 +137,7 @@ _FIND = Statement(
     select(
         *contacts.c["address_key", "id", "name", "time_zone"],
         contacts.c.erased_at.is_not(None),
+        contacts.c.opt_out_line_at.is_not(None),
         contacts.c.test == bindparam("test"),
     ).where(
         contacts.c.kind.in_(list_param("kinds")), contacts.c.address_key.in_(list_param("keys"))
@@ -135,6 +148,11 @@ _RESTORE_ADDRESS = Statement(
     update(contacts)
     .where(contacts.c.id == bindparam("key"))
     .values(address=bindparam("new_address"), erased_at=None)
+)
+_MARK_INFORMED = Statement(
+    update(contacts)
+    .where(contacts.c.id == bindparam("key"), contacts.c.opt_out_line_at.is_(None))
+    .values(opt_out_line_at=bindparam("at"))
 )
 _RENAME = Statement(
     update(contacts)
@@ -156,6 +174,7 @@ def _new_row(key: bytes, known: KnownAddress, test: bool) -> dict[str, Any]:
         "time_zone": known.time_zone,
         "created_at": now(),
         "erased_at": None,
+        "opt_out_line_at": None,
     }
 
 

@@ -21,6 +21,10 @@ MAX_PER_DAY = 100_000
 MAX_CONSENT_DAYS = 3650
 MAX_PRICE = Decimal(100)
 MAX_AMOUNT = Decimal(10_000_000)
+MAX_LINE = 120  # characters
+PREFIX = re.compile(r"\+[1-9][0-9]{0,5}")
+# where gateways hold texts with an opt-out keyword that their own system did not add
+HELD_PREFIX = "+33"
 CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -41,6 +45,9 @@ class Rules:
     quiet: QuietHours | None = None
     # true: a message that expires before the quiet hours end is not sent; false: it is sent at once
     quiet_waits: bool = False
+    # the end of the first SMS to a contact whose number begins with one of the prefixes
+    opt_out_line: str = "Reply STOP to opt out."
+    opt_out_prefixes: frozenset[str] = frozenset({"+1"})
 
     @property
     def has_prices(self) -> bool:
@@ -55,6 +62,10 @@ class Rules:
     def allows_number(self, number: str) -> bool:
         """Return whether a number is in an allowed country."""
         return not self.countries or phones.is_in_country(number, self.countries)
+
+    def opt_out_line_for(self, number: str) -> str:
+        """Return the end of the first SMS to a number, or ''."""
+        return self.opt_out_line if number.startswith(tuple(self.opt_out_prefixes)) else ""
 
     def cost(self, number: str, segments: int) -> Decimal:
         """Estimate the cost of a message to a number."""
@@ -72,6 +83,7 @@ class Rules:
             "spend_day": str(self.spend_day),
             "spend_month": str(self.spend_month),
             "quiet": self.quiet.to_list() if self.quiet else None,
+            "opt_out_prefixes": sorted(self.opt_out_prefixes),
         }
         return json.dumps(values)
 
@@ -96,6 +108,8 @@ def rules_of_connection(stored: str, consent: bool) -> Rules:
 
 def _parse_rules(stored: str) -> Rules:
     values = json.loads(stored)
+    if "opt_out_prefixes" in values:  # rules of 0.2.0 have none
+        values["opt_out_prefixes"] = frozenset(values["opt_out_prefixes"])
     return Rules(
         **{
             **values,
@@ -145,12 +159,32 @@ def find_problems(rules: Rules) -> Iterator[Refused]:
             " all other countries, such as other: 0.05"
         )
         yield Refused("no_prices", problem, field="prices")
+    yield from _find_opt_out_problems(rules)
     if rules.spend_month and rules.spend_day > rules.spend_month:
         yield Refused(
             "never_reached",
             "The monthly limit is lower than the daily limit. Raise it, or leave one empty.",
             field="spend_month",
         )
+
+
+def _find_opt_out_problems(rules: Rules) -> Iterator[Refused]:
+    if rules.opt_out_prefixes and not rules.opt_out_line:
+        problem = "Enter the line, or remove the country codes."
+        yield Refused("no_line", problem, field="opt_out_line")
+    if len(rules.opt_out_line) > MAX_LINE or "\n" in rules.opt_out_line:
+        problem = f"Write one line of at most {MAX_LINE} characters."
+        yield Refused("bad_line", problem, field="opt_out_line")
+
+
+def parse_prefixes(text: str) -> frozenset[str]:
+    """Parse calling codes such as `+1`, separated by commas, spaces or lines. Raises Refused."""
+    words = [word for word in re.split(r"[\s,;]+", text) if word]
+    for word in words:
+        if not PREFIX.fullmatch(word):
+            problem = f"{quoted(word[:20])} is not a country code. Enter one such as +1 or +44."
+            raise Refused("bad_prefix", problem, field="opt_out_prefixes")
+    return frozenset(words)
 
 
 def parse_countries(text: str) -> frozenset[str]:

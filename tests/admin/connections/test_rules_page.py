@@ -33,6 +33,8 @@ FULL = {
     "quiet_from": "21:00",
     "quiet_to": "08:00",
     "quiet_waits": "y",
+    "opt_out_line": "Text STOP to end.",
+    "opt_out_prefixes": "+1, +33",
 }
 
 
@@ -79,7 +81,8 @@ def test_rules_are_stored_and_shown_as_entered(app: Flask, admin: Browser) -> No
 def test_emptied_rule_is_removed(app: Flask, admin: Browser) -> None:
     admin.post(PATH, FULL)
     assert admin.post(PATH, {"currency": "USD"}).status_code == 303
-    assert stored_rules(app) == policy.Rules()
+    emptied = policy.Rules(opt_out_line="", opt_out_prefixes=frozenset())
+    assert stored_rules(app) == emptied
 
 
 @pytest.mark.parametrize(
@@ -88,6 +91,8 @@ def test_emptied_rule_is_removed(app: Flask, admin: Browser) -> None:
         ("countries", "US, UK", "is not a country"),
         ("per_hour", "many", "Not a valid integer"),
         ("per_hour", "-1", "from 1 to"),
+        ("opt_out_prefixes", "US", "is not a country code"),
+        ("opt_out_line", "x" * 121, "at most 120 characters"),
         ("prices", "US 0.01", "a country, a colon and a price"),
         ("spend_day", "5,50", "is not an amount"),
         ("spend_day", "99", "The monthly limit is lower"),
@@ -184,3 +189,13 @@ def test_quiet_sundays_need_hours_for_the_other_days(app: Flask, admin: Browser)
 def test_quiet_sundays_are_shown_on_the_connection(app: Flask, admin: Browser) -> None:
     admin.post(PATH, {**FULL, "quiet_preset": "fr"})
     assert "22:00 to 08:00 and on Sundays" in admin.get("/connections/demo-sms").text
+
+
+def test_opt_out_line_is_stored_and_warns_about_france(app: Flask, admin: Browser) -> None:
+    assert "Gateways in France" not in admin.get(PATH).text
+    admin.post(PATH, FULL)
+    rules = stored_rules(app)
+    assert (rules.opt_out_line, rules.opt_out_prefixes) == ("Text STOP to end.", {"+1", "+33"})
+    page = admin.get(PATH).text
+    assert "Gateways in France can hold texts with an opt-out line" in page
+    assert "Text STOP to end." in page

@@ -24,7 +24,7 @@ from hub.signing.events import EventIn
 from hub.signing.reminders import remind
 from tests.conftest import Browser
 from tests.effort import examples
-from tests.hub_fixtures import SigningApp, event_body, json_of, signer_body, source_id
+from tests.hub_fixtures import OPT_OUT_LINE, SigningApp, event_body, json_of, signer_body, source_id
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import signing_app as signing_app
@@ -41,8 +41,10 @@ links = st.integers(0, 1975).map(lambda n: "https://sign.example/" + "x" * n)
 
 
 def sent_text(message_id: str) -> str:
+    """Return the text of a message without an opt-out line."""
     db.session.rollback()
-    return str(db.session.get_one(MessageBody, message_id.partition("_")[2]).content["text"])
+    text = str(db.session.get_one(MessageBody, message_id.partition("_")[2]).content["text"])
+    return text.removesuffix(OPT_OUT_LINE)
 
 
 def make_event(title: str, sender: str, link: str, name: str = "agr-1") -> dict[str, Any]:
