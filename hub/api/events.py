@@ -8,13 +8,19 @@ from flask import Blueprint, request
 
 from hub.api.guard import current_caller
 from hub.api.operations import operation
-from hub.api.request_shapes import EventOut, ScheduledEventOut, serialize_scheduled_event
+from hub.api.request_shapes import (
+    EventOut,
+    PreviewOut,
+    ScheduledEventOut,
+    serialize_scheduled_event,
+)
 from hub.api.shapes import parse_body, store_and_respond
 from hub.core.vocabulary import Scope
 from hub.shared import idempotency
 from hub.signing import scheduled_events
 from hub.signing.accept import accept_event
 from hub.signing.events import EventIn
+from hub.signing.preview import preview_event
 
 blueprint = Blueprint("events", __name__)
 
@@ -77,6 +83,29 @@ def post_event() -> tuple[dict[str, Any], int, dict[str, str]]:
         prepare_ahead=True,
     )
     return answer, 202, {"Idempotency-Replayed": "true"} if repeated else {}
+
+
+@blueprint.post("/preview")
+@operation(
+    id="previewEvent",
+    tag="Events",
+    summary="Preview an event",
+    description=(
+        "Shows what the same body would do if you posted it to `/events` now: for each person, the"
+        " steps with their times, texts and prices, and why other steps are skipped. Nothing is"
+        " stored or sent."
+    ),
+    scope=Scope.EVENTS_WRITE,
+    status=200,
+    response=PreviewOut,
+    errors="400 401 413 415 422 503",
+    body=EventIn,
+    example=EVENT_EXAMPLE,
+)
+def preview() -> dict[str, Any]:
+    """Preview an event about a document."""
+    client = current_caller()
+    return preview_event(parse_body(EventIn), client.source_id, test=client.test)
 
 
 @blueprint.post("/events/<path:event_id>/cancel")

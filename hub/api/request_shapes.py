@@ -11,8 +11,10 @@ from sqlalchemy import select
 
 from hub.api.shapes import MessageOut, format_time, serialize_message
 from hub.core.vocabulary import (
+    Audience,
     Channel,
     EventType,
+    Goal,
     PersonRole,
     RequestState,
     SignerState,
@@ -85,12 +87,78 @@ class EventRef(BaseModel):
     )
 
 
+class FollowUpOut(BaseModel):
+    """A step that follows if a message fails, or does not reach its goal in time."""
+
+    message: str = Field(description="The first message of the person's steps.")
+    signer: str = Field(description="The person's ID in your app, or `sender`.")
+    role: PersonRole
+    channel: Channel
+    to: str
+    goal: Goal = Field(description="What the message before must achieve.")
+    minutes: int | None = Field(
+        description="How long the message before has. Null: the step follows only a failure."
+    )
+    text: str = Field(description="The step in words.")
+
+
 class EventOut(BaseModel):
-    """The result of an event: its messages and its skipped steps."""
+    """The result of an event: its messages, its skipped steps, and what may follow."""
 
     event: EventRef
     messages: list[BriefOut]
     skipped: list[SkippedOut]
+    then: list[FollowUpOut]
+
+
+class PriceOut(BaseModel):
+    """A price at the rates that the connection's rules name."""
+
+    amount: str
+    currency: str
+
+
+class PreviewStepOut(BaseModel):
+    """A step as it would act now, or the reason why it is skipped."""
+
+    channel: Channel
+    to: str | None
+    at: AwareDatetime | None = Field(
+        description="When it would act. Null: only after a failure, or it is skipped."
+    )
+    goal: Goal | None = Field(description="What the message before must achieve.")
+    minutes: int | None = Field(description="How long the message before has.")
+    reason: str | None = Field(description="Why the step is skipped. Null: it would act.")
+    subject: str | None
+    text: str | None
+    template: bool = Field(description="The provider's approved template is sent instead.")
+    segments: int | None
+    price: PriceOut | None
+    summary: str = Field(description="The step in words.")
+
+
+class PreviewPersonOut(BaseModel):
+    """A person whom an event concerns, with the steps in the order in which they act."""
+
+    signer: str = Field(description="The person's ID in your app, or `sender`.")
+    role: PersonRole
+    event: EventType
+    audience: Audience
+    steps: list[PreviewStepOut]
+
+
+class PreviewPostOut(BaseModel):
+    """A post to a team."""
+
+    channel: Channel
+    to: str
+
+
+class PreviewOut(BaseModel):
+    """The result that an event would have. Nothing is stored or sent."""
+
+    people: list[PreviewPersonOut]
+    posts: list[PreviewPostOut]
 
 
 class ScheduledEventOut(BaseModel):

@@ -11,6 +11,9 @@ reported_consents   the consents that events report
 merged_notices      notices that would tell a person the same thing twice
 signing_batch       a request and its people, as one transaction reads and changes them
 message_texts       the texts and drafts of an event's messages
+dedup_keys          the deduplication keys of notifications
+preview             what an event would do, without storing it
+restrictions        connections that need a consent or a window which a person does not have
 planning            the routes, connections and signers that planning an event needs
 routes              read, check and save routes
 defaults            the routes and texts that Signpost installs

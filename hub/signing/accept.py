@@ -5,25 +5,23 @@ The API answers "accepted" only after this transaction is committed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import bindparam, select, update
 
-from hub.core.vocabulary import Address, Audience, EventType, RequestState
+from hub.core.vocabulary import Audience, EventType, RequestState
 from hub.db.compiled_sql import Statement, get_table
 from hub.db.encrypted_fields import EVENT_PAYLOAD, EVENT_SKIPPED
 from hub.db.optimistic_transaction import optimistic
 from hub.db.store import cached, list_param, read, transaction, write
 from hub.db.types import keyring, new_id, now
-from hub.lib.crypto import blind_index
 from hub.lib.times import format_time
-from hub.messaging.compose import plan
+from hub.messaging.compose import plan, plan_words
 from hub.messaging.compose.outbox import MessageSummary, add_messages
 from hub.models import ConnectionInfo, Contact, Event, Message
-from hub.shared.index_key import index_key
 from hub.signing import (
     merged_notices,
     people,
@@ -34,8 +32,9 @@ from hub.signing import (
     team_posts,
     turns,
 )
+from hub.signing.dedup_keys import DedupKeys
 from hub.signing.events import EventIn
-from hub.signing.message_texts import EventRecord, MessageWriter
+from hub.signing.message_texts import EventRecord, MessageWriter, WrittenRung
 from hub.signing.reminder_settings import leave_to_app
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
@@ -57,7 +56,7 @@ def accept_event(posted: EventIn, source_id: str, *, test: bool) -> dict[str, An
     replaced = readdressing.replace_messages(request, applied.readdressed)
     if applied.send_at is not None:
         _store(event, request, [], due_at=applied.send_at)
-        answer = _answer(event, [], [], send_at=applied.send_at)
+        answer = _answer(event, [], [], [], send_at=applied.send_at)
     else:
         answer = notify_posted(event, request, actor)
     answer["messages"] += [_message_result(message, person) for person, message in replaced]
@@ -69,6 +68,7 @@ def accept_event(posted: EventIn, source_id: str, *, test: bool) -> dict[str, An
         invitations = _invite(request, uninvited, event)
         answer["messages"] += invitations["messages"]
         answer["skipped"] += invitations["skipped"]
+        answer["then"] += invitations["then"]
     return answer
 
 
@@ -116,11 +116,12 @@ def notify(
     """
     connections = planning.usable_connections(test=request.test)
     signers = _people_to_notify(event, request, only)
-    ladders, posts, skipped = _plan(event, request, actor, signers, connections)
-    if not to_team:
-        posts = {}
-    stored_before = _find_stored(event, request, actor, ladders, posts)
-    for key in _repeated_invitations(event, request, ladders, stored_before, signers):
+    planned = plan_event(event, request, actor, signers, connections)
+    ladders = {key: item for key, item in planned.ladders.items() if item.possible_rungs}
+    posts = planned.posts if to_team else {}
+    skipped = planned.skipped
+    stored_before = find_stored(event, request, actor, ladders, posts)
+    for key in repeated_invitations(event, request, ladders, stored_before, signers):
         ladder = ladders.pop(key)
         skipped.append(ladder.skip(ladder.rungs[0].step, "repeated"))
     writer = MessageWriter(event, request, actor, signers, connections)
@@ -149,13 +150,14 @@ def notify(
         _message_result(stored[key], signers[ladder.person.id]) for key, ladder in ladders.items()
     ]
     answers += [_message_result(stored[key], None) for key in posts if key in stored]
-    return _answer(event, answers, refusals)
+    return _answer(event, answers, refusals, _follow_ups(written, stored))
 
 
 def _answer(
     event: EventRecord,
     messages: list[dict[str, Any]],
     skipped: list[dict[str, Any]],
+    follow_ups: list[dict[str, Any]],
     *,
     send_at: datetime | None = None,
 ) -> dict[str, Any]:
@@ -165,6 +167,7 @@ def _answer(
         "event": {"id": event.id, "send_at": scheduled_for},
         "messages": messages,
         "skipped": skipped,
+        "then": follow_ups,
     }
 
 
@@ -174,19 +177,19 @@ def _people_to_notify(
     """Return the people whom an event may notify, by ID, with the sender if a route names it."""
     if only is not None:
         return {person.id: person for person in only}
-    if any(route.audience == Audience.SENDER for route in _routes(event, request)):
+    if any(route.audience == Audience.SENDER for route in routes_of(event, request)):
         people.add_sender(request)
     return {person.id: person for person in request.people if person.removed_at is None}
 
 
-def _routes(event: EventRecord, request: RequestRecord) -> list[plan.Route]:
+def routes_of(event: EventRecord, request: RequestRecord) -> list[plan.Route]:
     return cached(
         ("routes", event.type, request.source_id, str(request.test)),
         lambda: planning.read_routes(event.type, request.source_id, test=request.test),
     )
 
 
-def _repeated_invitations(
+def repeated_invitations(
     event: EventRecord,
     request: RequestRecord,
     ladders: Mapping[bytes, plan.PlannedLadder],
@@ -214,16 +217,25 @@ def _without(items: Mapping[bytes, Item], keys: Collection[bytes]) -> dict[bytes
     return {key: item for key, item in items.items() if key not in keys}
 
 
-def _plan(
+@dataclass(frozen=True)
+class EventPlan:
+    """Ladders and posts to a team, by deduplication key, and the steps that create no message."""
+
+    ladders: dict[bytes, plan.PlannedLadder]
+    posts: dict[bytes, plan.PlannedPost]
+    skipped: list[plan.SkippedStep]
+
+
+def plan_event(
     event: EventRecord,
     request: RequestRecord,
     actor: SignerRecord | None,
     signers: Mapping[str, SignerRecord],
     connections: Mapping[str, ConnectionInfo],
-) -> tuple[dict[bytes, plan.PlannedLadder], dict[bytes, plan.PlannedPost], list[plan.SkippedStep]]:
-    """Return ladders and posts to a team by deduplication key, and the skipped steps."""
+) -> EventPlan:
+    """Decide whom an event notifies. It reads only."""
     candidates = [planning.build_candidate(connection) for connection in connections.values()]
-    routes = _routes(event, request)
+    routes = routes_of(event, request)
     planned_event = plan.PlannedEvent(
         event.type,
         actor.id if actor else "",
@@ -237,12 +249,32 @@ def _plan(
     ladders = plan.plan_messages(routes, persons, candidates, planned_event)
     skipped = [step for ladder in ladders for step in ladder.skipped_steps()]
     posts, skipped_posts = plan.plan_posts(routes, candidates, planned_event)
-    keys = _DedupKeys(event, request, actor)
-    return (
-        {keys.for_ladder(ladder): ladder for ladder in ladders if ladder.possible_rungs},
+    keys = DedupKeys(event, request, actor)
+    return EventPlan(
+        {keys.for_ladder(ladder): ladder for ladder in ladders},
         {keys.for_post(item): item for item in posts},
         skipped + skipped_posts,
     )
+
+
+def _follow_ups(
+    written: Mapping[bytes, WrittenRung], stored: Mapping[bytes, MessageSummary]
+) -> list[dict[str, Any]]:
+    """Return the steps that follow messages that do not reach their goals."""
+    return [
+        {
+            "message": stored[key].id,
+            "signer": item.ladder.person.external_id,
+            "role": item.ladder.person.role,
+            "channel": follow_up.rung.channel,
+            "to": follow_up.rung.to,
+            "goal": follow_up.goal,
+            "minutes": follow_up.minutes,
+            "text": plan_words.describe_follow_up(follow_up),
+        }
+        for key, item in written.items()
+        for follow_up in item.ladder.follow_ups(item.rung)
+    ]
 
 
 def _message_result(message: MessageSummary, person: SignerRecord | None) -> dict[str, Any]:
@@ -297,70 +329,7 @@ _PLANNED = Statement(
 
 
 # ── Deduplication ─────────────────────────────────────────────────────────────────────────────────
-@dataclass(frozen=True)
-class _DedupKeys:
-    """Keys that are equal for two messages about the same event to the same person."""
-
-    event: EventRecord
-    request: RequestRecord
-    actor: SignerRecord | None
-
-    def for_ladder(self, ladder: plan.PlannedLadder) -> bytes:
-        """Return the key of the first message of a ladder, by its audience and position.
-
-        It stays the same when the route is edited, or the person's address changes.
-        """
-        return self._key("ladder", ladder.person.id, ladder.route.audience, str(ladder.position))
-
-    def for_post(self, item: plan.PlannedPost) -> bytes:
-        """Return the key of a post to a team."""
-        return self._key("once", "", "place", "", item.step.id)
-
-    def legacy(
-        self, ladder: plan.PlannedLadder, legacy_step_ids: Collection[str]
-    ) -> Iterator[bytes]:
-        """Yield the keys under which version 0.2.0 may have stored a message of a ladder."""
-        person = ladder.person
-        own = {rung.step.id for rung in ladder.rungs if rung.step.legacy}
-        addresses = {
-            *person.addresses.items(),
-            *((Address.CHAT.value, address) for address in person.addresses.values()),
-            *((Address.CHAT.value, chat) for chat in person.chats.values()),
-        }
-        for rung in ladder.possible_rungs:
-            if rung.candidate is not None:
-                addresses.add((rung.candidate.address_kind, rung.to))
-        for step_id in own or legacy_step_ids:
-            for kind, address in addresses:
-                yield self._key("once", person.id, kind, address, step_id)
-
-    def _key(self, purpose: str, person: str, *parts: str) -> bytes:
-        event = self.event
-        about = self.actor.id if self.actor else ""
-        return blind_index(
-            index_key(),
-            purpose,
-            self.request.id,
-            event.type,
-            self._occurrence(),
-            about,
-            person,
-            *parts,
-        )
-
-    def _occurrence(self) -> str:
-        """Return what tells an event from earlier ones of its type in the same request.
-
-        Reminders are repeated, and a request that was reopened is sent and ends once more.
-        """
-        event = self.event
-        if event.type == EventType.REMINDER:
-            return event.external_id or event.id
-        is_repeated = event.type == EventType.SENT or event.type in requests.CLOSES
-        return str(self.request.reopenings or "") if is_repeated else ""
-
-
-def _find_stored(
+def find_stored(
     event: EventRecord,
     request: RequestRecord,
     actor: SignerRecord | None,
@@ -374,7 +343,7 @@ def _find_stored(
     )
     new_keys = {key: key for key in [*ladders, *posts]}
     if legacy_step_ids:
-        keys = _DedupKeys(event, request, actor)
+        keys = DedupKeys(event, request, actor)
         new_keys = {
             legacy: key
             for key, ladder in ladders.items()

@@ -68,6 +68,7 @@ class MessageWriter:
     actor: SignerRecord | None
     signers: Mapping[str, SignerRecord]
     connections: Mapping[str, ConnectionInfo]
+    with_invitations: bool = True  # false: links that invite to chats are left out, as if unknown
 
     def write_first(
         self, ladders: Mapping[bytes, plan.PlannedLadder]
@@ -109,9 +110,8 @@ class MessageWriter:
         channel = connection.channel
         locale = item.person.locale
         shown_names = render.names_in(template, channel, locale)
-        links = chat_invitations.links_for(
-            shown_names, self.connections.values(), self.request.source_id, signer
-        )
+        inviting = self.connections.values() if self.with_invitations else ()
+        links = chat_invitations.links_for(shown_names, inviting, self.request.source_id, signer)
         values = _values(self.event, self.request, signer, self.actor)
         integration_class = integrations.get(connection.integration)
         rendered = render.render_within(

@@ -105,10 +105,17 @@ def add_sender(request: RequestRecord) -> None:
 
     It is added when an event first notifies the sender: most requests need no row for it.
     """
-    if sender_addresses(request) and request.person(PersonRole.SENDER, SENDER_ID) is None:
-        person = request.add_person(PersonRole.SENDER, SENDER_ID, request.reported_at)
-        person.details = dict(request.sender or {})
+    if list_sender(request):
         request.write()
+
+
+def list_sender(request: RequestRecord) -> bool:
+    """Add the sender to the people of a request without writing; return whether it was missing."""
+    if not sender_addresses(request) or request.person(PersonRole.SENDER, SENDER_ID):
+        return False
+    person = request.add_person(PersonRole.SENDER, SENDER_ID, request.reported_at)
+    person.details = dict(request.sender or {})
+    return True
 
 
 def addresses(person: SignerRecord) -> dict[str, str]:

@@ -53,11 +53,24 @@ class AppliedEvent:
 @transaction
 def apply_event(event: EventIn, source_id: str, *, test: bool) -> AppliedEvent:
     """Update a request and its people. Raises Refused that names the field."""
-    at = event.occurred_at
     request = signing_batch.find_request(
         source_id, event.request.id, test=test
-    ) or signing_batch.new_request(source_id, event.request.id, at, test=test)
+    ) or signing_batch.new_request(source_id, event.request.id, event.occurred_at, test=test)
     existed = not request.is_new
+    applied = update_request(event, request)
+    request.write()
+    reported_consents.record_consents(event, request)
+    if existed:
+        _cancel_messages(event, request, applied.actor)
+    return applied
+
+
+def update_request(event: EventIn, request: RequestRecord) -> AppliedEvent:
+    """Apply an event to a request and its people, without writing anything.
+
+    Raises Refused that names the field.
+    """
+    at = event.occurred_at
     former = readdressing.read_addresses(request)
     former_terms = _reminder_terms(request)
     _update_request(request, event)
@@ -74,10 +87,6 @@ def apply_event(event: EventIn, source_id: str, *, test: bool) -> AppliedEvent:
     is_sent_later = event.type == EventType.SENT and send_at is not None
     invited = [] if is_sent_later else turns.begin_turns(request)
     reminder_times.set_checks(request, changed=_reminder_terms(request) != former_terms)
-    request.write()
-    reported_consents.record_consents(event, request)
-    if existed:
-        _cancel_messages(event, request, actor)
     return AppliedEvent(request, actor, invited, readdressed, send_at)
 
 

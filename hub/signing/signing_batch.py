@@ -228,6 +228,12 @@ def read_request(request_id: str) -> RequestRecord | None:
     return _build_record(read(_BY_ID_UNLOCKED, id=request_id), _SIGNERS_UNLOCKED)
 
 
+def read_request_of_source(source_id: str, external_id: str, *, test: bool) -> RequestRecord | None:
+    """Read a request by the source's ID, with its signers, without locks. Do not write it."""
+    values = {"source": source_id, "external": external_id, "test": test}
+    return _build_record(read(_BY_SOURCE_UNLOCKED, **values), _SIGNERS_UNLOCKED)
+
+
 def new_request(source_id: str, external_id: str, at: datetime, *, test: bool) -> RequestRecord:
     """Return a new request that is not stored yet."""
     return RequestRecord(
@@ -241,13 +247,13 @@ _REQUEST_QUERY = select(*[requests.c[name] for name in _REQUEST_NAMES])
 _BY_ID = Statement(
     _REQUEST_QUERY.where(requests.c.id == bindparam("id")).with_for_update(key_share=True)
 )
-_BY_SOURCE = Statement(
-    _REQUEST_QUERY.where(
-        requests.c.source_id == bindparam("source"),
-        requests.c.external_id == bindparam("external"),
-        requests.c.test == bindparam("test"),
-    ).with_for_update(key_share=True)
+_REQUEST_OF_SOURCE = _REQUEST_QUERY.where(
+    requests.c.source_id == bindparam("source"),
+    requests.c.external_id == bindparam("external"),
+    requests.c.test == bindparam("test"),
 )
+_BY_SOURCE_UNLOCKED = Statement(_REQUEST_OF_SOURCE)
+_BY_SOURCE = Statement(_REQUEST_OF_SOURCE.with_for_update(key_share=True))
 _SIGNERS_QUERY = (
     select(*[signers.c[name] for name in _SIGNER_NAMES])
     .where(signers.c.request_id == bindparam("request"))

@@ -93,6 +93,17 @@ class PlannedLadder:
             goal = rung.candidate.confirmed_goal(goal)
         return goal, following[0].wait_minutes
 
+    def follow_ups(self, rung: Rung) -> list[FollowUp]:
+        """Return the rungs after one that can act, each with the condition under which it acts."""
+        found = []
+        before = rung
+        for following in self.rungs[self.rungs.index(rung) + 1 :]:
+            if following.can_act:
+                goal, minutes = self.condition_after(before) or ("", None)
+                found.append(FollowUp(following, goal, minutes))
+                before = following
+        return found
+
     def message(self, rung: Rung) -> PlannedMessage:
         """Return the message of a rung that can act."""
         if rung.candidate is None:
@@ -135,6 +146,15 @@ def _concern(rung: Rung) -> str:
     if rung.reason in ("no_address", "not_wanted", "bad_address"):
         return "phone" if rung.step.channel in PHONE_CHANNELS else rung.step.channel
     return ""
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """A rung that acts if the message before does not reach a goal in time, or fails."""
+
+    rung: Rung
+    goal: str
+    minutes: int | None  # None: only a failure lets it act
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,164 @@
+"""A preview shows what an event would do, and stores nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from hub.connections import demo
+from hub.db.engine import Base, db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.messaging.policy.rules import OTHERS, Rules
+from hub.models import Connection
+from tests.api.conftest import StrictApp
+from tests.hub_fixtures import ANNA, ERIC, event_body, json_of, signer_body
+
+
+@pytest.fixture
+def with_emails(hub_demo: Flask) -> None:
+    """Add the demo's connections for chats and emails."""
+    demo.connect_chats_and_mail()
+    hub_demo.extensions.pop("hub.cached", None)
+
+
+def body(kind: str = "request.sent", **fields: Any) -> dict[str, Any]:
+    if kind == "request.sent":
+        fields = {"signers": [signer_body("Eric", email="eric@example.com")]} | fields
+    return event_body(kind, **fields)
+
+
+def preview(signing_app: StrictApp, posted: dict[str, Any]) -> list[dict[str, Any]]:
+    response = signing_app.post("/preview", posted)
+    assert response.status_code == 200
+    people: list[dict[str, Any]] = json_of(response)["people"]
+    return people
+
+
+def acting(person: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [(step["channel"], step["minutes"]) for step in person["steps"] if not step["reason"]]
+
+
+def reasons(person: dict[str, Any]) -> dict[str, str]:
+    return {step["channel"]: step["reason"] for step in person["steps"] if step["reason"]}
+
+
+def count_rows() -> dict[str, int]:
+    db.session.rollback()
+    return {
+        name: db.session.scalar(select(func.count()).select_from(table)) or 0
+        for name, table in Base.metadata.tables.items()
+    }
+
+
+def test_preview_shows_each_step_with_its_time_text_and_reason(
+    with_emails: None, signing_app: StrictApp
+) -> None:
+    [eric] = preview(signing_app, body())
+    assert (eric["signer"], eric["event"], eric["audience"]) == ("eric", "request.sent", "signer")
+    assert reasons(eric) == {"whatsapp": "no_consent"}
+    assert acting(eric) == [("sms", None), ("email", None)]
+    _, sms, email = eric["steps"]
+    assert abs(datetime.fromisoformat(sms["at"]) - now()) < timedelta(minutes=1)
+    assert (sms["to"], sms["segments"], sms["goal"]) == (ERIC, 1, None)
+    assert sms["text"].startswith('You\'ve been sent "Employment Agreement"')
+    assert sms["summary"] == f"SMS to {ERIC}, 1 segment"
+    assert (email["at"], email["goal"], email["to"]) == (None, "delivered", "eric@example.com")
+    assert email["summary"] == "Email to eric@example.com, if the message fails"
+
+
+def test_preview_stores_nothing(with_emails: None, signing_app: StrictApp) -> None:
+    signing_app.post("/events", body(id="e1"))
+    before = count_rows()
+    for kind in ("request.sent", "request.signed", "request.completed", "request.canceled"):
+        signing_app.post("/preview", body(kind, signer="eric", id="e2"))
+        signing_app.post("/preview", body(kind, signer="eric", request={"id": "new"}))
+    assert count_rows() == before
+    signers = json_of(signing_app.get("/requests/agr-1001"))["signers"]
+    assert [signer["state"] for signer in signers] == ["pending"]
+
+
+def test_preview_does_what_the_event_then_does(with_emails: None, signing_app: StrictApp) -> None:
+    people = [
+        signer_body("Eric", email="eric@example.com"),
+        signer_body("Anna", ANNA, send_to={"mobile_number": True, "email": True}),
+        signer_body("Ravi", None, email="ravi@example.com", order=2),
+        signer_body("Dina", None),
+    ]
+    for kind, fields in (
+        ("request.sent", {"signers": people}),
+        ("request.signed", {"signer": "eric"}),
+    ):
+        posted = body(kind, **fields)
+        shown = [
+            (person["signer"], acting_step["channel"], acting_step["to"])
+            for person in preview(signing_app, posted)
+            for acting_step in [step for step in person["steps"] if not step["reason"]][:1]
+        ]
+        answer = json_of(signing_app.post("/events", posted))
+        assert shown == [
+            (message["signer"], message["channel"], message["to"])
+            for message in answer["messages"]
+            if message["signer"]
+        ]
+
+
+def test_repeated_event_shows_that_it_was_sent(signing_app: StrictApp) -> None:
+    signing_app.post("/events", body())
+    [eric] = preview(signing_app, body())
+    assert reasons(eric)["sms"] == "repeated"
+    assert acting(eric) == []
+
+
+def test_opt_out_is_shown_with_the_step_that_follows(
+    with_emails: None, signing_app: StrictApp
+) -> None:
+    signing_app.post("/suppressions", {"address": ERIC})
+    signing_app.post("/events", body("request.viewed", signers=[signer_body("Eric")]))
+    [eric] = preview(signing_app, body())
+    assert acting(eric) == [("email", None)]
+
+
+def test_steps_that_may_follow_are_in_the_answer_of_an_event(
+    with_emails: None, signing_app: StrictApp
+) -> None:
+    signer = signer_body("Eric", email="eric@example.com", preference=["email"])
+    answer = json_of(signing_app.post("/events", body(signers=[signer])))
+    [message] = [message for message in answer["messages"] if message["signer"]]
+    assert message["channel"] == "email"
+    [sms] = answer["then"]
+    assert (sms["message"], sms["signer"], sms["channel"]) == (message["id"], "eric", "sms")
+    # mail servers rarely report a delivery, so an accepted email has reached its goal
+    assert (sms["goal"], sms["minutes"]) == ("sent", 30)
+    assert sms["text"] == (f"SMS to {ERIC} if the message is not sent within 30 minutes, or fails.")
+
+
+def test_price_is_that_of_the_connection(signing_app: StrictApp) -> None:
+    rules = Rules(prices={"US": Decimal("0.0083"), OTHERS: Decimal("0.05")})
+
+    @transaction
+    def set_prices() -> None:
+        row = db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
+        row.rules = rules.to_json()
+
+    set_prices()
+    [eric] = preview(signing_app, body())
+    [sms] = [step for step in eric["steps"] if not step["reason"]]
+    assert sms["price"] == {"amount": "0.0083", "currency": "USD"}
+    assert sms["summary"].endswith("0.0083 USD")
+
+
+@pytest.mark.parametrize(
+    ("posted", "field"), [({"type": "request.sent"}, "request"), ({"request": {"id": "a"}}, "type")]
+)
+def test_invalid_event_is_refused_as_when_it_is_posted(
+    signing_app: StrictApp, posted: dict[str, Any], field: str
+) -> None:
+    response = signing_app.post("/preview", posted)
+    assert response.status_code == 422
+    assert field in response.text
