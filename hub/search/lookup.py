@@ -23,7 +23,7 @@ from hub.search import word_keys
 
 MAX_WORDS = 400  # words that one term stands for
 MAX_COMPARED = 1000  # newest rows with the rarest term, which are compared with the other terms
-MIN_PER_WORD = 60  # newest rows of each word, if a term stands for many
+MIN_PER_WORD = 4  # newest rows of each word that are compared, if the term stands for many
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def _find(table: Any, column: Any, prefix: str, query: str, limit: int) -> Found
     if counts[rarest] < MAX_COMPARED:
         rows = _all_rows(table, column, rarest)
     else:
-        rows = _newest_rows(table, column, rarest, oldest, MAX_COMPARED if others else limit + 1)
+        per_word = _compared_per_word(rarest) if others else limit + 1
+        rows = _newest_rows(table, column, rarest, oldest, per_word)
     for term in others:
         rows = rows.where(_has_term(table, column, term))
     ids = list(db.session.scalars(rows.distinct().order_by(column.desc()).limit(limit + 1)))
@@ -88,19 +89,23 @@ def _all_rows(table: Any, column: Any, term: int) -> Select[Any]:
     )
 
 
-def _newest_rows(table: Any, column: Any, term: int, oldest: str, count: int) -> Select[Any]:
+def _words(term: int) -> Any:
+    """Select the words that a term stands for, up to MAX_WORDS."""
+    words = select(SearchPrefix.word).where(SearchPrefix.prefix == term)
+    return words.order_by(SearchPrefix.word).limit(MAX_WORDS).subquery()
+
+
+def _compared_per_word(term: int) -> int:
+    """Return how many rows of each word of a term to compare, so that it is MAX_COMPARED in all."""
+    count = db.session.scalar(select(func.count()).select_from(_words(term))) or 1
+    return max(MAX_COMPARED // count, MIN_PER_WORD)
+
+
+def _newest_rows(table: Any, column: Any, term: int, oldest: str, per_word: int) -> Select[Any]:
     """Select the newest rows of each word that a term stands for."""
-    words = (
-        select(SearchPrefix.word)
-        .where(SearchPrefix.prefix == term)
-        .order_by(SearchPrefix.word)
-        .limit(MAX_WORDS)
-        .subquery()
-    )
+    words = _words(term)
     newer = aliased(table)
     newer_column = getattr(newer, column.key)
-    word_count = db.session.scalar(select(func.count()).select_from(words)) or 1
-    per_word = max(count // word_count, MIN_PER_WORD)
     first = (
         select(newer_column)
         .where(newer.word == words.c.word)
@@ -118,12 +123,16 @@ def _newest_rows(table: Any, column: Any, term: int, oldest: str, count: int) ->
 
 
 def _has_term(table: Any, column: Any, term: int) -> Any:
-    """Return the condition that one of a row's words begins with a term."""
+    """Return the condition that one of a row's words begins with a term.
+
+    The few words of the row are read first. A sum is in no index, so a database cannot begin with
+    the many words of the term.
+    """
     other = aliased(table)
     prefixes = aliased(SearchPrefix)
     return exists().where(
         getattr(other, column.key) == column,
-        prefixes.word == other.word,
+        prefixes.word == other.word + 0,
         prefixes.prefix == term,
     )
 

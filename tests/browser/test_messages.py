@@ -113,7 +113,7 @@ def test_waiting_message_shows_why_and_can_be_canceled(
 
 
 def search(page: Page, text: str) -> None:
-    page.get_by_role("searchbox").fill(text)
+    page.get_by_role("main").get_by_role("searchbox").fill(text)
     press(page, "Search")
     expect(page).to_have_url(re.compile(re.escape(urlencode({"q": text}))))
 
@@ -136,7 +136,7 @@ def test_message_is_found_by_number_provider_id_request_and_status(
         search(admin_page, search_text)
         expect(row).to_have_count(1)
         expect(other_rows).to_have_count(0)
-        expect(admin_page.get_by_role("searchbox")).to_have_value(search_text)
+        expect(admin_page.get_by_role("main").get_by_role("searchbox")).to_have_value(search_text)
     search(admin_page, "delivered")
     expect(row).to_have_count(1)
     expect(other_rows).to_have_count(1)
@@ -160,11 +160,12 @@ def test_reminder_reaches_the_phone_of_an_unsigned_signer(admin_page: Page, hub:
     expect(admin_page.get_by_role("cell", name="1 of 2")).to_be_visible()
     admin_page.get_by_role("link", name="Board Resolution").click()
     expect(admin_page.get_by_role("heading", name="Waiting for 1 signature.")).to_be_visible()
-    expect(admin_page.get_by_text("Signs first")).to_have_count(0)  # both sign at once
+    expect(admin_page.get_by_text("Signs first ·")).to_have_count(0)  # both sign at once
     press(admin_page, "Remind everyone who has not signed")
     expect(admin_page.get_by_text("1 reminder queued.")).to_be_visible()
     person = admin_page.get_by_role("region", name="Anna Berg")
-    expect(person.get_by_role("row").filter(has_text="Reminder:")).to_contain_text("Delivered")
+    reminder = person.get_by_role("listitem").filter(has_text="Reminder:")
+    expect(reminder).to_contain_text("SMS delivered")
 
     admin_page.goto(hub.phone_url(owing))
     expect(admin_page.locator("#phone")).to_contain_text(
