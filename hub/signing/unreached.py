@@ -8,7 +8,14 @@ from typing import Any
 from sqlalchemy import exists, select
 
 from hub import integrations
-from hub.core.vocabulary import Address, EventType, RequestState, SignerState, Status
+from hub.core.vocabulary import (
+    Address,
+    EventType,
+    PersonRole,
+    RequestState,
+    SignerState,
+    Status,
+)
 from hub.db.engine import db
 from hub.db.types import first_id_at
 from hub.endpoints.catalog import SIGNER_NOT_REACHED
@@ -145,6 +152,8 @@ def list_unreached(since: datetime, limit: int) -> list[str]:
             PlatformEvent.cause >= first,
             PlatformEvent.cause < f"{SIGNER_NOT_REACHED};",  # the character after the colon
             SigningRequest.state == RequestState.OPEN,
+            Signer.role == PersonRole.SIGNER,
+            Signer.removed_at.is_(None),
             Signer.state.in_((SignerState.PENDING.value, SignerState.VIEWED.value)),
         )
         .order_by(PlatformEvent.cause.desc())

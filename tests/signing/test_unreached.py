@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from hub.core.vocabulary import Status
 from hub.db.engine import db
+from hub.db.store import transaction
 from hub.db.types import now
 from hub.messaging.contacts import suppressions
-from hub.models import Connection, Message, MessageBody, PlatformEvent
+from hub.models import Connection, Message, MessageBody, PlatformEvent, Signer
 from hub.signing import unreached
 from tests.endpoints.event_steps import bodies, listen
 from tests.signing.ladder_steps import (
@@ -65,6 +67,24 @@ def test_signer_who_has_signed_no_longer_needs_attention() -> None:
     lose(legs()[1])
     post("request.signed", signer="eric")
     assert unreached.list_unreached(now() - timedelta(days=1), 10) == []
+
+
+@pytest.mark.parametrize(
+    "values", [{"role": "observer"}, {"removed_at": now()}], ids=["observer", "removed"]
+)
+def test_overview_lists_only_signers_of_the_request(values: dict[str, Any]) -> None:
+    set_route(("sms", None, None), ("whatsapp", "delivered", 30))
+    post()
+    lose(legs()[0])
+    lose(legs()[1])
+    assert len(unreached.list_unreached(now() - timedelta(days=1), 10)) == 1
+    change_signer(values)
+    assert unreached.list_unreached(now() - timedelta(days=1), 10) == []
+
+
+@transaction
+def change_signer(values: dict[str, Any]) -> None:
+    db.session.execute(update(Signer).values(values))
 
 
 def test_signer_who_opted_out_everywhere_is_reported_once() -> None:
