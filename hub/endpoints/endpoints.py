@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, func, select, update
@@ -25,7 +24,6 @@ from hub.shared import audit
 MAX_ENDPOINTS = 50  # of a source, for each of test and live
 MAX_DESCRIPTION_LENGTH = 200
 MAX_USER_LENGTH = 200
-MAX_OVERLAP = timedelta(days=7)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,54 +139,6 @@ def enable(endpoint_id: str) -> None:
     endpoint.failing_since = None
     endpoint.announced_at = None
     audit.record("webhook_endpoint.enabled", endpoint.id, endpoint.description)
-
-
-@transaction
-def rotate_secret(endpoint_id: str, overlap: timedelta, *, force: bool = False) -> str:
-    """Add a secret and return it. The former one also signs until the overlap ends.
-
-    Raises Conflict during the overlap of an earlier rotation, unless `force` ends that one.
-    """
-    if not timedelta(0) <= overlap <= MAX_OVERLAP:
-        raise Refused("bad_overlap", "Choose an overlap of at most 7 days.", field="overlap")
-    endpoint = find(endpoint_id)
-    moment = now()
-    active = active_secrets(endpoint_id)
-    if len(active) > 1 and not force:
-        raise Conflict(
-            "rotation_running",
-            "An earlier rotation has not ended: two secrets are valid. Wait until the older one"
-            " ends, or choose to end it now.",
-        )
-    for position, secret in enumerate(active):
-        secret.expires_at = moment + overlap if position == 0 else moment
-    text = signatures.new_secret()
-    added = WebhookSecret(endpoint_id=endpoint_id)
-    added.secret = text
-    db.session.add(added)
-    endpoint.version += 1
-    audit.record(
-        "webhook_endpoint.secret_rotated",
-        endpoint.id,
-        endpoint.description,
-        overlap_hours=overlap / timedelta(hours=1),
-    )
-    return text
-
-
-def active_secrets(endpoint_id: str, moment: datetime | None = None) -> list[WebhookSecret]:
-    """Return the secrets that sign requests now, newest first."""
-    return list(
-        db.session.scalars(
-            select(WebhookSecret)
-            .where(
-                WebhookSecret.endpoint_id == endpoint_id,
-                (WebhookSecret.expires_at.is_(None))
-                | (WebhookSecret.expires_at > (moment or now())),
-            )
-            .order_by(WebhookSecret.id.desc())
-        )
-    )
 
 
 def find(

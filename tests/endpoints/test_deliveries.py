@@ -12,7 +12,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from hub.db.engine import db
 from hub.db.types import now
 from hub.endpoints import deliveries as delivery_cases
-from hub.endpoints import endpoints, health, retry_schedule
+from hub.endpoints import endpoints, health, retry_schedule, signing_secrets
 from hub.models import PlatformEvent, WebhookEndpoint
 from tests.endpoints.receivers import (
     Received,
@@ -136,7 +136,7 @@ def delete_event(event_id: str) -> None:
 # ── Secrets ───────────────────────────────────────────────────────────────────────────────────────
 def test_both_secrets_verify_during_the_overlap(receiver: Receiver) -> None:
     endpoint_id, old = add_endpoint(receiver.url)
-    new = endpoints.rotate_secret(endpoint_id, 24 * HOUR)
+    new = signing_secrets.rotate_secret(endpoint_id, 24 * HOUR)
     report()
     notify()
     for secret in (old, new):
@@ -154,7 +154,7 @@ def test_retry_is_signed_anew_with_the_secrets_of_its_time(receiver: Receiver) -
     receiver.answer_with(500)
     report()
     notify()
-    new = endpoints.rotate_secret(endpoint_id, timedelta(0))
+    new = signing_secrets.rotate_secret(endpoint_id, timedelta(0))
     with time_machine.travel(now() + HOUR):
         notify()
         verify(receiver.requests[-1], new)
@@ -168,11 +168,11 @@ def test_retry_is_signed_anew_with_the_secrets_of_its_time(receiver: Receiver) -
 
 def test_second_rotation_within_the_overlap_needs_force(receiver: Receiver) -> None:
     endpoint_id, _ = add_endpoint(receiver.url)
-    endpoints.rotate_secret(endpoint_id, 24 * HOUR)
+    signing_secrets.rotate_secret(endpoint_id, 24 * HOUR)
     with pytest.raises(Exception, match="two secrets are valid"):
-        endpoints.rotate_secret(endpoint_id, HOUR)
-    endpoints.rotate_secret(endpoint_id, HOUR, force=True)
-    assert len(endpoints.active_secrets(endpoint_id)) == 2
+        signing_secrets.rotate_secret(endpoint_id, HOUR)
+    signing_secrets.rotate_secret(endpoint_id, HOUR, force=True)
+    assert len(signing_secrets.active_secrets(endpoint_id)) == 2
 
 
 # ── Retries ───────────────────────────────────────────────────────────────────────────────────────

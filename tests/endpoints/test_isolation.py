@@ -16,7 +16,7 @@ from standardwebhooks import Webhook
 from hub.core.vocabulary import Address
 from hub.db.engine import db
 from hub.db.types import now
-from hub.endpoints import cleanup, endpoints
+from hub.endpoints import cleanup, endpoints, signing_secrets
 from hub.endpoints import deliveries as delivery_cases
 from hub.messaging.compose import direct
 from hub.messaging.contacts.contacts import get_or_create_contact
@@ -149,7 +149,7 @@ def test_source_without_an_endpoint_stores_no_delivery(hub_demo: Flask) -> None:
 
 def test_old_deliveries_and_ended_secrets_are_deleted(receiver: Receiver) -> None:
     endpoint_id, _ = add_endpoint(receiver.url)
-    endpoints.rotate_secret(endpoint_id, HOUR)
+    signing_secrets.rotate_secret(endpoint_id, HOUR)
     report()
     notify()
     cleanup.delete_old()

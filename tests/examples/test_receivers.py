@@ -18,7 +18,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.endpoints import deliveries as delivery_cases
-from hub.endpoints import endpoints
+from hub.endpoints import endpoints, signing_secrets
 from hub.models import WebhookSecret
 from tests.conftest import free_port, wait_until
 from tests.endpoints.receivers import add_endpoint, notify, report, states
@@ -73,7 +73,7 @@ def listens() -> bool:
 @transaction
 def end_overlap(endpoint_id: str) -> None:
     """Let the former secrets of an endpoint end now."""
-    for secret in endpoints.active_secrets(endpoint_id)[1:]:
+    for secret in signing_secrets.active_secrets(endpoint_id)[1:]:
         db.session.get_one(WebhookSecret, secret.id).expires_at = now() - timedelta(seconds=1)
     endpoints.find(endpoint_id).version += 1
 
@@ -85,7 +85,7 @@ def test_receiver_accepts_webhooks_through_a_rotation(command: Command) -> None:
     with running(command, old):
         report("sms_received", payload=text)
         notify()
-        new = endpoints.rotate_secret(endpoint_id, timedelta(hours=24))
+        new = signing_secrets.rotate_secret(endpoint_id, timedelta(hours=24))
         report("sms_received", payload=text)
         notify()
         assert states(endpoint_id) == ["delivered"] * 2
@@ -103,7 +103,7 @@ def test_receiver_accepts_webhooks_through_a_rotation(command: Command) -> None:
 
 def test_receiver_refuses_another_secret_and_an_ended_one(command: Command) -> None:
     endpoint_id, old = add_endpoint(f"http://127.0.0.1:{PORT}/hooks")
-    endpoints.rotate_secret(endpoint_id, timedelta(0))
+    signing_secrets.rotate_secret(endpoint_id, timedelta(0))
     with running(command, old):
         event_id = report()
         notify()

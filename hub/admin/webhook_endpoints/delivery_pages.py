@@ -19,7 +19,7 @@ from hub.admin.webhook_endpoints.endpoint_summaries import EndpointSummary, summ
 from hub.core.errors import Refused
 from hub.core.vocabulary import DeliveryState, Role
 from hub.db.types import creation_time
-from hub.endpoints import deliveries, endpoints
+from hub.endpoints import deliveries, endpoints, signing_secrets
 from hub.endpoints.payloads import Audience, EventSet, example_body
 from hub.models import WebhookDelivery
 
@@ -124,7 +124,7 @@ def _page(
     return render_template(
         "webhook_endpoint.html",
         endpoint=endpoint,
-        secrets=endpoints.active_secrets(endpoint_id),
+        secrets=signing_secrets.active_secrets(endpoint_id),
         deliveries=[(row, creation_time(row.event_id)) for row in rows[: deliveries.PAGE]],
         chips=_chips(endpoint, state),
         older=url_for("admin.webhook_endpoint", endpoint_id=endpoint_id, state=state, before=older)

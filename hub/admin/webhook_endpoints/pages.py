@@ -24,7 +24,7 @@ from hub.admin.webhook_endpoints.endpoint_summaries import EndpointSummary, summ
 from hub.core.errors import Refused
 from hub.core.vocabulary import Role
 from hub.db.engine import db
-from hub.endpoints import endpoints
+from hub.endpoints import endpoints, signing_secrets
 from hub.endpoints.catalog import event_kinds
 from hub.models import WebhookEndpoint
 
@@ -104,13 +104,13 @@ def rotate_webhook_secret(endpoint_id: str) -> Any:
     form = RotationForm(request.form if is_submitted() else None)
     try:
         if is_submitted() and form.validate():
-            secret = endpoints.rotate_secret(
+            secret = signing_secrets.rotate_secret(
                 endpoint_id, form.duration, force=bool(form.force.data)
             )
             return _render_secret(endpoint_id, secret, title="New secret created")
     except Refused as refusal:
         add_error(form, refusal)
-    active = endpoints.active_secrets(endpoint_id)
+    active = signing_secrets.active_secrets(endpoint_id)
     if len(active) < 2:
         del form.force
     page = render_template("webhook_rotation.html", form=form, endpoint=endpoint, secrets=active)

@@ -15,7 +15,7 @@ from standardwebhooks import Webhook
 from hub.core.vocabulary import Role
 from hub.db.engine import db
 from hub.db.types import now
-from hub.endpoints import endpoints, health
+from hub.endpoints import health, signing_secrets
 from hub.endpoints.catalog import event_kinds
 from hub.models import WebhookEndpoint
 from tests.conftest import Browser
@@ -129,14 +129,14 @@ def test_secret_is_rotated_with_the_chosen_overlap(
     call(notify)
     for secret in (old, new):
         Webhook(secret).verify(receiver.requests[0].body, receiver.requests[0].headers)
-    [_, former] = call(endpoints.active_secrets, endpoint_id)
+    [_, former] = call(signing_secrets.active_secrets, endpoint_id)
     assert former.expires_at is not None
     assert timedelta(hours=71) < former.expires_at - now() < timedelta(hours=73)
     again = admin.post(path, {"overlap": "0"})
     assert again.status_code == 422
     assert "An earlier rotation has not ended" in again.text
     assert admin.post(path, {"overlap": "0", "force": "y"}).status_code == 200
-    assert len(call(endpoints.active_secrets, endpoint_id)) == 1
+    assert len(call(signing_secrets.active_secrets, endpoint_id)) == 1
     assert admin.post(path, {"overlap": "9999"}).status_code == 422
 
 
