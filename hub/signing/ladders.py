@@ -8,7 +8,7 @@ each step follow once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -24,7 +24,7 @@ from hub.messaging.send import predecessors
 from hub.messaging.state import database_clock, fallback_timers, unreadable_rows
 from hub.messaging.track import goal_check
 from hub.models import Connection, Event, Message, RouteStep
-from hub.signing import next_step, signing_batch, unreached
+from hub.signing import next_step, reminder_times, signing_batch, unreached
 from hub.signing.reminders import is_snoozed
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
@@ -110,7 +110,8 @@ def _escalate(message_id: str, request_id: str | None) -> bool:
     """
     request = signing_batch.get_request(request_id) if request_id is not None else None
     message = outbox.lock_message(message_id)
-    if message.escalate_at is None or message.escalate_at > database_clock.read_clock():
+    current_time = database_clock.read_clock()
+    if message.escalate_at is None or message.escalate_at > current_time:
         return False  # it has just changed
     signer = _find_signer(request, message)
     event = db.session.get(Event, message.event_id) if message.event_id else None
@@ -120,6 +121,9 @@ def _escalate(message_id: str, request_id: str | None) -> bool:
     if not _is_needed(message, EventType(event.type), request, signer):
         message.escalate_at = None
         return False
+    if (morning := _end_of_night(event, request, signer, current_time)) is not None:
+        message.escalate_at = morning
+        return False
     if goal_check.can_ask(message):
         message.asked_at = now()
         return True
@@ -128,6 +132,14 @@ def _escalate(message_id: str, request_id: str | None) -> bool:
         return False
     unreached.report(message, event, request, signer)
     return False
+
+
+def _end_of_night(
+    event: Event, request: RequestRecord, signer: SignerRecord, current_time: datetime
+) -> datetime | None:
+    """Return when the step after an automatic reminder may follow, or None if it may follow now."""
+    is_automatic = event.type == EventType.REMINDER and (event.payload or {}).get("automatic")
+    return reminder_times.end_of_night(request, signer, current_time) if is_automatic else None
 
 
 @transaction

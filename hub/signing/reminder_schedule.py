@@ -97,7 +97,7 @@ def next_reminder(schedule: Schedule, signer: SignerTimes, now: datetime) -> dat
     pending = [at for at in sorted(_due_times(schedule, signer)) if handled_until < at < end]
     earliest = _earliest(signer, now)
     for at in pending:
-        moved = _first_allowed(schedule, signer, max(at, earliest))
+        moved = first_allowed(schedule, signer, max(at, earliest))
         if moved is not None and moved < end:
             return moved
     return _evening_before(schedule, signer, pending[-1], earliest) if pending else None
@@ -150,7 +150,7 @@ def _hours(schedule: Schedule, signer: SignerTimes) -> QuietHours:
     return QuietHours(*NIGHT, weekend(signer.country) if schedule.working_days else ())
 
 
-def _first_allowed(schedule: Schedule, signer: SignerTimes, at: datetime) -> datetime | None:
+def first_allowed(schedule: Schedule, signer: SignerTimes, at: datetime) -> datetime | None:
     """Return the first time from `at` on that is allowed in all zones of a signer.
 
     Zones around the whole world may leave no common hour. Then the first zone alone counts.

@@ -19,6 +19,7 @@ from hub.signing.reminder_schedule import (
     BETWEEN_REMINDERS,
     SignerTimes,
     earliest_check,
+    first_allowed,
     next_reminder,
 )
 from hub.signing.reminder_settings import SourceReminders, source_reminders
@@ -74,6 +75,18 @@ def next_reminder_at(signer: Signer) -> datetime | None:
         return None
     source = source_reminders(request.source_id)
     return next_automatic(request, signer, source, now()) if source.by_hub else None
+
+
+def end_of_night(
+    request: RequestRecord, signer: SignerRecord, current_time: datetime
+) -> datetime | None:
+    """Return when an automatic reminder may be sent to a signer, or None if it may be sent now."""
+    if signer.invited_at is None:
+        return None
+    source = source_reminders(request.source_id)
+    schedule = source.schedule(request.reminders)
+    allowed_at = first_allowed(schedule, signer_times(request, signer, source), current_time)
+    return None if allowed_at == current_time else allowed_at
 
 
 def signer_times(

@@ -134,6 +134,17 @@ def test_delivered_message_does_not_count_as_opened() -> None:
     assert channels() == ["sms", "email"]
 
 
+def test_next_step_of_a_reminder_follows_within_the_hour() -> None:
+    set_route(("sms", None, None), ("email", "delivered", 30), event_type="request.reminder")
+    post()
+    reminders.remind(request_id())
+    reminder = legs()[-1]
+    hand_over(reminder)
+    report_status(legs()[-1], Status.UNDELIVERED)
+    assert escalate() == 1
+    assert channels()[-2:] == ["sms", "email"]
+
+
 def test_reminder_is_not_opened_by_an_earlier_view() -> None:
     set_route(("sms", None, None), ("email", "opened", 60), event_type="request.reminder")
     post()

@@ -11,6 +11,7 @@ import time_machine
 from flask import Flask
 from sqlalchemy import select, update
 
+from hub.connections import demo
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
@@ -21,21 +22,24 @@ from hub.models import (
     SigningRequest,
 )
 from hub.shared import clock_check
-from hub.signing import automatic_reminders, reminder_clock
+from hub.signing import automatic_reminders, ladders, reminder_clock
 from tests.conftest import POSTGRES
-from tests.hub_fixtures import SigningApp, signer_body
+from tests.hub_fixtures import SigningApp, signer_body, update_message
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import signing_app as signing_app
+from tests.signing.ladder_steps import set_route
 from tests.signing.reminder_steps import (
     DAY,
     check,
+    daytime,
     let_pass,
     post,
     reminders_after,
     reminders_to,
     send,
     signer,
+    zone_at_noon,
 )
 
 
@@ -128,6 +132,28 @@ def test_usual_times_are_not_corrected(signing_app: SigningApp) -> None:
     assert reminder_clock.correct_reminders() == 0
 
 
+def test_next_step_of_an_automatic_reminder_waits_for_the_morning(
+    signing_app: SigningApp,
+) -> None:
+    demo.connect_chats_and_mail()
+    set_route(("sms", None, None), ("email", "delivered", 30), event_type="request.reminder")
+    send(signing_app, daytime("Eric", email="eric@example.com"))
+    let_pass(3 * DAY)
+    assert check() == 1
+    [reminder] = reminders_to()
+    night = zone_at_noon(-12)
+    post(signing_app, "viewed", signers=[signer_body("Eric", time_zone=night)])
+    update_message(reminder.id, status="undelivered", escalate_at=now())
+    ladders.escalate_due(lambda: True)
+    [reminder] = reminders_to()
+    assert reminder.escalate_at is not None
+    assert reminder.escalate_at.astimezone(ZoneInfo(night)).hour == 8
+    post(signing_app, "viewed", signers=[daytime("Eric")])
+    update_message(reminder.id, escalate_at=now())
+    ladders.escalate_due(lambda: True)
+    assert [message.channel for message in reminders_to()] == ["sms", "email"]
+
+
 # ── A month ───────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL has a clock of its own")
 @pytest.mark.parametrize(
@@ -156,7 +182,8 @@ def test_reminders_of_a_month_keep_the_time_of_day_when_clocks_change(
     for hours in range(31 * 24):
         moment = begins.astimezone(ZoneInfo("UTC")) + timedelta(hours=hours, minutes=1)
         with time_machine.travel(moment, tick=True):
-            if automatic_reminders.is_due():
+            remind_at = signer().remind_at
+            if remind_at is not None and remind_at <= now():
                 confirm_clock()
                 if check():
                     sent.append(moment.astimezone(ZoneInfo(zone)))
