@@ -62,10 +62,9 @@ def test_printed_command_sends_a_message_that_is_delivered_within_3_seconds(hub:
     message = hub.delivered(brief["id"])
     assert time.monotonic() - began < 3
     link = body["signers"][0]["signing_url"]
-    assert (
-        f'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign: {link}'
-        f"{OPT_OUT_LINE}" in hub.on_phone(ERIC)
-    )
+    assert f'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign: {link}' in [
+        text.removesuffix(OPT_OUT_LINE) for text in hub.on_phone(ERIC)
+    ]
     assert message["provider_id"].startswith("SM")
     assert [entry["what"] for entry in message["timeline"]][:2] == ["planned", "accepted"]
     assert {"sent", "delivered"} <= {

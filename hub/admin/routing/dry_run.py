@@ -18,7 +18,9 @@ from hub.db.engine import db
 from hub.db.types import now
 from hub.lib import text
 from hub.messaging.compose import plan
-from hub.models import Signer, SigningRequest
+from hub.messaging.compose.opt_out_line import add_opt_out_line
+from hub.messaging.contacts import contacts
+from hub.models import Recipient, Signer, SigningRequest
 from hub.signing import planning, signing_batch
 from hub.signing.message_texts import EventRecord, MessageWriter, WrittenRung
 from hub.signing.routes import TEMPLATES, RouteIn
@@ -200,13 +202,24 @@ def _detail(item: WrittenRung, condition: tuple[str, int | None] | None) -> str:
     parts = [item.rung.to]
     integration_class = integrations.get(candidate.connection.integration) if candidate else None
     if integration_class and integration_class.counts_segments:
-        count = text.segments(item.text.rendered.text)
+        count = text.segments(_sent_text(item.rung, item.text.rendered.text))
         parts.append(f"{count} segment{'' if count == 1 else 's'}")
     if integration_class and integration_class.session_window:
         parts.append("approved template" if item.text.template else "free text")
     if condition:
         parts.append(UNMET[Goal(condition[0])] if condition[1] is not None else "only if it fails")
     return " · ".join(parts)
+
+
+def _sent_text(rung: plan.Rung, rendered: str) -> str:
+    """Return the text as it is sent: the first one to a contact ends with an opt-out line."""
+    if rung.candidate is None:
+        return rendered
+    connection = rung.candidate.connection
+    key = (rung.kind, rung.to)
+    found = contacts.find_contacts([key], test=connection.test)
+    recipient = found.get(key) or Recipient("", rung.to, b"")
+    return add_opt_out_line(rendered, connection, recipient)
 
 
 UNMET: Mapping[str, str] = {

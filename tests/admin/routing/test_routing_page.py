@@ -16,7 +16,8 @@ from hub.admin.routing.route_form import edit_steps
 from hub.connections import demo
 from hub.core.vocabulary import Audience, Connective, EventType, Goal, Role
 from hub.db.engine import db
-from hub.models import Message
+from hub.db.store import transaction
+from hub.models import Contact, Message
 from hub.signing import accept, routes
 from hub.signing.events import EventIn
 from hub.signing.reminder_settings import source_reminders
@@ -183,6 +184,23 @@ def test_example_shows_what_a_signer_would_receive(app: Flask, admin: Browser) -
     assert "Now SMS +13175551234 · 1 segment" in example
     assert "Skipped Email No enabled connection." in example
     assert count_messages(app) == before
+
+
+def test_example_counts_the_opt_out_line_of_a_first_sms(app: Flask, admin: Browser) -> None:
+    post_request(app)
+    line = {"currency": "USD", "opt_out_line": "Reply STOP " + "x" * 109, "opt_out_prefixes": "+1"}
+    assert admin.post("/connections/demo-sms/rules", line).status_code == 303
+    posted = {"seen": stored_id(app), **LADDER, "do": "example"}
+    assert "+13175551234 · 1 segment" in words(admin.post(URL, posted))
+    with app.app_context():
+        forget_opt_out_lines()
+    assert "+13175551234 · 2 segments" in words(admin.post(URL, posted))
+
+
+@transaction
+def forget_opt_out_lines() -> None:
+    for contact in db.session.scalars(select(Contact)):
+        contact.opt_out_line_at = None
 
 
 def test_cell_shows_what_it_has_sent(app: Flask, admin: Browser) -> None:
