@@ -23,6 +23,7 @@ NOT_IN_THE_API = {
     "bad_number",
     "bad_overlap",
     "bad_period",
+    "bad_prefix",
     "bad_quote",
     "bad_subject",
     "bad_user",
@@ -46,6 +47,7 @@ NOT_IN_THE_API = {
     "never_reached",
     "never_reported",
     "no_letters",
+    "no_line",
     "no_opt_out",
     "no_place",
     "no_prices",
@@ -74,6 +76,7 @@ NOT_IN_THE_API = {
     "two_meanings",
     "unknown_column",
     "unknown_sender",
+    "unknown_source",
     "window_closed",
 }
 # codes that pages raise with another status than the API

@@ -59,6 +59,7 @@ from tests.messaging.whatsapp_steps import (
     record_accepted,
 )
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
+from tests.signing.ladder_steps import set_route
 
 SERVICE = "MG" + "c" * 32
 BRAZIL = "MG" + "b" * 32
@@ -253,6 +254,7 @@ def make_template(*variables: str) -> TemplateInfo:
 def test_resent_message_uses_a_template_mapped_afterwards(
     hub_demo: Flask, whatsapp: Connection, signing_app: SigningApp
 ) -> None:
+    set_route(("whatsapp", None, None))
     answer = json_of(
         signing_app.post(
             "/events", event_body(signers=[signer_body("Eric", ERIC, preference=["whatsapp"])])

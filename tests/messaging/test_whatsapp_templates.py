@@ -15,6 +15,7 @@ from hub.models import AuditEntry, Connection, ProviderTemplate
 from tests.hub_fixtures import ERIC, SigningApp, event_body, json_of, signer_body
 from tests.messaging.whatsapp_steps import claim_one, forget_window
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
+from tests.signing.ladder_steps import set_route
 
 
 class TestTemplates:
@@ -62,6 +63,7 @@ class TestTemplates:
     def test_event_without_a_mapped_template_is_suppressed(
         self, hub_demo: Flask, signing_app: SigningApp, whatsapp: Connection
     ) -> None:
+        set_route(("whatsapp", None, None))
         answer = json_of(
             signing_app.post(
                 "/events", event_body(signers=[signer_body("Eric", ERIC, preference=["whatsapp"])])

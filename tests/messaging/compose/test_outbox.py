@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -183,8 +186,9 @@ def test_database_refuses_a_duplicate_message(connection: Connection) -> None:
 
 def test_each_reminder_is_sent_and_a_repeated_one_is_not(connection: Connection) -> None:
     post(signers=[signer_body("Eric")])
-    for name in ("r1", "r1", "r2"):
-        post("request.reminder", id=name)
+    for hours, name in enumerate(("r1", "r1", "r2")):
+        with time_machine.travel(now() + timedelta(hours=2 * hours), tick=True):
+            post("request.reminder", id=name)
     assert count(Message) == 3
 
 
