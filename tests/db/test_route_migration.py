@@ -147,3 +147,30 @@ def test_steps_keep_their_ids(hub_0_2_0: Hub020) -> None:
     with db.engine.connect() as connection:
         after = {str(row_id) for row_id in connection.scalars(select(steps.c.id))}
     assert before <= after
+
+
+def test_unedited_routes_get_the_new_steps_and_edited_ones_are_kept(hub_0_2_0: Hub020) -> None:
+    hub_0_2_0.add_route("sent", "signers", "request_sent")
+    hub_0_2_0.add_route("reminder", "pending", "request_reminder", "own_text")
+    hub_0_2_0.add_route("completed", "signers", "own_text")
+    hub_0_2_0.add_route("signed", "actor", "request_signed_actor", on=False)
+    cells = hub_0_2_0.upgrade()
+    assert cells["sent", "signer", False] == ["request_sent"] * 3
+    assert cells["reminder", "signer", False] == ["request_reminder", "own_text"]
+    assert cells["completed", "signer", False] == ["own_text"]
+    assert cells["signed", "signer", False] is None
+    assert cells["declined", "sender", False] == ["request_declined_sender"] * 2
+    query = select(Route).where(Route.event_type == "request.sent", Route.audience == "signer")
+    former, current = db.session.scalars(query.order_by(Route.version))
+    assert (former.version, current.version, current.replaced_at) == (1, 2, None)
+    assert former.replaced_at is not None
+    assert former.steps  # messages of 0.2.0 name its step
+    assert [step.wait_minutes for step in current.steps] == [None, 30, None]
+
+
+def test_repeated_upgrade_changes_no_route(hub_0_2_0: Hub020) -> None:
+    hub_0_2_0.add_route("sent", "signers", "request_sent")
+    first = hub_0_2_0.upgrade()
+    before = {*db.session.scalars(select(Route.id))}
+    assert hub_0_2_0.upgrade() == first
+    assert {*db.session.scalars(select(Route.id))} == before

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, takewhile
+from itertools import takewhile
 
 from hub.core.vocabulary import Audience, Channel, Connective, EventType, Goal, PersonRole
 from hub.messaging.compose.audiences import members
@@ -125,6 +125,8 @@ class PlannedLadder:
         Steps that nobody expects to act, such as those of channels that are not connected, are
         listed only if no other step explains why the person receives nothing.
         """
+        if self.rungs[0].can_act:
+            return []
         before = list(takewhile(lambda rung: not rung.can_act, self.rungs))
         listed = [rung for rung in before if rung.reason not in EXPECTED]
         if not listed and len(before) == len(self.rungs):
@@ -191,21 +193,29 @@ def plan_messages(
     receives nothing.
     """
     ladders: list[PlannedLadder] = []
-    notified: set[str] = set()  # addresses
-    actors = [person.addresses.values() for person in people if person.id == event.actor]
-    of_actor = {*chain(*actors)}
     for route in sorted(routes, key=lambda route: _ORDER.get(route.audience, len(_ORDER))):
         for person, reason in _recipients(route, people, event):
-            addresses = {*person.addresses.values()}
-            if person.role == PersonRole.SENDER and addresses & of_actor:
-                reason = "own_action"
-            elif person.role != PersonRole.SIGNER and addresses & notified:
-                reason = ALREADY_NOTIFIED
-            planned = plan_ladders(route, person, candidates, event, reason=reason)
-            if any(ladder.possible_rungs for ladder in planned):
-                notified |= addresses
-            ladders += planned
+            if person.role != PersonRole.SIGNER and not reason:
+                reason = _reason_for_copy(person, people, ladders, event)
+            ladders += plan_ladders(route, person, candidates, event, reason=reason)
     return ladders
+
+
+def _reason_for_copy(
+    person: Person, people: Sequence[Person], ladders: Sequence[PlannedLadder], event: PlannedEvent
+) -> str:
+    """Return why a sender or observer needs no notification of an event, or ''."""
+    addresses = {*person.addresses.values()}
+    actors = [other for other in people if other.id == event.actor]
+    if person.role == PersonRole.SENDER and any(
+        addresses.intersection(actor.addresses.values()) for actor in actors
+    ):
+        return "own_action"
+    is_notified = any(
+        ladder.possible_rungs and addresses.intersection(ladder.person.addresses.values())
+        for ladder in ladders
+    )
+    return ALREADY_NOTIFIED if is_notified else ""
 
 
 _ORDER = {audience.value: index for index, audience in enumerate(Audience)}
@@ -220,6 +230,9 @@ def plan_ladders(
     reason: str = "",
 ) -> list[PlannedLadder]:
     """Return the ladders of a route for a person. With a `reason`, none of their rungs can act."""
+    if len(route.steps) == 1 and not reason:
+        rungs = _plan_rungs(route, route.steps, person, candidates, event, is_part=False)
+        return [PlannedLadder(person, route, rungs, route.steps[0].position)]
     ladders: list[PlannedLadder] = []
     sent: set[tuple[str, str]] = set()  # connections and addresses of first messages
     for steps in split_ladders(route.steps):
@@ -344,8 +357,9 @@ def _recipients(
             (person, event.reason_ended or _reason_replaced(route, person, event))
             for person in included
         ]
+    ended = event.reason_ended
     return [
-        (person, event.reason_ended or _reason_not_asked(person, event))
+        (person, ended or _reason_not_asked(person, event))
         for person in people
         if person.role == PersonRole.SIGNER
     ]
