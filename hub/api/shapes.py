@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from hub.api.fields import cursor
 from hub.api.problems import Problem
-from hub.core.vocabulary import Channel, Status
+from hub.core.vocabulary import Channel, PersonRole, Status
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.lib.storable import find_nul
@@ -223,7 +223,10 @@ class MessageOut(BaseModel):
     error: ErrorOut | None
     provider_id: str | None
     request: str | None
-    signer: str | None
+    signer: str | None = Field(description="The person's ID in your app, or `sender`.")
+    role: PersonRole | None = Field(
+        description="The role of the person in the request. Null without a request, and for a team."
+    )
     event: str | None
     changes: str | None = Field(description="The earlier post that this message updates.")
     segments: int | None
@@ -271,6 +274,7 @@ def serialize_message(message: Message, *, with_timeline: bool = True) -> dict[s
         "provider_id": message.provider_id,
         "request": message.request_id,
         "signer": signer.external_id if signer else None,
+        "role": PersonRole.read(signer.role).value if signer else None,
         "event": message.event_id,
         "changes": message.edits_id,
         "segments": message.segments,

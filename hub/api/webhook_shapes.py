@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
-from hub.core.vocabulary import Channel, EndpointState
+from hub.core.vocabulary import Channel, EndpointState, PersonRole
 from hub.endpoints.endpoints import MAX_DESCRIPTION_LENGTH
 from hub.endpoints.patterns import MAX_PATTERNS
 from hub.endpoints.target_urls import MAX_URL_LENGTH
@@ -90,7 +90,8 @@ class WebhookEventOut(BaseModel):
     message: str | None
     request: str | None
     request_external_id: str | None = Field(description="Your own ID of the request.")
-    signer: str | None = Field(description="Your own ID of the signer.")
+    signer: str | None = Field(description="Your own ID of the person, or `sender`.")
+    role: PersonRole | None = Field(description="The role of the person in the request.")
     connection: str | None = Field(description="The slug of the connection.")
     channel: Channel | None
     status: str | None

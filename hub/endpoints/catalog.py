@@ -36,6 +36,7 @@ EMPTY: Mapping[str, Any] = MappingProxyType(
             "request",
             "request_external_id",
             "signer",
+            "role",
             "connection",
             "channel",
             "status",
@@ -59,6 +60,7 @@ _EXAMPLE = {
     "request": "req_0199f3b2-3b8e-7f02-b6c4-1d9e2a7f4e33",
     "request_external_id": "agr-1001",
     "signer": "eric",
+    "role": "signer",
     "connection": "acme-us",
 }
 _INBOUND = {"inbound": "inb_0199f3b2-5cf0-7d21-8f17-2a4b6c8d9e01"}

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from hub.core.errors import DecryptionError, Refused
-from hub.core.vocabulary import Feedback
+from hub.core.vocabulary import Feedback, PersonRole
 from hub.db.compiled_sql import get_table
 from hub.db.encrypted_fields import MESSAGE_CONTENT, PLATFORM_EVENT_PAYLOAD
 from hub.db.engine import db
@@ -58,6 +58,7 @@ class _StoredEvent:
     request_id: str | None
     request_external_id: str | None
     signer: str | None
+    role: str | None
     channel: str | None
     code: str | None
     connection: str | None
@@ -117,6 +118,7 @@ class EventSet:
             "request": event.request_id,
             "request_external_id": event.request_external_id,
             "signer": event.signer or details.get("signer"),
+            "role": event.role or (PersonRole.SIGNER.value if details.get("signer") else None),
             "connection": event.connection or self._slugs.get(details.get("connection", "")),
             "channel": event.channel or details.get("channel"),
             "status": event.status,
@@ -197,6 +199,7 @@ _EVENTS = (
         _event.c.request_id,
         SigningRequest.external_id,
         Signer.external_id,
+        Signer.role,
         _message.c.channel,
         _message.c.code,
         Connection.slug,

@@ -8,9 +8,12 @@ import pytest
 from flask import Flask
 
 from hub.core.vocabulary import Address
+from hub.db.store import transaction
+from hub.endpoints.platform_events import NewEvent, store_events
 from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.signing import contact_erasure, personal_data
-from tests.hub_fixtures import ANNA, ERIC, SigningApp, json_of, signer_body
+from tests.endpoints.event_steps import bodies, listen
+from tests.hub_fixtures import ANNA, ERIC, SigningApp, json_of, signer_body, source_id
 from tests.signing.people_steps import (
     LEGAL,
     SENDER,
@@ -97,9 +100,36 @@ def test_request_lists_observers_and_the_sender_with_their_messages(
     assert observer["opened_at"] is not None
     assert (request["sender"]["name"], request["sender"]["email"]) == ("Sven Sender", None)
     listed = [*observer["messages"], *request["sender"]["messages"]]
-    assert [message["to"] for message in listed] == [LEGAL, SENDER]
+    assert [(item["to"], item["signer"], item["role"]) for item in listed] == [
+        (LEGAL, "legal", "observer"),
+        (SENDER, "sender", "sender"),
+    ]
     eric, anna = request["signers"]
     assert (eric["id"], eric["removed_at"]) == ("eric", None)
     assert eric["invited_at"] is not None
     assert (anna["id"], anna["removed_at"] is None) == ("anna", False)
     assert load("anna").state == "pending"
+
+
+@transaction
+def report_delivered(message_id: str) -> None:
+    """Store the platform event of a delivered message."""
+    event = NewEvent(
+        cause=f"{message_id}:delivered",
+        type="sms_delivered",
+        source_id=source_id(),
+        test=True,
+        message_id=message_id,
+    )
+    store_events([event])
+
+
+def test_webhook_names_the_role_of_the_person() -> None:
+    endpoint_id = listen("default", "sms_delivered")
+    add_route("signed", "observers")
+    post(**PEOPLE)
+    post("signed", signer="eric")
+    for person in ("eric", "legal"):
+        report_delivered(messages_to(person)[-1].id)
+    roles = [(body["signer"], body["role"]) for body in bodies(endpoint_id)]
+    assert roles == [("eric", "signer"), ("legal", "observer")]

@@ -44,7 +44,7 @@ steps = st.tuples(
     st.dictionaries(names, st.integers(1, 3), max_size=3),
     st.lists(names, max_size=1),
 )
-histories = st.lists(steps, min_size=1, max_size=7)
+histories = st.lists(steps, min_size=1, max_size=6)
 
 
 def body(number: int, request: str, step: Step) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def check(request: SigningRequest) -> None:
 
 
 @settings(
-    max_examples=examples(200),
+    max_examples=examples(60),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
