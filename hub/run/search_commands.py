@@ -24,13 +24,13 @@ def rebuild() -> None:
 
     config = startup_checks.load_config(migrated=True)
     import hub
-    from hub.search import indexing, progress
+    from hub.search import indexing
 
     with hub.create_app(config, blueprints=False).app_context():
-        progress.start_again()
-        count = 0
-        while indexed := indexing.index_next():
-            count += indexed
-            if sys.stderr.isatty():
-                click.echo(f"\r{count:,} rows ", nl=False, err=True)
+        indexing.rebuild(_show_progress)
     click.echo("The search index is complete.")
+
+
+def _show_progress(count: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r{count:,} rows ", nl=False, err=True)

@@ -6,7 +6,7 @@ transaction compares what was read with what is stored then. A mark is deleted o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,15 @@ def index_next() -> int:
     if current.is_clearing:
         return progress.clear_entries()
     return _index_changed() or _index_stored(current)
+
+
+def rebuild(report: Callable[[int], None]) -> None:
+    """Replace the key and write all entries again. `report` gets the number of rows so far."""
+    progress.start_again()
+    count = 0
+    while indexed := index_next():
+        count += indexed
+        report(count)
 
 
 # ── Changed rows ──────────────────────────────────────────────────────────────────────────────────
