@@ -8,7 +8,15 @@ from typing import Any
 from sqlalchemy import select
 
 from hub.db.engine import db
-from hub.models import Connection, Contact, Conversation, Message, SigningRequest, Suppression
+from hub.models import (
+    Connection,
+    Contact,
+    Conversation,
+    Message,
+    SigningRequest,
+    Suppression,
+    Template,
+)
 from tests.conftest import Browser
 from tests.effort import sized
 
@@ -45,6 +53,7 @@ ONE: tuple[tuple[Any, str], ...] = (
     (SigningRequest, "/requests/{}"),
     (Conversation, "/inbox/{}"),
     (Suppression, "/opt-outs/{}"),
+    (Template, "/templates/texts/{}?sample=longest"),
 )
 EACH = sized(40, 6)  # rows of a table
 
