@@ -14,7 +14,6 @@ from typing import Any
 
 from sqlalchemy import or_, select, update
 
-from hub.core.errors import NotFound
 from hub.core.vocabulary import Audience, EventType, RemindedBy, RequestState, SignerState
 from hub.db.engine import db
 from hub.db.store import cached, transaction
@@ -91,16 +90,14 @@ def _route_settings(source_id: str) -> Mapping[str, Any]:
 # ── Changes ───────────────────────────────────────────────────────────────────────────────────────
 @transaction
 def save_source(
-    slug: str, *, reminded_by: RemindedBy, settings: Mapping[str, Any], time_zone: str
+    source_id: str, *, reminded_by: RemindedBy, settings: Mapping[str, Any], time_zone: str
 ) -> None:
-    """Store who reminds the signers of a source, and when. Raises NotFound.
+    """Store who reminds the signers of a source, and when.
 
     Reminders that are switched on count from now for requests that are open. A changed schedule is
     applied to them, too.
     """
-    source = db.session.scalar(select(Source).where(Source.slug == slug).with_for_update())
-    if source is None:
-        raise NotFound("unknown_source", "There is no source with this name.", field="source")
+    source = db.session.get_one(Source, source_id, with_for_update=True)
     before = (source.reminded_by, source.reminders, source.time_zone)
     if source.reminded_by != reminded_by and reminded_by == RemindedBy.HUB:
         source.reminders_since = read_clock()

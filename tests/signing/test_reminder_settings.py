@@ -19,7 +19,7 @@ from hub.models import (
     Source,
 )
 from hub.signing import reminder_settings
-from tests.hub_fixtures import SigningApp, count, event_body, json_of, signer_body
+from tests.hub_fixtures import SigningApp, count, event_body, json_of, signer_body, source_id
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import signing_app as signing_app
@@ -38,7 +38,7 @@ from tests.signing.reminder_steps import (
 
 def save_reminders(reminded_by: RemindedBy = RemindedBy.HUB, **settings: Any) -> None:
     reminder_settings.save_source(
-        "default", reminded_by=reminded_by, settings=settings, time_zone=zone_at_noon()
+        source_id(), reminded_by=reminded_by, settings=settings, time_zone=zone_at_noon()
     )
 
 

@@ -126,10 +126,10 @@ def schedule_values(schedule: Schedule) -> dict[str, Any]:
     }
 
 
-def save_reminders(slug: str, form: RemindersForm) -> None:
-    """Store the values of a valid form. Raises NotFound."""
+def save_reminders(source_id: str, form: RemindersForm) -> None:
+    """Store the values of a valid form."""
     reminder_settings.save_source(
-        slug,
+        source_id,
         reminded_by=RemindedBy(form.reminded_by.data),
         settings=form.settings,
         time_zone=form.time_zone.data or "",

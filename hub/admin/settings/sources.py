@@ -103,7 +103,7 @@ def change_reminders(slug: str) -> Any:
     form = source_reminders.RemindersForm(request.form)
     if not form.validate():
         return _page(slug, EditSource(obj=source), form), 422
-    source_reminders.save_reminders(slug, form)
+    source_reminders.save_reminders(source.id, form)
     flash("Changes saved. They apply to open requests, too.", "good")
     return redirect(url_for("admin.source", slug=slug), 303)
 
