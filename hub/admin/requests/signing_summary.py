@@ -10,6 +10,7 @@ from hub.admin.view.filters import plural
 from hub.core.errors import DecryptionError
 from hub.core.vocabulary import RequestState, SignerState, Status
 from hub.models import Message, Signer, SigningRequest
+from hub.signing import turns
 
 ENDINGS = {
     RequestState.COMPLETED: "Everyone has signed.",
@@ -66,13 +67,15 @@ def _summarize_reach(
     title: str, owing: Sequence[Signer], messages: Sequence[Message]
 ) -> SigningSummary:
     """Return the notice about delivery to the remaining signers."""
-    unreached = [signer for signer in owing if not _was_reached(signer, messages)]
+    in_turn = turns.signers_in_turn(owing)
+    asked = [signer for signer in owing if signer in in_turn or _statuses(signer, messages)]
+    unreached = [signer for signer in asked if not _was_reached(signer, messages)]
     failed = sum(_all_failed(signer, messages) for signer in unreached)
     if failed:
         entries = "Their entry below says why." if failed == 1 else "Their entries below say why."
         text = f"{plural(failed, 'signer')} could not be notified. {entries}"
         return SigningSummary("bad", title, text)
-    all_reached = owing and not unreached
+    all_reached = owing and not unreached and len(asked) == len(owing)
     text = "Everyone who has not signed has been notified." if all_reached else ""
     return SigningSummary("info", title, text)
 

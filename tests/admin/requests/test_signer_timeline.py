@@ -157,6 +157,21 @@ def test_link_to_the_app_is_shown_and_no_link_of_a_signer(
     assert SIGNING_URL not in page
 
 
+def test_signer_who_waits_for_a_turn_is_not_counted_as_unreached(
+    app: Flask, run_in_app: RunInApp[Any], browser_for: Callable[..., Browser]
+) -> None:
+    def send() -> str:
+        demo.prepare()
+        signers = [signer_body("Eric", order=1), signer_body("Anna", ANNA, order=2)]
+        body = event_body(signers=signers)
+        accept.accept_event(EventIn.model_validate(body), source_id(), test=True)
+        return db.session.scalars(select(SigningRequest.id)).one()
+
+    page = text_of(browser_for(Role.VIEWER).get(f"/requests/{run_in_app(send)}"))
+    assert "Waiting for 2 signatures." in page
+    assert "could not be notified" not in page
+
+
 def test_what_a_signer_did_is_on_the_timeline(
     path: str, run_in_app: RunInApp[Any], browser_for: Callable[..., Browser]
 ) -> None:
