@@ -36,6 +36,7 @@ class Segments:
     costly: Mapping[str, str] = field(default_factory=dict)
     from_values: str = ""  # such characters of the values
     prices: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()  # what the opt-out line changes for the first SMS to a contact
 
     @property
     def can_replace(self) -> bool:
@@ -93,12 +94,24 @@ def count_segments(filled: str, source: str) -> Segments:
     costly = costly_characters(source)
     others = [char for char in costly_characters(filled) if char not in costly]
     count = segments(filled)
+    connections = _sms_connections()
     prices = tuple(
         f"{connection.title}: {price}"
-        for connection in _sms_connections()
+        for connection in connections
         if (price := _format_price(connection, count))
     )
-    return Segments(count, is_gsm_text(filled), costly, " ".join(others), prices)
+    first = tuple(note for row in connections if (note := _describe_first(row, filled, count)))
+    return Segments(count, is_gsm_text(filled), costly, " ".join(others), prices, first)
+
+
+def _describe_first(connection: Connection, filled: str, count: int) -> str:
+    """Return the segments of the first SMS to a contact, or '' if the opt-out line adds none."""
+    rules = get_rules(connection.info)
+    longer = segments(f"{filled}\n{rules.opt_out_line}") if rules.opt_out_prefixes else count
+    if longer == count:
+        return ""
+    prefixes = ", ".join(sorted(rules.opt_out_prefixes))
+    return f"{connection.title}: {longer} segments with the opt-out line, for {prefixes}"
 
 
 def _sms_connections() -> list[Connection]:

@@ -117,6 +117,15 @@ def test_price_is_at_the_rates_of_the_connection(admin: Browser) -> None:
     assert "USD 0.0166 in US, USD 0.1000 in other countries" in preview
 
 
+def test_preview_names_what_the_opt_out_line_adds(admin: Browser) -> None:
+    text_id = find_text(admin, SIGNED)
+    fits = region(post_text(admin, text_id, "((title))", do="preview").text)
+    assert "with the opt-out line" not in fits
+    longer = region(post_text(admin, text_id, "((title)) " + "x" * 130, do="preview").text)
+    assert "1 segment" in longer
+    assert "2 segments with the opt-out line, for +1" in longer
+
+
 def test_test_message_is_sent_as_previewed(admin: Browser) -> None:
     with admin.app.app_context():
         query = select(Connection.id).where(Connection.slug == "demo-sms")
