@@ -52,7 +52,7 @@ def add_next(message: Message, event: Event, request: RequestRecord, signer: Sig
     chosen = None
     for rung in ladder.rungs:
         item = _write(writer, ladder, rung)
-        reason = _reason_after_refusal(ladder.route, rung, refused) or item.reason
+        reason = reason_after_refusal(ladder.route, rung, refused) or item.reason
         if not reason and _was_tried(rung, former):
             reason = REPEATED
         if not reason and item.text is not None:
@@ -158,7 +158,7 @@ def refused_channel(message: Message) -> str:
     return message.channel if is_refused else ""
 
 
-def _reason_after_refusal(route: plan.Route, rung: plan.Rung, refused: str) -> str:
+def reason_after_refusal(route: plan.Route, rung: plan.Rung, refused: str) -> str:
     """Return OPTED_OUT if a step would evade an opt-out, otherwise ''."""
     if not refused or rung.channel == Channel.EMAIL:
         return ""

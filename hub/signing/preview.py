@@ -11,21 +11,30 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hub import integrations
-from hub.core.vocabulary import EventType
+from hub.core.vocabulary import Channel, EventType
 from hub.db.compiled_sql import UnreadableRow
 from hub.db.types import now
 from hub.lib.text import segments
 from hub.lib.times import format_time
 from hub.messaging.compose import plan, plan_words
 from hub.messaging.contacts.contacts import find_contacts
-from hub.messaging.policy.policy import Policy, PolicyDecision, PolicyQuestion, get_rules
+from hub.messaging.policy.policy import QUIET, Policy, PolicyDecision, PolicyQuestion, get_rules
 from hub.models import ConnectionInfo
-from hub.signing import accept, people, planning, requests, signing_batch
+from hub.signing import accept, next_step, people, planning, requests, signing_batch
 from hub.signing.events import EventIn
 from hub.signing.message_texts import EventRecord, MessageText, MessageWriter, WrittenRung
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 REPEATED = "repeated"
+# rules that forbid a message although the person has not opted out
+LIMITS = (
+    "country_not_allowed",
+    "cap_hour",
+    "cap_day",
+    "consent_missing",
+    "consent_old",
+    QUIET,
+)
 BLOCKED = "A rule of the connection, or an opt-out, blocks the message."
 
 
@@ -109,9 +118,13 @@ class _Preview:
         written = list(writer.write_rungs(ladder))
         at: datetime | None = self.starts_at
         before: plan.Rung | None = None
+        refused = ""  # the channel that the person has opted out of
         for item in written:
             decision = self._decide(item)
             reason = item.reason or (REPEATED if is_repeated else decision.code)
+            reason = reason or next_step.reason_after_refusal(ladder.route, item.rung, refused)
+            if decision.code and decision.code not in LIMITS and item.rung.channel != Channel.EMAIL:
+                refused = item.rung.channel
             if reason or item.text is None:
                 yield _skipped_step(item, reason)
                 continue

@@ -72,6 +72,21 @@ def test_preview_shows_each_step_with_its_time_text_and_reason(
     assert email["summary"] == "Email to eric@example.com, if the message fails"
 
 
+@pytest.mark.parametrize(
+    ("answer", "reason", "channels"),
+    [(True, "window_closed", ["sms", "email"]), (False, "consent_no", ["email"])],
+)
+def test_recorded_answer_decides_on_a_step_that_needs_a_consent(
+    with_emails: None, signing_app: StrictApp, answer: bool, reason: str, channels: list[str]
+) -> None:
+    entry = {"address": ERIC, "given": answer, "channel": "whatsapp"}
+    assert signing_app.post("/consents", entry).status_code == 201
+    [eric] = preview(signing_app, body())
+    assert reasons(eric)["whatsapp"] == reason
+    # an objection is no missing consent: only emails follow it
+    assert [channel for channel, _ in acting(eric)] == channels
+
+
 def test_preview_stores_nothing(with_emails: None, signing_app: StrictApp) -> None:
     signing_app.post("/events", body(id="e1"))
     before = count_rows()

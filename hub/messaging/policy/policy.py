@@ -139,6 +139,12 @@ class Policy:
         decision = self._find_decision(question)
         return self._is_reply(question) or not self._check_consent(decision, required=True)
 
+    def has_refused(self, question: PolicyQuestion) -> bool:
+        """Return whether the recipient opted out or objected."""
+        decision = self._find_decision(question)
+        is_objection = decision is not None and not decision.given
+        return is_objection or bool(self._check_opt_outs(question))
+
     def lacks_consent(self, question: PolicyQuestion) -> bool:
         """Return whether a message needs a consent that is missing or too old."""
         decision = self._find_decision(question)
