@@ -29,7 +29,6 @@ from hub.models import (
     PlatformEvent,
     ProviderCallback,
     Setting,
-    Signer,
     SigningRequest,
     StatusEvent,
     Suppression,
@@ -39,6 +38,7 @@ from hub.signing import accept
 from hub.signing.events import EventIn
 from tests.fake_provider import FakeProvider
 from tests.hub_fixtures import (
+    ANNA,
     ERIC,
     SigningApp,
     deliver,
@@ -50,6 +50,7 @@ from tests.hub_fixtures import (
     status,
     update_message,
 )
+from tests.signing.people_steps import add_route
 
 
 def as_days(count: float) -> timedelta:
@@ -223,7 +224,17 @@ def test_opt_outs_and_consents_do_not_expire(hub_demo: Flask, simulator: Any) ->
 
 
 def test_old_request_keeps_only_its_existence(hub_demo: Flask, signing_app: SigningApp) -> None:
-    signing_app.post("/events", event_body(signers=[signer_body("Eric")]))
+    add_route("signed", "sender")
+    sender = {"name": "Acme HR", "mobile_number": ANNA}
+    signing_app.post(
+        "/events",
+        event_body(
+            "request.signed",
+            signer=signer_body("Eric"),
+            observers=[{"id": "legal", "name": "Lena"}],
+            request={"id": "agr-1001", "title": "Lease", "sender": sender},
+        ),
+    )
     db.session.rollback()
     assert purge.delete_old_rows(now() - as_days(1))["requests"] == 0
     backdate_last_purge()
@@ -232,13 +243,10 @@ def test_old_request_keeps_only_its_existence(hub_demo: Flask, signing_app: Sign
     )
     db.session.rollback()
     request = db.session.scalars(select(SigningRequest)).one()
-    signer = db.session.scalars(select(Signer)).one()
-    assert (request.title, request.sender, signer.details, signer.signing_url) == (
-        None,
-        None,
-        None,
-        None,
-    )
+    assert (request.title, request.sender) == (None, None)
+    assert {
+        person.role: (person.details, person.signing_url) for person in request.people
+    } == dict.fromkeys(("signer", "observer", "sender"), (None, None))
     assert {event.payload for event in db.session.scalars(select(Event))} == {None}
 
 
