@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 
-from tests.chaos import report
+from tests.chaos import report, signatures
 from tests.chaos.faults import FAULTS
 from tests.chaos.runner import AT_ONCE, run_all
 from tests.chaos.scenario import Plan
@@ -33,8 +33,11 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep each hub's folder, with its logs")
     arguments = parser.parse_args()
     names = [name.strip() for name in arguments.only.split(",") if name.strip()] or list(FAULTS)
+    has_signatures = signatures.NAME in names or not arguments.only
+    names = [name for name in names if name != signatures.NAME]
     if unknown := [name for name in names if name not in FAULTS]:
-        parser.error(f"there is no fault {unknown[0]}; there are {', '.join(FAULTS)}")
+        known = ", ".join([*FAULTS, signatures.NAME])
+        parser.error(f"there is no fault {unknown[0]}; there are {known}")
     began = time.monotonic()
     lines = []
     print(report.header(), flush=True)
@@ -45,6 +48,9 @@ def main() -> int:
     ):
         lines.append(line)
         print(line, flush=True)
+    if has_signatures:
+        lines.append(signatures.line())
+        print(lines[-1], flush=True)
     broken = [line.fault for line in lines if not line.has_held]
     print(
         f"{len(lines)} faults, {time.monotonic() - began:.0f} s: "
@@ -55,7 +61,10 @@ def main() -> int:
 
 def _list() -> str:
     return "faults:\n" + "\n".join(
-        f"  {fault.name:<20} {fault.summary}" for fault in FAULTS.values()
+        [
+            *(f"  {fault.name:<20} {fault.summary}" for fault in FAULTS.values()),
+            f"  {signatures.NAME:<20} {(signatures.__doc__ or '').splitlines()[0]}",
+        ]
     )
 
 

@@ -11,9 +11,11 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from tests.chaos import signatures
 from tests.chaos.faults import combine_faults
 from tests.chaos.scenario import Plan, run
 from tests.conftest import POSTGRES
+from tests.effort import LONG
 
 QUICK = ("parent-killed",) if POSTGRES else ("parent-killed", "redis-stopped", "web-killed")
 
@@ -34,6 +36,12 @@ def database_url(postgres_url: str) -> Iterator[str]:
     yield server.set(database=name).render_as_string(hide_password=False)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.skipif(not LONG, reason="it takes a minute")
+def test_nobody_is_asked_to_sign_after_signing_while_jobs_are_killed(database_url: str) -> None:
+    line = signatures.line(database_url=database_url)
+    assert line.has_held, line
 
 
 def test_no_message_is_lost_or_sent_twice_during_a_fault(database_url: str) -> None:
