@@ -234,6 +234,13 @@ def test_cursor_of_another_source_returns_nothing(beta: SigningApp, rows_of_alph
     ]
 
 
+def test_preview_reads_no_request_of_another_source(beta: SigningApp, rows_of_alpha: Rows) -> None:
+    event = event_body("request.reminder", request={"id": "agr-1001"})
+    answer = beta.post("/preview", event)
+    assert answer.status_code == 200
+    assert not [text for text in rows_of_alpha.words if text in answer.text]
+
+
 def test_file_of_another_source_is_not_found(beta: SigningApp, rows_of_alpha: Rows) -> None:
     send = {"connection": "demo-whatsapp", "to": ERIC, "text": "Hello."}
     missing = "med_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"
@@ -323,6 +330,7 @@ def test_every_route_is_covered(app: Flask) -> None:
     walked = {rule.endpoint for rule in rules(app) if rule.arguments} | QUERIES.keys()
     adds = {
         "api.events.post_event",
+        "api.events.preview",
         "api.messages.post_message",
         "api.media.post_media",
         "api.suppressions.add_suppression",

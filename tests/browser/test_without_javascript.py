@@ -9,6 +9,7 @@ from tests.browser import (
     account_forms,
     connection_forms,
     message_forms,
+    routing_forms,
     text_forms,
     webhook_forms,
 )
@@ -18,7 +19,14 @@ from tests.browser.no_script_browser import no_script as no_script
 from tests.browser.no_script_browser import tabs as tabs
 
 # imported, they declare the forms
-FORM_MODULES = (account_forms, connection_forms, message_forms, text_forms, webhook_forms)
+FORM_MODULES = (
+    account_forms,
+    connection_forms,
+    message_forms,
+    routing_forms,
+    text_forms,
+    webhook_forms,
+)
 # the first admin's form is used without script by the fixture that everybody here begins with; no
 # integration offers an action yet; the next three are plain forms that need damage or two
 # identities, which the tests of their pages make
