@@ -168,7 +168,7 @@ def _condition_problems(
         yield Refused(
             "never_reported",
             f"No connection of the step before reports “{step.goal}”, so this step would never"
-            " follow. Choose another goal, or “only if it fails”.",
+            " follow. Choose another goal, or “it fails”.",
             field=f"steps-{index}-goal",
         )
 

@@ -86,6 +86,7 @@ def addresses(screenshot_hub: Hub) -> dict[str, str]:
         "templates": "/templates",
         "opt-outs": "/opt-outs",
         "rules": "/connections/demo-sms/rules",
+        "routing": "/routing/sent/signer",
         "phone": hub.phone_url(str(ERIC["mobile_number"])),
     }
 
@@ -127,6 +128,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "templates",
         "opt-outs",
         "rules",
+        "routing",
     ],
 )
 def test_page_is_captured(

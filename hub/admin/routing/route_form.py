@@ -25,7 +25,7 @@ class StepForm(Form):
     """One step: the condition under which it follows, and the channel or connection."""
 
     connective = HiddenField()
-    goal = SelectField("Goal", choices={**GOALS, FAILS: "only if it fails"})
+    goal = SelectField("Goal", choices={**GOALS, FAILS: "it fails"})
     wait = StringField("Time", render_kw={"inputmode": "numeric", "maxlength": 6})
     unit = SelectField("Unit", choices={unit: unit for unit in UNITS})
     over = SelectField("Channel", validate_choice=False)

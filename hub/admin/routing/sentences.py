@@ -41,10 +41,10 @@ MEMBERS: Mapping[tuple[str, str], str] = {
     (EventType.CANCELED, Audience.SIGNER): "who was invited",
 }
 GOALS: Mapping[str, str] = {
-    Goal.SENT: "sent",
-    Goal.DELIVERED: "delivered",
-    Goal.READ: "read",
-    Goal.OPENED: "opened the document",
+    Goal.SENT: "not sent",
+    Goal.DELIVERED: "not delivered",
+    Goal.READ: "not read",
+    Goal.OPENED: "the document is not opened",
 }
 
 
