@@ -1,4 +1,4 @@
-"""Decide whose turn it is to sign."""
+"""Find the signers who sign next."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AnySigner = TypeVar("AnySigner", Signer, SignerRecord)
 
 
 def signers_in_turn(signers: Sequence[AnySigner]) -> list[AnySigner]:
-    """Return the signers whose turn it is: of those who have not signed, the lowest turn."""
+    """Return the pending signers with the lowest turn."""
     owing = [signer for signer in signers if SignerState.read(signer.state).has_not_signed]
     turn = min((signer.turn for signer in owing), default=0)
     return [signer for signer in owing if signer.turn == turn]

@@ -1,6 +1,6 @@
 """Add observers and senders to the people of a request, and the times of turns.
 
-Signers of 0.2.0 were all asked to sign at once, so those whose request was sent have had their turn.
+Version 0.2.0 asked all signers at once, so the signers of a sent request count as invited.
 """
 
 import sqlalchemy as sa

@@ -28,17 +28,17 @@ AUDIENCES: Mapping[str, str] = {
     Audience.OBSERVERS: "Observers",
     Audience.TEAM: "Team",
 }
-# who belongs to an audience of an event, where its title alone does not say it
+# the members of an audience of an event, if its title is not precise enough
 MEMBERS: Mapping[tuple[str, str], str] = {
-    (EventType.SENT, Audience.SIGNER): "whose turn it is",
-    (EventType.REMINDER, Audience.SIGNER): "whose turn it is",
-    (EventType.SIGNED, Audience.SIGNER): "who signed",
-    (EventType.DECLINED, Audience.SIGNER): "who declined",
-    (EventType.DECLINED, Audience.OTHERS): "who had signed",
+    (EventType.SENT, Audience.SIGNER): "next to sign",
+    (EventType.REMINDER, Audience.SIGNER): "next to sign",
+    (EventType.SIGNED, Audience.SIGNER): "the event’s own signer",
+    (EventType.DECLINED, Audience.SIGNER): "the event’s own signer",
+    (EventType.DECLINED, Audience.OTHERS): "earlier signatures only",
     (EventType.COMPLETED, Audience.SIGNER): "every signer",
-    (EventType.EXPIRED, Audience.SIGNER): "who has not signed",
-    (EventType.EXPIRED, Audience.OTHERS): "who had signed",
-    (EventType.CANCELED, Audience.SIGNER): "who was invited",
+    (EventType.EXPIRED, Audience.SIGNER): "pending signers",
+    (EventType.EXPIRED, Audience.OTHERS): "earlier signatures only",
+    (EventType.CANCELED, Audience.SIGNER): "invited signers",
 }
 GOALS: Mapping[str, str] = {
     Goal.SENT: "not sent",

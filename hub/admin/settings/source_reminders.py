@@ -85,9 +85,7 @@ class RemindersForm(SenderField, ScheduleFields):
     time_zone = SelectField(
         "Default time zone",
         choices=lambda: {"": "UTC", **{name: name for name in datetimes.zone_names()}},
-        description=(
-            "Used for signers whose time zone the app does not send and who have no phone number."
-        ),
+        description=("The time zone of signers without a phone number, if your app sends none."),
     )
 
 

@@ -108,7 +108,7 @@ def check_url(service: Service, url: str, own_server: str) -> None:
         if error.code == "second_request":
             bodies.clear()
     except ValueError:
-        pass
+        pass  # nothing was recorded, so the URL is refused below
     if not any(_TRIAL.encode() in body for body in bodies):
         raise ValueError(
             f"This URL of {service.title} is not complete, or it has several receivers. {CORRECT}"

@@ -43,7 +43,8 @@ REACHABLE = {**PHONE, **MAIL}
 
 
 def step(position: int, channel: str, **fields: object) -> Step:
-    return Step(f"stp_{position}", channel, "t", position=position, **fields)  # type: ignore[arg-type]
+    step_id = f"stp_{position}"
+    return Step(step_id, channel, "t", position=position, **fields)  # type: ignore[arg-type]
 
 
 BY_WHATSAPP = step(1, "whatsapp")
