@@ -27,7 +27,6 @@ from pydantic import (
     Tag,
     model_validator,
 )
-from pydantic import Strict as StrictValues
 
 from hub import integrations
 from hub.core.vocabulary import Channel, EventType
@@ -106,6 +105,15 @@ def _refuse_number(value: Any) -> Any:
     return value
 
 
+def _whole_number(value: Any) -> Any:
+    """Accept what JSON Schema calls an integer, such as 3 and 3.0, and no text or boolean."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("Send a whole number without quotation marks.")
+    return value
+
+
 _STARTS_WITH_YEAR = re.compile(r"[0-9]{4}-")
 # the type of every time in the API; its range is part of the OpenAPI document
 Moment = Annotated[
@@ -114,6 +122,7 @@ Moment = Annotated[
     AfterValidator(_in_range),
     Field(description=times.RANGE),
 ]
+WHOLE = BeforeValidator(_whole_number)  # stands after the range, which it would hide otherwise
 # one line of text without control characters, which a JSON Schema pattern cannot express
 _id_length = Field(
     min_length=1, max_length=identifiers.MAX_LENGTH, json_schema_extra={"format": "external-id"}
@@ -214,8 +223,8 @@ class SenderIn(PersonIn):
 
 
 Days = Annotated[
-    list[Annotated[int, StrictValues(), Field(ge=1, le=MAX_DAYS)]],
-    Field(max_length=MAX_TIMES),
+    list[Annotated[int, Field(ge=1, le=MAX_DAYS), WHOLE]],
+    Field(max_length=MAX_TIMES, json_schema_extra={"uniqueItems": True}),
     AfterValidator(_without_repeats),
 ]
 
@@ -226,7 +235,7 @@ class RemindersIn(Strict):
     enabled: StrictBool = Field(default=True, description="False switches them off.")
     days: Days = Field(default=[3, 7, 14], description="Days after the invitation.")
     days_before_expiry: Days = Field(default=[1], description="Days before `expires_at`.")
-    most: Annotated[int, StrictValues(), Field(ge=1, le=MAX_REMINDERS)] = Field(
+    most: Annotated[int, Field(ge=1, le=MAX_REMINDERS), WHOLE] = Field(
         default=5, description="The most reminders to one signer, of any kind."
     )
     working_days: StrictBool = Field(
@@ -264,7 +273,7 @@ class SignerIn(PersonIn):
     """A person who is asked to sign."""
 
     id: SignerId = Field(description="The signer's ID in your app.")
-    order: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+    order: Annotated[int, Field(ge=1, le=1000), WHOLE] | None = Field(
         default=None,
         description=(
             "The signer's turn. Signers with a higher number are asked when all those with lower"

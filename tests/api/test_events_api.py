@@ -198,6 +198,15 @@ def test_unreachable_signer_is_listed(signing_app: SigningApp) -> None:
     assert db.session.scalars(select(Event)).one().skipped == answer["skipped"]
 
 
+def test_whole_number_with_a_decimal_point_is_a_whole_number(signing_app: SigningApp) -> None:
+    """JSON Schema calls 2.0 an integer, and some languages write whole numbers so."""
+    reminders = {"days": [3.0, 7], "most": 2.0}
+    signers = [{**DESIGN["signers"][0], "order": 1.0}]  # type: ignore[dict-item,index]
+    request = {**DESIGN["request"], "reminders": reminders}  # type: ignore[dict-item]
+    answer = signing_app.post("/events", {**DESIGN, "request": request, "signers": signers})
+    assert answer.status_code == 202
+
+
 def test_chunked_body_is_read(signing_app: SigningApp) -> None:
     assert (
         signing_app.raw(
