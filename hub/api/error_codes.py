@@ -78,6 +78,7 @@ ERROR_CODES = MappingProxyType(
         "resent_already": ErrorCode(
             409, "The message was already resent. `detail` names the new message."
         ),
+        "signer_removed": ErrorCode(409, "The signer was removed from the request."),
         "snoozed": ErrorCode(409, "Reminders are snoozed. End the snooze first."),
         "still_running": ErrorCode(
             409, "A request with this `Idempotency-Key` is still in progress."

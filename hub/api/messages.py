@@ -176,6 +176,7 @@ def cancel_message(message_id: str) -> dict[str, Any]:
     summary="Resend a message",
     description=(
         "Creates a new message that follows this one. Each message has at most one successor."
+        " A message that asks to sign is refused if the signer or the request no longer needs it."
     ),
     scope=Scope.MESSAGES_WRITE,
     status=202,

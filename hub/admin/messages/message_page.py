@@ -182,6 +182,8 @@ def _why_not_resend(row: Message) -> str:
     successor = db.session.scalar(select(Message.id).where(Message.after_id == row.id))
     if successor:
         return "It was already sent again. The timeline shows the later message."
+    if obsolete := resend.find_obsolete(row):
+        return str(obsolete)
     if suppressions.find_blocking_opt_out(row) is not None:
         return "An opt-out blocks this recipient. Remove it before you resend the message."
     if not row.connection.enabled:

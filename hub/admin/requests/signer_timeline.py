@@ -14,6 +14,7 @@ from hub.admin.view.message_rows import MessageListRow
 from hub.admin.view.status_badges import channel_title, message_badge, signer_badge
 from hub.core.vocabulary import SignerState, Status
 from hub.db.engine import db
+from hub.messaging.compose import resend
 from hub.models import Message, Signer, StatusEvent
 from hub.signing.next_step import SKIPPED
 
@@ -113,7 +114,7 @@ def describe_series(messages: Sequence[Message]) -> str:
 
 
 def find_resendable(messages: Sequence[Message]) -> Message | None:
-    """Return the newest message to a signer if it did not arrive and can be sent again.
+    """Return the newest message to a signer if it did not arrive and is still needed.
 
     `messages`: those to the signer, oldest first.
     """
@@ -121,4 +122,5 @@ def find_resendable(messages: Sequence[Message]) -> Message | None:
     if newest is None or Status.read(newest.status) not in RESENDABLE:
         return None
     is_settled = newest.settled or Status.read(newest.status) == Status.UNKNOWN
-    return newest if is_settled and newest.connection.enabled else None
+    can_send = is_settled and newest.connection.enabled
+    return newest if can_send and resend.find_obsolete(newest) is None else None

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from hub import integrations
 from hub.core.errors import Conflict
-from hub.core.vocabulary import Status
+from hub.core.vocabulary import RequestState, SignerState, Status
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
@@ -18,7 +18,7 @@ from hub.messaging.compose import media, provider_templates
 from hub.messaging.compose.content import read_buttons, read_card, read_template
 from hub.messaging.compose.outbox import ASKING, Draft, add_message, lock_message
 from hub.messaging.state import fallback_timers, unreadable_rows
-from hub.models import Connection, Event, Message, MessageBody, SigningRequest
+from hub.models import Connection, Event, Message, MessageBody, Signer, SigningRequest
 from hub.shared import audit
 
 DAMAGED = (
@@ -33,8 +33,10 @@ def resend(message_id: str) -> Message:
     message = lock_message(message_id)
     _check_state(message)
     _check_newest(message)
+    if obsolete := find_obsolete(message):
+        raise obsolete
     content = _content(message)
-    _check_limits(message, content)
+    _check_files(content)
     successor_id = add_message(copy_message(message, content))
     message.escalate_at = None  # the next step follows the new message
     audit.record("message.resent", message.id, successor=successor_id)
@@ -114,20 +116,42 @@ def copy_message(message: Message, content: Mapping[str, Any]) -> Draft:
     )
 
 
-def _check_limits(message: Message, content: Mapping[str, Any]) -> None:
-    """Raise Conflict if the signing request has expired or an attached file was deleted."""
-    expires_at = (
-        db.session.scalar(
-            select(SigningRequest.expires_at)
-            .join(Event, Event.request_id == SigningRequest.id)
-            .where(Event.id == message.event_id, Event.type.in_(ASKING))
-        )
-        if message.event_id and not message.thread
-        else None
+def find_obsolete(message: Message) -> Conflict | None:
+    """Return why nobody needs a message that asks a signer to sign, or None if it is needed.
+
+    A claim would cancel such a message, so it is not resent. Posts to a team are, because they
+    report what happened.
+    """
+    if message.event_id is None or message.thread:
+        return None
+    query = (
+        select(SigningRequest.state, SigningRequest.expires_at, Signer.state, Signer.removed_at)
+        .select_from(Event)
+        .join(SigningRequest, SigningRequest.id == Event.request_id)
+        .outerjoin(Signer, Signer.id == message.signer_id)
+        .where(Event.id == message.event_id, Event.type.in_(ASKING))
     )
+    row = db.session.execute(query).one_or_none()
+    if row is None:
+        return None
+    request_state, expires_at, signer_state, removed_at = row
+    if request_state != RequestState.OPEN:
+        reason = f"The request is {request_state}, so the message cannot be resent."
+        return Conflict("request_closed", reason)
     if expires_at is not None and expires_at <= now():
         reason = "The signing request has expired, so the message cannot be resent."
-        raise Conflict("request_expired", reason)
+        return Conflict("request_expired", reason)
+    if removed_at is not None:
+        reason = "The signer was removed from the request, so the message cannot be resent."
+        return Conflict("signer_removed", reason)
+    if signer_state is not None and not SignerState.read(signer_state).has_not_signed:
+        reason = "The signer has already signed or declined, so the message cannot be resent."
+        return Conflict("already_signed", reason)
+    return None
+
+
+def _check_files(content: Mapping[str, Any]) -> None:
+    """Raise Conflict if an attached file was deleted."""
     if media.is_file_missing([file["file"] for file in content.get("media", ()) if "file" in file]):
         reason = "The attached file was deleted. Upload it again and send a new message."
         raise Conflict("media_gone", reason)
