@@ -26,6 +26,9 @@ class Source(Base):
     reminded_by: Mapped[str] = mapped_column(default=RemindedBy.HUB.value)
     # requests that were open at this time count their reminders from it
     reminders_since: Mapped[datetime | None] = mapped_column(Time)
+    # the same for requests of test keys
+    test_reminded_by: Mapped[str] = mapped_column(default=RemindedBy.HUB.value)
+    test_reminders_since: Mapped[datetime | None] = mapped_column(Time)
     reminders: Mapped[str | None]  # settings of the schedule as JSON, see signing/reminder_settings
     time_zone: Mapped[str] = mapped_column(default="")  # of signers whose zone is unknown
     created_at: Mapped[datetime] = mapped_column(Time, default=now)

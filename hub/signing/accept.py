@@ -81,7 +81,7 @@ def notify_posted(
     """
     if event.type != EventType.REMINDER:
         return notify(event, request, actor)
-    leave_to_app(request.source_id)
+    leave_to_app(request.source_id, test=request.test)
     answer = notify(event, request, actor, only=[actor] if actor else None)
     reminder_times.count_reminders(request, answer, now())
     return answer

@@ -90,7 +90,7 @@ def check_request(request_id: str) -> int:
     if request is None:
         return 0
     current_time = database_clock.read_clock()
-    source = read_source_reminders(request.source_id)
+    source = read_source_reminders(request.source_id, test=request.test)
     can_remind = source.by_hub and request.state == RequestState.OPEN and not request.expired
     due = []
     for person in request.people:

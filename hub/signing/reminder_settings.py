@@ -1,5 +1,8 @@
 """The settings of automatic reminders: of a route, a source and a request.
 
+Who reminds is stored apart for live and for test requests of a source, so that an app that is
+tested with a test key changes nothing for people.
+
 A setting of a request takes precedence over that of its source, and that over the one of the route
 of reminders. Each field is inherited on its own.
 """
@@ -27,7 +30,7 @@ OWING = tuple(state.value for state in SignerState if state.has_not_signed)
 
 @dataclass(frozen=True)
 class SourceReminders:
-    """The reminders of a source, with the settings of its route."""
+    """The reminders of the live or the test requests of a source, with those of its route."""
 
     by_hub: bool
     since: datetime | None  # when Signpost began to remind
@@ -57,18 +60,22 @@ def store_settings(settings: Mapping[str, Any] | None) -> str | None:
     return None if settings is None else json.dumps(settings, sort_keys=True)
 
 
-def source_reminders(source_id: str) -> SourceReminders:
+def source_reminders(source_id: str, *, test: bool) -> SourceReminders:
     """Return the reminders of a source from a short-lived cache."""
-    return cached(("reminders", source_id), lambda: read_source_reminders(source_id))
+    return cached(
+        ("reminders", source_id, str(test)), lambda: read_source_reminders(source_id, test=test)
+    )
 
 
-def read_source_reminders(source_id: str) -> SourceReminders:
-    """Return the reminders of a source."""
-    columns = (Source.reminded_by, Source.reminders_since, Source.time_zone, Source.reminders)
+def read_source_reminders(source_id: str, *, test: bool) -> SourceReminders:
+    """Return the reminders of a source for its test requests, or for the live ones."""
+    sender = Source.test_reminded_by if test else Source.reminded_by
+    since = Source.test_reminders_since if test else Source.reminders_since
+    columns = (sender.label("sender"), since.label("since"), Source.time_zone, Source.reminders)
     row = db.session.execute(select(*columns).where(Source.id == source_id)).one()
     return SourceReminders(
-        row.reminded_by == RemindedBy.HUB,
-        row.reminders_since,
+        row.sender == RemindedBy.HUB,
+        row.since,
         row.time_zone,
         (parse_settings(row.reminders), _route_settings(source_id)),
     )
@@ -90,42 +97,65 @@ def _route_settings(source_id: str) -> Mapping[str, Any]:
 # ── Changes ───────────────────────────────────────────────────────────────────────────────────────
 @transaction
 def save_source(
-    source_id: str, *, reminded_by: RemindedBy, settings: Mapping[str, Any], time_zone: str
+    source_id: str,
+    *,
+    reminded_by: RemindedBy,
+    test_reminded_by: RemindedBy,
+    settings: Mapping[str, Any],
+    time_zone: str,
 ) -> None:
     """Store who reminds the signers of a source, and when.
 
-    Reminders that are switched on count from now for requests that are open. A changed schedule is
-    applied to them, too.
+    `test_reminded_by`: who reminds those of test requests. Reminders that are switched on count
+    from now for requests that are open. A changed schedule is applied to them, too.
     """
     source = db.session.get_one(Source, source_id, with_for_update=True)
-    before = (source.reminded_by, source.reminders, source.time_zone)
+    before = _values(source)
     if source.reminded_by != reminded_by and reminded_by == RemindedBy.HUB:
         source.reminders_since = read_clock()
+    if source.test_reminded_by != test_reminded_by and test_reminded_by == RemindedBy.HUB:
+        source.test_reminders_since = read_clock()
     source.reminded_by = reminded_by.value
+    source.test_reminded_by = test_reminded_by.value
     inherited = asdict(Schedule.from_settings(_route_settings(source.id)))
     own = {name: value for name, value in settings.items() if value != _plain(inherited[name])}
     source.reminders = store_settings(own)
     source.time_zone = time_zone
-    if before == (source.reminded_by, source.reminders, source.time_zone):
+    if before == _values(source):
         return
-    audit.record("source.reminders_changed", source.id, source.name, reminded_by=reminded_by.value)
+    audit.record(
+        "source.reminders_changed",
+        source.id,
+        source.name,
+        reminded_by=reminded_by.value,
+        test_reminded_by=test_reminded_by.value,
+    )
     check_requests(source.id)
 
 
+def _values(source: Source) -> tuple[str | None, ...]:
+    return source.reminded_by, source.test_reminded_by, source.reminders, source.time_zone
+
+
 @transaction
-def leave_to_app(source_id: str) -> None:
-    """Pause the reminders of Signpost, because the app has posted one of its own."""
-    if not source_reminders(source_id).by_hub:
+def leave_to_app(source_id: str, *, test: bool) -> None:
+    """Pause the reminders of Signpost, because the app has posted one of its own.
+
+    A reminder of a test key pauses those of test requests only, and one of a live key the others.
+    """
+    if not source_reminders(source_id, test=test).by_hub:
         return
+    sender = Source.test_reminded_by if test else Source.reminded_by
     changed = (
         update(Source)
-        .where(Source.id == source_id, Source.reminded_by == RemindedBy.HUB.value)
-        .values(reminded_by=RemindedBy.APP.value)
+        .where(Source.id == source_id, sender == RemindedBy.HUB.value)
+        .values({sender: RemindedBy.APP.value})
         .returning(Source.name)
     )
     name = db.session.scalar(changed.execution_options(synchronize_session=False))
     if name is not None:
-        audit.record("source.reminders_changed", source_id, name, reminded_by=RemindedBy.APP.value)
+        details = {sender.key: RemindedBy.APP.value}
+        audit.record("source.reminders_changed", source_id, name, **details)
 
 
 def check_requests(source_id: str) -> None:

@@ -34,7 +34,7 @@ def set_checks(request: RequestRecord, *, changed: bool) -> None:
     `changed`: the expiry, the schedule or the state of the request has changed.
     """
     is_open = request.state == RequestState.OPEN and not request.expired
-    source = source_reminders(request.source_id) if is_open else None
+    source = source_reminders(request.source_id, test=request.test) if is_open else None
     for person in request.people:
         if source is None or not source.by_hub or not can_be_reminded(person):
             person.remind_at = None
@@ -73,7 +73,7 @@ def next_reminder_at(signer: Signer) -> datetime | None:
     request = signer.request
     if signer.remind_at is None or signer.invited_at is None or request.expired:
         return None
-    source = source_reminders(request.source_id)
+    source = source_reminders(request.source_id, test=request.test)
     return next_automatic(request, signer, source, now()) if source.by_hub else None
 
 
@@ -83,7 +83,7 @@ def end_of_night(
     """Return when an automatic reminder may be sent to a signer, or None if it may be sent now."""
     if signer.invited_at is None:
         return None
-    source = source_reminders(request.source_id)
+    source = source_reminders(request.source_id, test=request.test)
     schedule = source.schedule(request.reminders)
     allowed_at = first_allowed(schedule, signer_times(request, signer, source), current_time)
     return None if allowed_at == current_time else allowed_at

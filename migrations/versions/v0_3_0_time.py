@@ -41,11 +41,13 @@ def _switch_reminders_on() -> None:
     current_time = datetime.now(UTC)
     if bind.dialect.name == "sqlite":
         current_time = (current_time - EPOCH) // timedelta(microseconds=1)
-    # reminders of users have no ID in an app
+    # reminders of users have no ID in an app; those of test keys say nothing about live requests
     bind.execute(
         sa.text(
-            "UPDATE sources SET reminded_by = 'app' WHERE id IN (SELECT source_id FROM events"
-            " WHERE type = 'request.reminder' AND external_id <> '')"
+            "UPDATE sources SET reminded_by = 'app' WHERE id IN (SELECT events.source_id"
+            " FROM events JOIN requests ON requests.id = events.request_id"
+            " WHERE events.type = 'request.reminder' AND events.external_id <> ''"
+            " AND NOT requests.test)"
         )
     )
     bind.execute(sa.text("UPDATE sources SET reminders_since = :now"), {"now": current_time})

@@ -40,7 +40,7 @@ class Hub020:
         self.tables.reflect(db.engine, only=["sources", "requests", "signers", "events"])
         self.sent_at = stored(now() - timedelta(days=30))
 
-    def add_source(self, number: int, *events: str) -> None:
+    def add_source(self, number: int, *events: str, test: bool = True) -> None:
         """Add a source with a request that was sent 30 days ago, and its events."""
         source_id = stored_id(number)
         request_id = stored_id(number + 1)
@@ -58,7 +58,7 @@ class Hub020:
             id=request_id,
             source_id=source_id,
             external_id="agr-1",
-            test=True,
+            test=test,
             state="open",
             created_at=sent_at,
             state_at=sent_at,
@@ -99,17 +99,19 @@ class Hub020:
 def test_open_requests_count_from_the_upgrade(empty_app: Flask) -> None:
     hub = Hub020(empty_app)
     hub.add_source(100, "request.sent")
-    hub.add_source(200, "request.sent", "request.reminder")
+    hub.add_source(200, "request.sent", "request.reminder", test=False)
+    hub.add_source(300, "request.sent", "request.reminder", test=True)
     up.migrate()
     db.session.rollback()
     owners = {
-        source.slug: (source.id, source.reminded_by)
+        source.slug: (source.id, source.reminded_by, source.test_reminded_by)
         for source in db.session.scalars(select(Source).where(Source.slug != "default"))
     }
-    assert {slug: sender for slug, (_, sender) in owners.items()} == {
-        "acme-100": "hub",
-        "acme-200": "app",
-    }, "an app that reminded itself goes on"
+    assert {slug: senders for slug, (_, *senders) in owners.items()} == {
+        "acme-100": ["hub", "hub"],
+        "acme-200": ["app", "hub"],
+        "acme-300": ["hub", "app"],
+    }, "an app that reminded itself goes on, for its kind of keys"
     signers = {
         (signer.request.source_id, signer.state): signer
         for signer in db.session.scalars(select(Signer))
@@ -119,7 +121,7 @@ def test_open_requests_count_from_the_upgrade(empty_app: Flask) -> None:
     assert pending.remind_at is not None, "the chore checks it"
     assert signers[source_id, "signed"].remind_at is None
     due_at = reminder_times.next_automatic(
-        pending.request, pending, read_source_reminders(source_id), now()
+        pending.request, pending, read_source_reminders(source_id, test=True), now()
     )
     assert due_at is not None
     assert due_at - now() > timedelta(days=2, hours=23), "nobody is reminded at once"

@@ -25,7 +25,7 @@ TIMES = {
         "reminders_handled_at",
         "snoozed_until",
     ),
-    Source: ("reminders_since",),
+    Source: ("reminders_since", "test_reminders_since"),
 }
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)

@@ -9,7 +9,7 @@ import pytest
 from flask import current_app
 from sqlalchemy import update
 
-from hub.accounts import sources
+from hub.accounts import api_keys, sources
 from hub.core.vocabulary import RemindedBy
 from hub.db.engine import db
 from hub.db.store import transaction
@@ -19,6 +19,7 @@ from hub.models import (
     Source,
 )
 from hub.signing import reminder_settings
+from tests.conftest import Browser
 from tests.hub_fixtures import SigningApp, count, event_body, json_of, signer_body, source_id
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
@@ -38,7 +39,11 @@ from tests.signing.reminder_steps import (
 
 def save_reminders(reminded_by: RemindedBy = RemindedBy.HUB, **settings: Any) -> None:
     reminder_settings.save_source(
-        source_id(), reminded_by=reminded_by, settings=settings, time_zone=zone_at_noon()
+        source_id(),
+        reminded_by=reminded_by,
+        test_reminded_by=reminded_by,
+        settings=settings,
+        time_zone=zone_at_noon(),
     )
 
 
@@ -137,7 +142,7 @@ def test_invalid_reminders_are_refused_with_their_field(
 def test_reminders_pause_once_the_app_posts_its_own(signing_app: SigningApp) -> None:
     send(signing_app)
     post(signing_app, "reminder", id="r1")
-    assert source().reminded_by == RemindedBy.APP
+    assert source().test_reminded_by == RemindedBy.APP
     current_app.extensions["hub.cached"].clear()
     [listed] = json_of(signing_app.get("/requests/agr-1001"))["signers"]
     assert listed["next_reminder_at"] is None
@@ -145,6 +150,37 @@ def test_reminders_pause_once_the_app_posts_its_own(signing_app: SigningApp) -> 
     send(signing_app, id="agr-2")
     assert reminders_after(5) == 0
     assert len(reminders_to()) == 1
+
+
+@pytest.mark.parametrize("test", [False, True], ids=["live", "test"])
+def test_reminder_of_an_app_pauses_only_those_of_its_kind_of_key(
+    signing_app: SigningApp, *, test: bool
+) -> None:
+    live_app = SigningApp(signing_app.client, api_keys.create_key("Live", test=False))
+    app = signing_app if test else live_app
+    send(signing_app)
+    send(live_app)
+    post(app, "reminder", id="r1")
+    paused = {True: source().test_reminded_by, False: source().reminded_by}
+    assert paused == {test: RemindedBy.APP, not test: RemindedBy.HUB}
+    current_app.extensions["hub.cached"].clear()
+    for other, is_test in ((signing_app, True), (live_app, False)):
+        [listed] = json_of(other.get("/requests/agr-1001"))["signers"]
+        assert (listed["next_reminder_at"] is None) == (is_test == test)
+
+
+def test_admin_switches_reminders_of_test_requests_on_again(
+    signing_app: SigningApp, admin: Browser
+) -> None:
+    send(signing_app)
+    post(signing_app, "reminder", id="r1")
+    page = admin.get("/settings/sources/default").text
+    assert "Reminders of test requests are sent by" in page
+    assert "test reminders sent by the app" in admin.get("/activity").text.lower()
+    save_reminders(RemindedBy.HUB)
+    assert source().test_reminders_since is not None
+    assert source().reminders_since is None, "those of live requests were never off"
+    assert [days for days in range(1, 31) if reminders_after(1)] == [3, 7, 14]
 
 
 def test_requests_that_were_open_count_from_when_reminders_were_switched_on(

@@ -98,6 +98,8 @@ SWITCHES = {
 PHRASES = {
     ("reminded_by", "app"): "Sent by the app",
     ("reminded_by", "hub"): "Sent by Signpost",
+    ("test_reminded_by", "app"): "Test reminders sent by the app",
+    ("test_reminded_by", "hub"): "Test reminders sent by Signpost",
     ("expires", "never"): "Never expires",
     ("per_minute", "default"): "Default rate limit",
     ("said", "no"): "Consent refused",

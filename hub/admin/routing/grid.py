@@ -101,7 +101,7 @@ class Grid:
         if event_type != EventType.REMINDER:
             return meaning
         if self.source:
-            schedule = source_reminders(self.source.id).schedule(None)
+            schedule = source_reminders(self.source.id, test=False).schedule(None)
         else:
             schedule = Schedule.from_settings(self.entry(event_type, Audience.SIGNER).schedule)
         return f"{meaning} {describe_schedule(schedule)}"

@@ -17,19 +17,27 @@ from hub.signing.reminder_schedule import MAX_DAYS, MAX_REMINDERS, MAX_TIMES, Sc
 DAYS: dict[str, Any] = {"mono": True, "autocomplete": "off", "half": True}
 
 
-class SenderField(Form):
-    """The choice who reminds the signers of a source, which stands before the schedule."""
+SENDERS = {
+    RemindedBy.HUB.value: "Signpost",
+    RemindedBy.APP.value: "The app, with its own events",
+}
+
+
+class SenderFields(Form):
+    """The choices who reminds the signers of a source, which stand before the schedule."""
 
     reminded_by = SelectField(
         "Reminders are sent by",
-        choices={
-            RemindedBy.HUB.value: "Signpost",
-            RemindedBy.APP.value: "The app, with its own events",
-        },
+        choices=SENDERS,
         description=(
             "When the app posts `request.reminder`, Signpost leaves reminders to it. After you"
             " switch back to Signpost, open requests count from that moment."
         ),
+    )
+    test_reminded_by = SelectField(
+        "Reminders of test requests are sent by",
+        choices=SENDERS,
+        description="A `request.reminder` that is posted with a test key changes only this one.",
     )
 
 
@@ -79,7 +87,7 @@ class ScheduleFields(Form):
         }
 
 
-class RemindersForm(SenderField, ScheduleFields):
+class RemindersForm(SenderFields, ScheduleFields):
     """The automatic reminders of a source."""
 
     time_zone = SelectField(
@@ -104,11 +112,12 @@ def parse_days(text: str) -> list[int]:
 
 def reminders_form(source: Source) -> RemindersForm:
     """Return the form with the settings in force."""
-    schedule = reminder_settings.read_source_reminders(source.id).schedule(None)
+    schedule = reminder_settings.read_source_reminders(source.id, test=False).schedule(None)
     return RemindersForm(
         data={
             **schedule_values(schedule),
             "reminded_by": source.reminded_by,
+            "test_reminded_by": source.test_reminded_by,
             "time_zone": source.time_zone,
         }
     )
@@ -129,6 +138,7 @@ def save_reminders(source_id: str, form: RemindersForm) -> None:
     reminder_settings.save_source(
         source_id,
         reminded_by=RemindedBy(form.reminded_by.data),
+        test_reminded_by=RemindedBy(form.test_reminded_by.data),
         settings=form.settings,
         time_zone=form.time_zone.data or "",
     )

@@ -270,5 +270,5 @@ def test_schedule_of_reminders_is_saved_with_their_route(app: Flask, admin: Brow
     page = words(admin.get("/routing"))
     assert "2 and 5 days after the invitation, at most 2." in page
     with app.app_context():
-        schedule = source_reminders(source_id()).schedule(None)
+        schedule = source_reminders(source_id(), test=False).schedule(None)
     assert (schedule.days, schedule.days_before_expiry, schedule.most) == ((2, 5), (), 2)

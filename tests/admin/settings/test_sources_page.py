@@ -133,6 +133,7 @@ def test_opt_outs_name_their_source(app: Flask, admin: Browser) -> None:
 # ── Reminders ─────────────────────────────────────────────────────────────────────────────────────
 REMINDERS = {
     "reminded_by": "hub",
+    "test_reminded_by": "hub",
     "days": "2, 5 9",
     "days_before_expiry": "",
     "most": "4",
@@ -185,6 +186,7 @@ def test_switched_on_reminders_count_from_now(app: Flask, admin: Browser) -> Non
         ({"most": "0"}, "number from 1 to 10"),
         ({"most": ""}, "number from 1 to 10"),
         ({"reminded_by": "nobody"}, "valid choice"),
+        ({"test_reminded_by": "nobody"}, "valid choice"),
         ({"time_zone": "Mars"}, "valid choice"),
     ],
 )
