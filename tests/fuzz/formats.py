@@ -76,7 +76,8 @@ def filter_body(context: Any, body: Any) -> bool:
         return True
     if any(_lacks_address(person) for person in _people(body)):
         return False
-    signers, observers = _ids(body, "signers"), _ids(body, "observers")
+    signers = _ids(body, "signers")
+    observers = _ids(body, "observers")
     removed = body.get("signers_removed")
     asked = [*signers, *(removed if isinstance(removed, list) else [])]
     return not _repeats(asked) and not _repeats(observers)
