@@ -61,7 +61,6 @@ from hub.integrations.shortening import (
     card_text,
     clean_text,
     fit_card_text,
-    is_blank,
     plain_text,
     share_budget,
     shorten,
@@ -105,7 +104,7 @@ from hub.lib.provider_http import (
     record_exchanges,
 )
 from hub.lib.storable import json_object
-from hub.lib.text import is_gsm_text, readable, segments, utf16_length
+from hub.lib.text import is_blank, is_gsm_text, readable, segments, utf16_length
 
 __all__ = [
     "Accepted",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hub.integrations.values import Button, Card, Outbound
-from hub.lib.text import readable, utf16_length
+from hub.lib.text import is_blank, readable, utf16_length
 from hub.lib.text import shorten as shorten_to_fit
 
 ELLIPSIS = "…"
@@ -151,11 +150,6 @@ _SIZES: Mapping[str, Callable[[str], int]] = {"bytes": _bytes_of, "UTF-16 units"
 def clean_text(text: str) -> str:
     """Return text that every provider can show, without surrounding space."""
     return readable(text).strip()
-
-
-def is_blank(text: str) -> bool:
-    """Return whether text has no visible character."""
-    return all(unicodedata.category(char)[0] in "ZC" for char in text)
 
 
 def share_budget(costs: Sequence[int], budget: int) -> int:

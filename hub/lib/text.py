@@ -71,6 +71,17 @@ def clean_line(text: str) -> str:
     return line if is_right_to_left(_MARKS.sub("", line)) else _MARKS.sub("", line)
 
 
+def visible_line(text: str) -> str:
+    """Return a value as one clean line, or '' if it has no visible character."""
+    line = clean_line(text)
+    return "" if is_blank(line) else line
+
+
+def is_blank(text: str) -> bool:
+    """Return whether text has no visible character."""
+    return all(unicodedata.category(char)[0] in "ZC" for char in text)
+
+
 def isolate(value: str) -> str:
     """Return a value with isolates if it contains right-to-left letters. Links stay unchanged."""
     if value.startswith(("https://", "http://")) or not is_right_to_left(value):

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from hub.lib.plural_forms import plural_forms
+from hub.lib.plural_forms import language_of, plural_forms
+from hub.lib.text import POP
 
 MAX_LENGTH = 10_000  # characters
 # of several equal brackets, the last two open and the first two close
@@ -37,6 +38,21 @@ class MissingValue(ValueError):
     def __init__(self, name: str) -> None:
         super().__init__(f"The text needs the value {name}, which is missing.")
         self.name = name
+
+
+class StandIn(str):
+    """A word that replaces a missing value, such as "Somebody". No optional part is shown for it.
+
+    `within` is its form within a sentence.
+    """
+
+    __slots__ = ("within",)
+    within: str
+
+    def __new__(cls, word: str, within: str = "") -> StandIn:
+        made = super().__new__(cls, word)
+        made.within = within or word
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,34 +254,56 @@ def replace_forms(source: str, forms: Mapping[int, Sequence[str]]) -> str:
 
 
 # ── Filling ───────────────────────────────────────────────────────────────────────────────────────
+# what a sentence may begin after: the start, the end of another sentence, or a line break
+_SENTENCE_START = re.compile(r"(?:\A|[.!?…][\"'’”“»)\]]*\s+|\n)\s*\Z")
+_SALUTATION = re.compile(r",\s*\n\s*\Z")
+# languages in which the line after a salutation continues its sentence
+_CONTINUES_SALUTATION = frozenset({"de", "pl"})
+
+
 def fill(parsed: ParsedText, values: Mapping[str, str | int], locale: str) -> str:
     """Return a text filled with values in the language `locale`. Raises MissingValue.
 
-    A value is missing if `values` does not contain its name.
+    A value is missing if `values` does not contain its name. A full stop after a value that ends
+    with one, such as "Acme Inc.", is left out.
     """
-    filled = []
-    for part in parsed.parts:
+    pieces: list[str] = []
+    ends_with_stop = False
+    for part in _shown_parts(parsed, values):
         if isinstance(part, str):
-            filled.append(part)
-        elif isinstance(part, Placeholder):
-            filled.append(_fill_placeholder(part, values, locale))
+            is_repeated = ends_with_stop and part.startswith(".")
+            pieces.append(part[1:] if is_repeated else part)
+            ends_with_stop = False
+        else:
+            piece = _fill_placeholder(part, values, locale)
+            if isinstance(piece, StandIn) and not _starts_sentence("".join(pieces), locale):
+                piece = piece.within
+            pieces.append(piece)
+            ends_with_stop = piece.rstrip(POP).endswith(".")
+    return "".join(pieces).strip()
+
+
+def _shown_parts(
+    parsed: ParsedText, values: Mapping[str, str | int]
+) -> Iterator[str | Placeholder]:
+    """Yield the parts of a text, and those of each optional part that is shown."""
+    for part in parsed.parts:
+        if not isinstance(part, OptionalPart):
+            yield part
         elif _is_shown(part, values):
-            filled.append(_fill_optional(part.parts, values, locale))
-    return "".join(filled).strip()
-
-
-def _fill_optional(
-    parts: Sequence[str | Placeholder], values: Mapping[str, str | int], locale: str
-) -> str:
-    return "".join(
-        part if isinstance(part, str) else _fill_placeholder(part, values, locale) for part in parts
-    )
+            yield from part.parts
 
 
 def _is_shown(part: OptionalPart, values: Mapping[str, str | int]) -> bool:
     """Return whether an optional part has all its values, none of them 0."""
-    names = (inner.name for inner in part.parts if isinstance(inner, Placeholder))
-    return all(values.get(name, 0) != 0 for name in names)
+    found = (values.get(inner.name, 0) for inner in part.parts if isinstance(inner, Placeholder))
+    return all(value != 0 and not isinstance(value, StandIn) for value in found)
+
+
+def _starts_sentence(before: str, locale: str) -> bool:
+    if _SALUTATION.search(before) and language_of(locale) in _CONTINUES_SALUTATION:
+        return False
+    return _SENTENCE_START.search(before) is not None
 
 
 def _fill_placeholder(

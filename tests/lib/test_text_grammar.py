@@ -13,6 +13,7 @@ from hub.lib.text_grammar import (
     GrammarError,
     MissingValue,
     ParsedText,
+    StandIn,
     check_forms,
     fill,
     normalize_name,
@@ -58,7 +59,9 @@ def test_value_takes_the_place_of_its_name(
     before: str, name: str, after: str, value: str | int
 ) -> None:
     source = f"{before}(({name})){after}"
-    expected = f"{before}{f'{value:,}' if isinstance(value, int) else value}{after}".strip()
+    shown = f"{value:,}" if isinstance(value, int) else value
+    rest = after[1:] if shown.endswith(".") and after.startswith(".") else after
+    expected = f"{before}{shown}{rest}".strip()
     assert fill(parse(source), {normalize_name(name): value}, "en") == expected
 
 
@@ -84,6 +87,33 @@ def test_optional_part_is_left_out_without_its_value(name: str, value: str | int
 def test_names_ignore_case_spaces_and_hyphens() -> None:
     for written in ("download link", "Download_Link", " download-link ", "DOWNLOAD  LINK"):
         assert filled(f"(({written}))", download_link="x") == "x"
+
+
+@pytest.mark.parametrize(
+    ("source", "locale", "expected"),
+    [
+        ("((a)) signed it.", "en", "Somebody signed it."),
+        ("Signed by ((a)).", "en", "Signed by somebody."),
+        ("Done. ((a)) signed.", "en", "Done. Somebody signed."),
+        ("Hello Ann,\n\n((a)) signed.", "en", "Hello Ann,\n\nSomebody signed."),
+        ("Dzień dobry,\n\n((a)) signed.", "pl", "Dzień dobry,\n\nsomebody signed."),
+        ('"Yes!" ((a)) signed.', "en", '"Yes!" Somebody signed.'),
+        ("Signed[[ by ((a))]].", "en", "Signed."),
+    ],
+)
+def test_stand_in_fits_its_place_and_shows_no_optional_part(
+    source: str, locale: str, expected: str
+) -> None:
+    assert filled(source, locale, a=StandIn("Somebody", "somebody")) == expected
+
+
+@pytest.mark.parametrize("value", ["Acme Inc.", "Smith Jr.\u2069", "Acme"])
+def test_full_stop_after_a_value_is_not_repeated(value: str) -> None:
+    shown = value.rstrip(".\u2069")
+    assert filled("From ((a)).", a=value).replace("\u2069", "") == f"From {shown}."
+    assert filled("From ((a))[[. By ((b))]]", a=value, b="B").replace("\u2069", "") == (
+        f"From {shown}. By B"
+    )
 
 
 def test_single_and_further_brackets_are_text() -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
 from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import select
 
 from hub import integrations
@@ -16,7 +20,7 @@ from hub.db.store import transaction
 from hub.lib import text, text_grammar
 from hub.messaging.compose import render, text_values
 from hub.models import Template, TemplateVersion
-from hub.models.template import JINJA
+from hub.models.template import JINJA, SIGNPOST
 from hub.signing import shipped_texts
 from hub.signing.shipped_texts import KEPT_NOTE, LANGUAGES, SHIPPED_NOTE, ShippedText
 from tests.hub_fixtures import hub_demo as hub_demo
@@ -65,17 +69,69 @@ def fill(item: ShippedText, values: dict[str, Any]) -> str:
     return text_grammar.fill(parsed, shown, item.locale)
 
 
+BLANK: tuple[Any, ...] = ("", None, "  ", "\u200b", "\x00\n")
+# half a text: brackets, spaces that meet, punctuation after a space or twice, nothing in quotes
+HALF = re.compile(
+    r"None|[(\[]{2}|[)\]]{2}|[ \xa0\u202f]{2}|\s[.,;]|\.\.|,[,.]|:[.,]|:\s*$|\(\s*\)"
+    r"|\"\s*\"|«\s*»|„\s*[“”]|“\s*”|\s$|^[\s.,:;]"
+)
+
+
+def subsets_of_missing(item: ShippedText) -> Iterator[dict[str, Any]]:
+    """Yield values of a text, with every set of its values missing in turn."""
+    parsed = [text_grammar.parse(source) for source in (item.subject, item.text)]
+    keys = sorted({text_values.key_of(name) for part in parsed for name in part.names})
+    for count, missing in enumerate(product([False, True], repeat=len(keys))):
+        blank = BLANK[count % len(BLANK)]
+        values = {**VALUES, "remaining": count % 7, "people": 1 + count % 3}
+        for key, is_missing in zip(keys, missing, strict=True):
+            if is_missing:
+                values[key] = [] if key == "names" and blank else blank
+        yield values
+
+
 @pytest.mark.parametrize("locale", LANGUAGES)
-def test_text_reads_well_with_and_without_its_values(locale: str) -> None:
-    empty: dict[str, Any] = dict.fromkeys(VALUES, "") | {
-        "remaining": 0,
-        "names": ["Eric Smith"],
-        "people": 1,
-    }
+def test_text_with_any_values_missing_is_whole_or_not_sent(locale: str) -> None:
+    sent = 0
     for item in (item for item in TEXTS if item.locale == locale):
-        for values in (VALUES, empty):
-            shown = fill(item, values)
-            assert not re.search(r"None|[(\[]{2}|  |\.\.|\s$", shown), shown
+        version = render.TemplateText("", item.subject, item.text, SIGNPOST, locale)
+        for values in subsets_of_missing(item):
+            complete = text_values.add_stand_ins(values, locale)
+            try:
+                shown = render.fill_version(version, complete, locale, isolated=True)
+            except render.IncompleteText:
+                continue
+            sent += 1
+            for whole in filter(None, (shown.subject, shown.text)):
+                assert not HALF.search(whole), (item.name, item.channel, whole)
+                assert not whole[0].islower(), (item.name, item.channel, whole)
+    assert sent > 150
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+def test_message_to_a_person_never_lacks_a_value_that_apps_may_leave_out(locale: str) -> None:
+    always = {"remaining": 2, "names": ["Eric Smith"], "people": 1}
+    for item in (item for item in TEXTS if item.locale == locale):
+        assert fill(item, dict.fromkeys(VALUES, "") | always)
+
+
+unquoted = st.text(st.characters(exclude_characters='"«»„“”'), max_size=8)
+
+
+@given(
+    st.sampled_from(TEXTS),
+    st.fixed_dictionaries(dict.fromkeys(("title", "sender", "name"), unquoted)),
+)
+def test_value_of_any_characters_leaves_no_empty_quotes(
+    item: ShippedText, values: dict[str, str]
+) -> None:
+    shown = fill(item, VALUES | values)
+    assert not re.search(r"\"\s*\"|«\s*»|„\s*[“”]|“\s*”", shown), shown
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+def test_text_contains_its_link(locale: str) -> None:
+    for item in (item for item in TEXTS if item.locale == locale):
         if (
             item.event_type in (EventType.SENT, EventType.REMINDER)
             and item.audience == Audience.SIGNER

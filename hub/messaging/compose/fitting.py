@@ -16,11 +16,11 @@ TITLE = "title"
 
 
 class TooLong(Refused):
-    """A text is longer than the provider accepts, even without the document's title."""
+    """A text is longer than the provider accepts, even with the shortest title."""
 
     def __init__(self) -> None:
         super().__init__(
-            TOO_LONG, "The text is longer than the provider allows, even without a title."
+            TOO_LONG, "The text is longer than the provider allows, even with the shortest title."
         )
 
 
@@ -37,7 +37,11 @@ def fit_text(
     """
 
     def fits(title: str) -> bool:
-        return integration_class.length_of(text_of(make({**values, TITLE: title}))) <= longest
+        # a text with nothing between its quotation marks is not sent
+        return (
+            title != ""
+            and integration_class.length_of(text_of(make({**values, TITLE: title}))) <= longest
+        )
 
     text = make(values)
     if integration_class.length_of(text_of(text)) <= longest:

@@ -14,7 +14,8 @@ from typing import Any
 from hub.core.vocabulary import Audience, EventType
 from hub.lib import text_grammar
 from hub.lib.plural_forms import find_locale, language_of
-from hub.lib.text import clean_line, isolate
+from hub.lib.text import clean_line, is_blank, isolate, visible_line
+from hub.lib.text_grammar import StandIn
 
 ENGLISH = "en"
 MAX_NAMES = 3  # a longer list names two people and counts the others
@@ -135,9 +136,9 @@ def add_stand_ins(values: Mapping[str, Any], locale: str) -> dict[str, Any]:
     """Return values in which a missing title, sender or name has its stand-in in a language."""
     words = words_of(locale)
     missing = {
-        key: words[word]
+        key: StandIn(words[word], words.get(f"{word}_within", ""))
         for key, word in STAND_INS.items()
-        if not clean_line(str(values.get(key) or ""))
+        if not visible_line(str(values.get(key) or ""))
     }
     return {**values, **missing}
 
@@ -147,14 +148,14 @@ def localize(
 ) -> dict[str, str | int]:
     """Return the values that a text names, each as one line in its language.
 
-    Missing values are left out. `values` have their stand-ins: an empty title was shortened.
-    `isolated` prevents right-to-left values from reordering the text around them.
+    Missing values are left out. `isolated` prevents right-to-left values from reordering the text
+    around them.
     """
     shown: dict[str, str | int] = {}
     for name in names:
         key = key_of(name)
         value = localize_value(key, values.get(key), locale, isolated=isolated)
-        if value is not None and (value != "" or key in STAND_INS):
+        if value is not None and not (isinstance(value, str) and is_blank(value)):
             shown[name] = value
     return shown
 
@@ -163,7 +164,7 @@ def localize_value(
     key: str, value: Any, locale: str, *, isolated: bool = False
 ) -> str | int | None:
     """Return one value as a text shows it: a date or names in the language `locale`."""
-    if value is None or isinstance(value, int):
+    if value is None or isinstance(value, int | StandIn):
         return value
     known = VALUES.get(key)
     if not isinstance(value, str):

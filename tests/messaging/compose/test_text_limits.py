@@ -75,7 +75,7 @@ def test_sms_contains_its_whole_link_or_is_skipped(
         assert skipped["text"].endswith(".")
         assert (
             utf16_length(
-                f'You\'ve been sent "" by {sender or "Somebody"}. Please review & sign: {link}'
+                f'You\'ve been sent "" by {sender or "somebody"}. Please review & sign: {link}'
             )
             > 1595 - 40
         )
