@@ -19,7 +19,6 @@ from flask_sqlalchemy import SQLAlchemy
 from redis import Redis
 from rq import Queue
 from sqlalchemy import ForeignKey, event
-from sqlalchemy.engine import Engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from hub.core import config
@@ -88,6 +87,8 @@ def application() -> Flask:
     app = Flask("plain")
     app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{os.environ['BENCH_DATABASE']}"
     db.init_app(app)
+    with app.app_context():
+        event.listen(db.engine, "connect", use_wal)  # not on engines of the hub
     queue = Queue("plain", connection=Redis(unix_socket_path=os.environ["BENCH_QUEUE"]))
 
     @app.post("/api/v1/events")
@@ -144,7 +145,6 @@ def send(message_id: int) -> None:
     raise NotImplementedError(message_id)
 
 
-@event.listens_for(Engine, "connect")
 def use_wal(connection: Any, _: Any) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA busy_timeout=10000")
