@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from hub import integrations
@@ -18,7 +20,7 @@ from hub.messaging.compose.outbox import Draft
 from hub.messaging.contacts.contacts import KnownAddress, get_or_create_contacts
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
 from hub.models import ConnectionInfo, Recipient
-from hub.signing import cards, chat_invitations, merged_notices
+from hub.signing import cards, chat_invitations, merged_notices, people
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 
@@ -121,6 +123,7 @@ class MessageWriter:
             channel,
             locale,
             values | links,
+            is_shared=self._shares_address(signer, item.kind),
         )
         sender: dict[str, Any] | None = None
         buttons: tuple[Button, ...] = ()
@@ -135,6 +138,19 @@ class MessageWriter:
         )
         says = {"name": template, "locale": locale, "values": values}
         return MessageText(rendered, filled, says, sender, buttons)
+
+    def _shares_address(self, signer: SignerRecord, kind: str) -> bool:
+        """Return whether another signer of the request has the same address of a kind."""
+        return (kind, people.addresses(signer).get(kind)) in self._shared_addresses
+
+    @cached_property
+    def _shared_addresses(self) -> frozenset[tuple[str, str]]:
+        """The addresses that several signers have, with their kinds."""
+        signers = self.request.signers
+        if len(signers) < 2:
+            return frozenset()
+        uses = Counter(item for signer in signers for item in people.addresses(signer).items())
+        return frozenset(address for address, count in uses.items() if count > 1)
 
     def to_team(
         self, items: Mapping[bytes, plan.PlannedPost], reminded: Sequence[SignerRecord]

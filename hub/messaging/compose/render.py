@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from hub.db.store import cached, read
 from hub.integrations.base import Integration
 from hub.lib import jinja_texts, text_grammar
 from hub.lib.plural_forms import language_of
-from hub.lib.text import Joined
+from hub.lib.text import Joined, is_blank
 from hub.messaging.compose import text_values
 from hub.messaging.compose.fitting import fit_text
 from hub.models import Template, TemplateVersion
@@ -26,6 +26,7 @@ from hub.models.template import JINJA
 
 SHIPPED_LOCALE = "en"  # the locale in which every text exists
 WRITTEN_CHANNELS = (Channel.WHATSAPP, Channel.CHAT)
+READER = "signer"  # the key of the recipient's name among the values
 TEXT_INCOMPLETE = "text_incomplete"  # the reason of a step that is skipped
 
 
@@ -87,13 +88,16 @@ def render_within(
     channel: str,
     locale: str,
     values: Mapping[str, Any],
+    *,
+    is_shared: bool = False,
 ) -> Rendered:
     """Fill a template for an integration, with the title shortened to fit `longest`.
 
-    Raises ConfigError and IncompleteText as `render` does, and TooLong.
+    `is_shared`: the text names its reader, because the address has several. Raises ConfigError and
+    IncompleteText as `render` does, and TooLong.
     """
     version = find_version(name, channel, locale)
-    return fill_within(version, integration_class, longest, locale, values)
+    return fill_within(version, integration_class, longest, locale, values, is_shared=is_shared)
 
 
 def fill_within(
@@ -102,16 +106,30 @@ def fill_within(
     longest: int,
     locale: str,
     values: Mapping[str, Any],
+    *,
+    is_shared: bool = False,
 ) -> Rendered:
     """Fill a version for an integration. Raises IncompleteText and TooLong."""
     # in SMS, isolates use up characters, and some phones show boxes
     isolated = not integration_class.counts_segments
 
     def make(shown: Mapping[str, Any]) -> Rendered:
-        return fill_version(version, shown, locale, isolated=isolated)
+        rendered = fill_version(version, shown, locale, isolated=isolated)
+        return _name_reader(rendered, version, shown, isolated=isolated) if is_shared else rendered
 
     complete = text_values.add_stand_ins(values, version.locale)
     return fit_text(integration_class, complete, make, lambda rendered: rendered.text, longest)
+
+
+def _name_reader(
+    rendered: Rendered, version: TemplateText, values: Mapping[str, Any], *, isolated: bool
+) -> Rendered:
+    """Begin a text with the name of its reader, unless the text shows it or it is unknown."""
+    name = text_values.localize_value(READER, values.get(READER), version.locale, isolated=isolated)
+    if name is None or is_blank(str(name)) or READER in version.names:
+        return rendered
+    text = text_values.begin_with_addressee(rendered.text, str(name), version.locale)
+    return replace(rendered, text=text)
 
 
 def fill_version(

@@ -209,6 +209,12 @@ def _count_others(count: int, locale: str) -> str:
     )
 
 
+def begin_with_addressee(text: str, name: str, locale: str) -> str:
+    """Return a text that begins with the name of its reader, in the language of the text."""
+    beginning = text_grammar.parse(words_of(locale)["addressee"])
+    return f"{text_grammar.fill(beginning, {'recipient': name}, locale)} {text}"
+
+
 def words_of(locale: str) -> Mapping[str, str]:
     """Return the words of a language, or those in English."""
     return _words().get(language_of(locale), _words()[ENGLISH])
