@@ -7,6 +7,7 @@ requests            apply an event to a request and its signers
 people              the signers, observers and sender of a request, as events report them
 turns               whose turn it is to sign
 readdressing        the messages that follow to a corrected address
+prolonged_requests  the messages that follow a later expiry
 reported_consents   the consents that events report
 merged_notices      notices that would tell a person the same thing twice
 signing_batch       a request and its people, as one transaction reads and changes them

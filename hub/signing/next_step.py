@@ -19,6 +19,7 @@ from hub.messaging.state import fallback_timers
 from hub.models import ConnectionInfo, Contact, Event, Message, Route, RouteStep, StatusEvent
 from hub.signing import planning
 from hub.signing.message_texts import EventRecord, MessageWriter, WrittenRung
+from hub.signing.prolonged_requests import EXPIRED
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,8 @@ def add_next(message: Message, event: Event, request: RequestRecord, signer: Sig
     actor = _find_actor(record, request)
     connections = _enabled_connections(test=request.test)
     former = predecessors.list_former(message.id)
+    if message.status == Status.EXPIRED and message.code == EXPIRED:
+        former = former[1:]  # the request is open again, so its own step is tried now
     ladder = _plan_ladder(message, record, actor, request, signer, connections, former)
     if ladder is None:
         return False

@@ -14,6 +14,7 @@ from hub.db.store import transaction
 from hub.messaging.compose import cancellation
 from hub.signing import (
     people,
+    prolonged_requests,
     readdressing,
     reminder_times,
     reported_consents,
@@ -57,11 +58,13 @@ def apply_event(event: EventIn, source_id: str, *, test: bool) -> AppliedEvent:
         source_id, event.request.id, test=test
     ) or signing_batch.new_request(source_id, event.request.id, event.occurred_at, test=test)
     existed = not request.is_new
+    former_expiry = request.expires_at
     applied = update_request(event, request)
     request.write()
     reported_consents.record_consents(event, request)
     if existed:
         _cancel_messages(event, request, applied.actor)
+        prolonged_requests.follow_expiry(request, former_expiry)
     return applied
 
 

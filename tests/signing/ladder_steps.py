@@ -172,3 +172,24 @@ def escalate() -> int:
     """Let the steps follow that are due."""
     db.session.rollback()
     return ladders.escalate_due(waiting_callbacks.process_waiting)
+
+
+def lose(message: Message, status: Status = Status.UNDELIVERED, **fields: Any) -> None:
+    """Send a message, let its provider report that it failed, and let the next step follow."""
+    hand_over(message)
+    report_status(message, status, **fields)
+    escalate()
+
+
+def let_time_end(message: Message) -> None:
+    """Send a message, let its time end without a report, and let the next step follow."""
+    hand_over(message)
+    end_time(message)
+    escalate()
+
+
+def refuse_claim(message: Message) -> None:
+    """Let a worker claim a message that must not be sent."""
+    make_due(message.id)
+    assert delivery.record_and_claim([], {message.connection_id: 1}) == []
+    db.session.rollback()

@@ -54,6 +54,7 @@ STOPS: dict[str, Callable[[], Any]] = {
     "expired": lambda: post("request.expired"),
     "viewed": lambda: post("request.viewed", signer="eric"),
     "erased": erase_eric,
+    "removed": lambda: post("request.viewed", signers_removed=["eric"]),
 }
 
 
@@ -223,6 +224,24 @@ def test_ladder_continues_from_a_message_that_was_resent_by_hand() -> None:
     end_time(legs()[1])
     escalate()
     assert channels() == ["whatsapp", "whatsapp", "sms"]
+
+
+def test_resent_message_starts_the_time_again() -> None:
+    set_route(("sms", None, None), ("email", "opened", 60))
+    post()
+    hand_over(legs()[0])
+    report_status(legs()[0], Status.DELIVERED)
+    assert legs()[0].escalate_at is not None
+    resend.resend(legs()[0].id)
+    assert [leg.escalate_at for leg in legs()] == [None, None]
+    hand_over(legs()[1])
+    assert legs()[1].escalate_at is not None
+    end_time(legs()[1])
+    escalate()
+    assert [(leg.channel, leg.after_id) for leg in legs()[1:]] == [
+        ("sms", legs()[0].id),
+        ("email", legs()[1].id),
+    ]
 
 
 def test_resent_message_is_sent_although_the_first_one_was_delivered() -> None:

@@ -22,6 +22,8 @@ from hub.messaging.state.message_batch import messages as message_table
 from hub.models import Connection, Event, Message, Route, RouteStep, Throttle
 from hub.shared import audit
 
+TOO_LATE = "too late"  # the name of the fact about a message that was already being sent
+
 
 @transaction
 def cancel(message_id: str) -> Message:
@@ -99,6 +101,11 @@ def _stop_messages(rows: Sequence[tuple[Any, ...]], reason: str) -> None:
         [
             outbox.build_fact_row(message_id, attempt, "stopped", Status.CANCELED, reason=reason)
             for message_id, attempt in queued
+        ]
+        + [
+            outbox.build_fact_row(message_id, attempt, TOO_LATE, None, reason=reason)
+            for message_id, status, attempt in rows
+            if status in (Status.SENDING, Status.UNKNOWN)
         ],
     )
 

@@ -193,9 +193,7 @@ def recheck_quiet_hours(connection_id: str) -> None:
 
 
 def _policy_question(draft: Draft, current_time: datetime) -> PolicyQuestion:
-    expires_at = min(
-        draft.expires_at or LATEST, current_time + _lifetime(draft.connection.integration)
-    )
+    expires_at = find_expiry(draft.expires_at, draft.connection.integration, current_time)
     return PolicyQuestion(
         draft.recipient,
         expires_at,
@@ -205,6 +203,11 @@ def _policy_question(draft: Draft, current_time: datetime) -> PolicyQuestion:
         replaced_message_id=draft.after_id if draft.after_failure else None,
         source_id=draft.source_id,
     )
+
+
+def find_expiry(expires_at: datetime | None, integration: str, created_at: datetime) -> datetime:
+    """Return until when a message may be sent: its own expiry, or the end of its lifetime."""
+    return min(expires_at or LATEST, created_at + _lifetime(integration))
 
 
 def _lifetime(integration: str) -> timedelta:

@@ -31,7 +31,9 @@ EXPECTED = ("no_connection", "connection_broken", "no_consent", "paid_channel", 
 REASONS = {
     "no_address": "The signer has no address for this channel. Add one in the signing app.",
     "not_wanted": "The signing app excluded this address.",
-    "no_connection": "No enabled connection sends over this channel.",
+    "no_connection": (
+        "No enabled connection sends over this channel. A test key uses test connections only."
+    ),
     "connection_off": (
         "The connection that posts this event to the team is not enabled. Enable it, or"
         " change the events that it posts."

@@ -204,6 +204,11 @@ _HUB_FACTS = {
     ),
     "skipped": ("Next steps skipped", ""),
     "stopped": ("Stopped", "The message was no longer needed."),
+    "too late": (
+        "Too late to cancel",
+        "The message was being sent when it became unnecessary. It is not retried, and no further"
+        " step follows.",
+    ),
     "expired": ("Expired", "The message could not be sent in time."),
     "erased": ("Not sent", ""),
     "quiet hours": (
