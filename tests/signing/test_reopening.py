@@ -66,7 +66,8 @@ def test_second_round_ends_and_notifies_once_more() -> None:
 def test_ending_that_was_overtaken_notifies_nobody() -> None:
     post(signers=BOTH, occurred_at=at(-9))
     post("sent", id="again", occurred_at=at(-5))
-    post("declined", signer="anna", occurred_at=at(-6))
+    answer = post("declined", signer="anna", occurred_at=at(-6))
+    assert people_of(answer) == []
     request = load_request()
     assert (request.state, load("anna").state) == ("open", "pending")
 

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
+from hub.connections import demo
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
@@ -22,6 +23,7 @@ from tests.hub_fixtures import ANNA, SigningApp, count, event_body, json_of, sig
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import signing_app as signing_app
+from tests.signing.ladder_steps import legs, set_route
 
 IN_TWO_DAYS = timedelta(days=2)
 
@@ -102,6 +104,16 @@ def test_event_is_planned_with_the_people_and_texts_of_its_time(signing_app: Sig
     assert "Second Draft" in text
     message = db.session.scalars(select(Message)).one()
     assert message.contact.address == "+13175559999"
+
+
+def test_event_is_planned_by_the_route_of_its_time(signing_app: SigningApp) -> None:
+    demo.connect_chats_and_mail()
+    set_route(("sms", None, None))
+    event_id = schedule(signing_app, signers=[signer_body("Eric", email="eric@example.com")])
+    set_route(("email", None, None))
+    make_due(event_id)
+    assert plan() == 1
+    assert [leg.channel for leg in legs()] == ["email"]
 
 
 @pytest.mark.parametrize("ended_by", ["request.signed", "request.canceled", "request.completed"])
