@@ -36,10 +36,11 @@ class Product(ProviderRequests):
     family: ClassVar[str] = ""
     # True: the status of a message changes after `send`, by a webhook or by `fetch_status`
     reports: ClassVar[bool]
-    # the statuses that confirm that a message reached the recipient, if the provider reports them
-    # reliably or `send` returns them; a route can wait for no others
-    confirms: ClassVar[frozenset[Status]] = frozenset({Status.DELIVERED})
-    reports_reading: ClassVar[bool] = False  # whether that status can be READ
+    # True: READ is among the statuses that the provider reports, for some messages at least
+    may_report_read: ClassVar[bool] = False
+    # DELIVERED and READ, if nearly every message that arrives or is read gets the status. The steps
+    # of a route wait only for these: without a report they would act although the message arrived.
+    reliable_statuses: ClassVar[frozenset[Status]] = frozenset({Status.DELIVERED})
     # without reports: DELIVERED if the provider's response means that the message is visible
     accepted_status: ClassVar[Status] = Status.SENT
     # what webhooks report about a message beside its status; a complaint opts the recipient out
@@ -114,5 +115,5 @@ class Product(ProviderRequests):
         """Return the statuses that messages can have after they were accepted."""
         if not cls.reports:
             return (cls.accepted_status, Status.FAILED)
-        read = (Status.READ,) if cls.reports_reading else ()
+        read = (Status.READ,) if cls.may_report_read else ()
         return (Status.SENT, Status.DELIVERED, *read, Status.FAILED, Status.UNDELIVERED)

@@ -27,7 +27,7 @@ class TeamPosts(Integration):
     summary = "Posts in a team’s channel, with links to documents and actions."
     reach = "One channel"
     reports = False
-    confirms = frozenset()
+    reliable_statuses = frozenset()
     checks_visibly = True
     buttons = "Links"
 

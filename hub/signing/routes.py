@@ -179,14 +179,14 @@ def _is_never_reported(
     """Return whether no connection of a step reports a goal. Without connections, it may."""
     if goal not in (Goal.DELIVERED, Goal.READ):
         return False
-    confirmed = [
-        integrations.get(connection.integration).confirms
+    reliable = [
+        integrations.get(connection.integration).reliable_statuses
         for connection in connections.values()
         if connection.channel == before.channel
         and before.connection_id in (None, connection.id)
         and connection.integration in integrations.registry()
     ]
-    return bool(confirmed) and not any(goal in statuses for statuses in confirmed)
+    return bool(reliable) and not any(goal in statuses for statuses in reliable)
 
 
 # ── Changes ───────────────────────────────────────────────────────────────────────────────────────

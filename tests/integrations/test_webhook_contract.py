@@ -182,6 +182,12 @@ def test_declared_reporting_matches_the_behavior(cls: type[Integration]) -> None
     assert cls.reports is reports_delivery, "reports says whether statuses change after send"
 
 
+@every
+def test_routes_wait_only_for_statuses_that_messages_can_get(cls: type[Integration]) -> None:
+    assert cls.reliable_statuses <= {Status.DELIVERED, Status.READ}
+    assert cls.reliable_statuses <= {*cls.reported_statuses()}
+
+
 # ── What it must not touch ────────────────────────────────────────────────────────────────────────
 FORBIDDEN = {
     "flask",

@@ -70,7 +70,7 @@ class TwilioIntegration(WebhookReceiver):
     contract = 2
     provider = "Twilio"
     reports = True
-    reports_reading = True
+    may_report_read = True
     family = "twilio"
     account_setting = "account_sid"
     errors = ERRORS

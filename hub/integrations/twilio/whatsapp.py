@@ -72,7 +72,7 @@ class WhatsApp(CheckedTwilio):
     channel = Channel.WHATSAPP
     address = Address.PHONE
     event_prefix = "whatsapp"
-    confirms = frozenset({Status.DELIVERED, Status.READ})
+    reliable_statuses = frozenset({Status.DELIVERED, Status.READ})
     session_window = 24.0
     replies_to_keywords = False
     consent_required = True

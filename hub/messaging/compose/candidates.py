@@ -72,17 +72,17 @@ class Candidate:
     clean_address: Callable[[str], str]  # raises ValueError
     # on the channel chat: the kind of address of a single person; "": it writes to a team only
     direct_address_kind: str = ""
-    # the goals that the connection confirms, beside `sent`
-    confirms: Collection[str] = (Goal.DELIVERED, Goal.READ)
+    # the goals beside `sent` that the connection reports for nearly every message
+    reliable_statuses: Collection[str] = (Goal.DELIVERED, Goal.READ)
 
-    def confirmed_goal(self, goal: str) -> str:
-        """Return a goal, or the highest one below it that the connection confirms.
+    def reliable_goal(self, goal: str) -> str:
+        """Return a goal, or the highest one below it that is reported reliably.
 
         What the provider accepts counts as delivered if nothing more is ever reported.
         """
-        if goal == Goal.READ and Goal.READ not in self.confirms:
+        if goal == Goal.READ and Goal.READ not in self.reliable_statuses:
             goal = Goal.DELIVERED
-        if goal == Goal.DELIVERED and Goal.DELIVERED not in self.confirms:
+        if goal == Goal.DELIVERED and Goal.DELIVERED not in self.reliable_statuses:
             goal = Goal.SENT
         return str(goal)
 

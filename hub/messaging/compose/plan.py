@@ -90,7 +90,7 @@ class PlannedLadder:
             return None
         goal = following[0].goal or Goal.DELIVERED.value
         if rung.candidate is not None:
-            goal = rung.candidate.confirmed_goal(goal)
+            goal = rung.candidate.reliable_goal(goal)
         return goal, following[0].wait_minutes
 
     def follow_ups(self, rung: Rung) -> list[FollowUp]:

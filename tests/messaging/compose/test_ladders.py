@@ -231,7 +231,7 @@ def test_broken_connection_gives_way_to_one_that_sends(
 
 
 @pytest.mark.parametrize(
-    ("confirms", "expected"),
+    ("reliable", "expected"),
     [
         ((), {"read": "sent", "delivered": "sent", "opened": "opened", "sent": "sent"}),
         (
@@ -241,14 +241,14 @@ def test_broken_connection_gives_way_to_one_that_sends(
     ],
 )
 def test_message_waits_for_no_status_that_its_provider_never_reports(
-    confirms: tuple[str, ...], expected: dict[str, str]
+    reliable: tuple[str, ...], expected: dict[str, str]
 ) -> None:
     goals = {}
     for goal in Goal:
         following = step(2, "email", connective=OTHERWISE, goal=goal.value, wait_minutes=30)
         route = make_route(Audience.SIGNER, step(1, "sms"), following)
         person = make_person(addresses=REACHABLE)
-        [ladder] = plan(route, person, [replace(SMS, confirms=confirms), EMAIL])
+        [ladder] = plan(route, person, [replace(SMS, reliable_statuses=reliable), EMAIL])
         goals[goal.value] = (ladder.condition_after(ladder.rungs[0]) or ("",))[0]
     assert goals == expected
 
