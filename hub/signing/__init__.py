@@ -14,6 +14,7 @@ signing_batch       a request and its people, as one transaction reads and chang
 message_texts       the texts and drafts of an event's messages
 dedup_keys          the deduplication keys of notifications
 preview             what an event would do, without storing it
+step_facts          the texts, rules, windows and prices of steps, for previews
 restrictions        connections that need a consent or a window which a person does not have
 planning            the routes, connections and signers that planning an event needs
 routes              read, check and save routes

@@ -21,6 +21,7 @@ from hub.db.types import keyring, new_id, now
 from hub.lib.times import format_time
 from hub.messaging.compose import plan, plan_words
 from hub.messaging.compose.outbox import MessageSummary, add_messages
+from hub.messaging.compose.step_descriptions import describe_follow_ups
 from hub.models import ConnectionInfo, Contact, Event, Message
 from hub.signing import (
     merged_notices,
@@ -232,10 +233,12 @@ def plan_event(
     actor: SignerRecord | None,
     signers: Mapping[str, SignerRecord],
     connections: Mapping[str, ConnectionInfo],
+    *,
+    routes: Sequence[plan.Route] | None = None,
 ) -> EventPlan:
-    """Decide whom an event notifies. It reads only."""
+    """Decide whom an event notifies. It reads only. `routes`: by default, those in force."""
     candidates = [planning.build_candidate(connection) for connection in connections.values()]
-    routes = routes_of(event, request)
+    routes = routes_of(event, request) if routes is None else routes
     planned_event = plan.PlannedEvent(
         event.type,
         actor.id if actor else "",
@@ -266,14 +269,14 @@ def _follow_ups(
             "message": stored[key].id,
             "signer": item.ladder.person.external_id,
             "role": item.ladder.person.role,
-            "channel": follow_up.rung.channel,
-            "to": follow_up.rung.to,
-            "goal": follow_up.goal,
-            "minutes": follow_up.minutes,
-            "text": plan_words.describe_follow_up(follow_up),
+            "channel": step.rung.channel,
+            "to": step.rung.to,
+            "goal": step.goal,
+            "minutes": step.minutes,
+            "text": plan_words.describe_follow_up(step),
         }
         for key, item in written.items()
-        for follow_up in item.ladder.follow_ups(item.rung)
+        for step in describe_follow_ups(item.ladder, item.rung)
     ]
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from hub import integrations
-from hub.core.vocabulary import EventType, Goal, Lane
+from hub.core.vocabulary import EventType, Lane
 from hub.integrations.base import Button, FilledTemplate
 from hub.lib.text import clean_line
 from hub.messaging.compose import plan, provider_templates, render
@@ -210,7 +210,7 @@ class MessageWriter:
             lane=Lane.BULK if event.type == EventType.REMINDER else Lane.NOW,
             dedup_key=key,
             fallback_goal=item.fallback_goal,
-            fallback_minutes=_fallback_minutes(item),
+            fallback_minutes=item.fallback_minutes,
             expires_at=_expiry(event, request),
             not_before=merged_notices.waits_until(event.type, request, self.actor, item.person.id),
         )
@@ -220,16 +220,6 @@ def _known_address(item: plan.PlannedMessage, signer: SignerRecord) -> KnownAddr
     return KnownAddress(
         item.kind, item.to, signer.details.get("name") or "", signer.details.get("time_zone") or ""
     )
-
-
-def _fallback_minutes(item: plan.PlannedMessage) -> int | None:
-    """Return the minutes that a message has to reach its goal; None: only its failure counts.
-
-    A provider that reports no delivery has done what it can once it accepts the message.
-    """
-    integration_class = integrations.get(item.candidate.connection.integration)
-    can_reach = integration_class.reports or item.fallback_goal == Goal.OPENED
-    return item.fallback_minutes if can_reach else None
 
 
 def _expiry(event: EventRecord, request: RequestRecord) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from hub.core.vocabulary import Channel, EventType, Goal, PersonRole, RequestState, Status
 from hub.db.engine import db
 from hub.messaging.compose import cancellation, outbox, plan
+from hub.messaging.compose.step_descriptions import StepFacts, describe_steps
 from hub.messaging.contacts import suppressions
 from hub.messaging.send import predecessors
 from hub.messaging.state import fallback_timers
@@ -24,7 +25,6 @@ from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 log = structlog.get_logger(__name__)
 
-OPTED_OUT = "opted_out"
 RECENTLY = "reminded_recently"
 REPEATED = "repeated"
 TEXT_INCOMPLETE = "text_incomplete"
@@ -50,18 +50,15 @@ def add_next(message: Message, event: Event, request: RequestRecord, signer: Sig
     if ladder is None:
         return False
     writer = MessageWriter(record, request, actor, {signer.id: signer}, connections)
-    refused = refused_channel(message)
+    written: list[WrittenRung] = []
     skipped: list[tuple[plan.Rung, str]] = []
     chosen = None
-    for rung in ladder.rungs:
-        item = _write(writer, ladder, rung)
-        reason = reason_after_refusal(ladder.route, rung, refused) or item.reason
-        if not reason and _was_tried(rung, former):
-            reason = REPEATED
-        if not reason and item.text is not None:
-            chosen = item
+    facts = _read_facts(writer, ladder, former, written)
+    for step in describe_steps(ladder, facts, refused=refused_channel(message)):
+        if step.acts:
+            chosen = written[-1]
             break
-        skipped.append((rung, reason))
+        skipped.append((step.rung, step.reason))
     _record_skipped(message, skipped)
     if chosen is not None:
         _add(message, writer, chosen)
@@ -161,19 +158,23 @@ def refused_channel(message: Message) -> str:
     return message.channel if is_refused else ""
 
 
-def reason_after_refusal(route: plan.Route, rung: plan.Rung, refused: str) -> str:
-    """Return OPTED_OUT if a step would evade an opt-out, otherwise ''."""
-    if not refused or rung.channel == Channel.EMAIL:
-        return ""
-    evades = not route.continue_after_opt_out or (
-        # an opt-out of texts covers calls, and one of emails never leads to a phone
-        (refused == Channel.EMAIL and rung.channel in plan.PHONE_CHANNELS)
-        or (refused == Channel.SMS and rung.channel == Channel.VOICE)
-    )
-    return OPTED_OUT if evades else ""
-
-
 # ── The message ───────────────────────────────────────────────────────────────────────────────────
+def _read_facts(
+    writer: MessageWriter,
+    ladder: plan.PlannedLadder,
+    former: Sequence[Any],
+    written: list[WrittenRung],
+) -> Iterator[StepFacts]:
+    """Yield the facts of each step, and add its text to `written`, until one of them acts."""
+    for rung in ladder.rungs:
+        item = _write(writer, ladder, rung)
+        written.append(item)
+        reason = item.reason
+        if not reason and _was_tried(rung, former):
+            reason = REPEATED
+        yield StepFacts(reason)
+
+
 def _write(writer: MessageWriter, ladder: plan.PlannedLadder, rung: plan.Rung) -> WrittenRung:
     """Return a step with its text, or with the reason why it is skipped."""
     try:

@@ -44,6 +44,7 @@ def build_candidate(connection: ConnectionInfo) -> plan.Candidate:
         integration_class.address.value,
         integration_class.clean_address,
         (integration_class.direct_address_kind if reaches_people else None) or "",
+        integration_class.reports,
         integration_class.reliable_statuses,
     )
 

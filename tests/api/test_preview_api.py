@@ -15,7 +15,7 @@ from hub.db.engine import Base, db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.messaging.policy.rules import OTHERS, Rules
-from hub.models import Connection
+from hub.models import Connection, MessageBody
 from tests.api.conftest import StrictApp
 from tests.hub_fixtures import ANNA, ERIC, event_body, json_of, signer_body
 
@@ -46,6 +46,13 @@ def acting(person: dict[str, Any]) -> list[tuple[str, Any]]:
 
 def reasons(person: dict[str, Any]) -> dict[str, str]:
     return {step["channel"]: step["reason"] for step in person["steps"] if step["reason"]}
+
+
+@transaction
+def set_rules(rules: Rules) -> None:
+    """Store the rules of the demo's connection for SMS."""
+    row = db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
+    row.rules = rules.to_json()
 
 
 def count_rows() -> dict[str, int]:
@@ -154,18 +161,67 @@ def test_steps_that_may_follow_are_in_the_answer_of_an_event(
 
 
 def test_price_is_that_of_the_connection(signing_app: StrictApp) -> None:
-    rules = Rules(prices={"US": Decimal("0.0083"), OTHERS: Decimal("0.05")})
-
-    @transaction
-    def set_prices() -> None:
-        row = db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
-        row.rules = rules.to_json()
-
-    set_prices()
+    set_rules(Rules(prices={"US": Decimal("0.0083"), OTHERS: Decimal("0.05")}))
     [eric] = preview(signing_app, body())
     [sms] = [step for step in eric["steps"] if not step["reason"]]
     assert sms["price"] == {"amount": "0.0083", "currency": "USD"}
-    assert sms["summary"].endswith("0.0083 USD")
+    assert sms["summary"].endswith("1 segment, USD 0.0083")
+
+
+def test_steps_after_the_first_are_those_of_the_answer(
+    with_emails: None, signing_app: StrictApp
+) -> None:
+    people = [
+        signer_body("Eric", email="eric@example.com", preference=["email"]),
+        signer_body("Anna", ANNA, email="anna@example.com"),
+    ]
+    posted = body(signers=people)
+    shown = [
+        (person["signer"], step["channel"], step["to"], step["goal"], step["minutes"])
+        for person in preview(signing_app, posted)
+        for step in [step for step in person["steps"] if not step["reason"]][1:]
+    ]
+    answer = json_of(signing_app.post("/events", posted))
+    assert shown == [
+        (step["signer"], step["channel"], step["to"], step["goal"], step["minutes"])
+        for step in answer["then"]
+    ]
+    assert len(shown) == 2
+
+
+def test_rules_apply_to_people_who_are_new(with_emails: None, signing_app: StrictApp) -> None:
+    set_rules(Rules(countries=frozenset({"FR"})))
+    [eric] = preview(signing_app, body())
+    assert reasons(eric)["sms"] == "country_not_allowed"
+    assert acting(eric) == [("email", None)]
+
+
+def test_opt_out_of_an_address_without_a_contact_is_shown(
+    with_emails: None, signing_app: StrictApp
+) -> None:
+    signing_app.post("/suppressions", {"address": ERIC})
+    [eric] = preview(signing_app, body())
+    assert acting(eric) == [("email", None)]
+    assert "sms" in reasons(eric)
+
+
+def test_spending_limit_is_shown(signing_app: StrictApp) -> None:
+    prices = {OTHERS: Decimal("0.05")}
+    set_rules(Rules(prices=prices, spend_day=Decimal("0.04")))
+    [eric] = preview(signing_app, body())
+    assert reasons(eric)["sms"] == "spend_day"
+    sms = next(step for step in eric["steps"] if step["channel"] == "sms")
+    assert sms["summary"] == "The connection has reached its daily spending limit."
+
+
+def test_text_of_a_first_sms_has_the_opt_out_line(signing_app: StrictApp) -> None:
+    posted = body()
+    [eric] = preview(signing_app, posted)
+    [sms] = [step for step in eric["steps"] if not step["reason"]]
+    assert sms["text"].endswith("Reply STOP to opt out.")
+    answer = json_of(signing_app.post("/events", posted))
+    row_id = answer["messages"][0]["id"].partition("_")[2]
+    assert db.session.get_one(MessageBody, row_id).content["text"] == sms["text"]
 
 
 @pytest.mark.parametrize(

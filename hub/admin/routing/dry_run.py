@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from hub import integrations
 from hub.admin.view.datetimes import format_day, local
 from hub.admin.view.status_badges import channel_title
-from hub.core.errors import DecryptionError
+from hub.core.errors import DecryptionError, Refused
 from hub.core.vocabulary import Audience, EventType, Goal, PersonRole, RequestState
 from hub.db.compiled_sql import UnreadableRow
 from hub.db.engine import db
 from hub.db.types import now
-from hub.lib import text
-from hub.messaging.compose import plan
-from hub.messaging.compose.opt_out_line import add_opt_out_line
-from hub.messaging.contacts import contacts
-from hub.models import Recipient, Signer, SigningRequest
-from hub.signing import planning, signing_batch
-from hub.signing.message_texts import EventRecord, MessageWriter, WrittenRung
+from hub.messaging.compose import plan, plan_words
+from hub.messaging.compose.step_descriptions import DescribedStep
+from hub.models import SigningRequest
+from hub.signing import people, preview, signing_batch
+from hub.signing.events import EventIn
 from hub.signing.routes import TEMPLATES, RouteIn
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
+MAX_REQUESTS = 20
 MAX_PEOPLE = 20
 NEEDS_ACTOR = (EventType.VIEWED, EventType.SIGNED, EventType.DECLINED)
+# the role of the people that an audience is chosen from
+ROLES: Mapping[str, PersonRole] = {
+    Audience.SENDER: PersonRole.SENDER,
+    Audience.OBSERVERS: PersonRole.OBSERVER,
+}
+
+
+SIGNED = ((EventType.DECLINED, Audience.OTHERS), (EventType.EXPIRED, Audience.OTHERS))
 
 
 @dataclass(frozen=True)
@@ -45,85 +51,123 @@ class ExampleStep:
 class Example:
     """The steps of a route for one person, as they would follow now."""
 
-    people: Sequence[tuple[str, str]]  # choices: the signer's ID, and name with document
-    person_id: str
-    name: str
+    people: Sequence[tuple[str, str]]  # choices: a person's key, and name with document
+    person_key: str
     steps: Sequence[ExampleStep]
+    nobody: str  # why there are no steps, or ''
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """A person of an open request."""
+
+    request: RequestRecord
+    person: SignerRecord
+
+    @property
+    def key(self) -> str:
+        """The identity of the person by role, because a sender may have no row yet."""
+        return f"{self.request.id}:{self.person.role}:{self.person.external_id}"
+
+    @property
+    def label(self) -> str:
+        name = self.person.details.get("name") or self.person.external_id
+        return f"{name} · {self.request.title or self.request.external_id}"
 
 
 def build_example(
-    event_type: str, audience: str, entered: RouteIn, person_id: str
+    event_type: str, audience: str, entered: RouteIn, person_key: str
 ) -> Example | None:
-    """Return the example for a signer of an open request, or None if there is no such request."""
-    people = _read_people()
-    if not people:
+    """Return the example for a person of an open request, or None if there is no such person."""
+    choices = _read_choices(EventType(event_type), audience)
+    if not choices:
         return None
-    signer = next((one for one in people if one.id == person_id), people[0])
-    choices = [(one.id, f"{_name(one)} · {_title(one.request)}") for one in people]
-    request = _read_request(signer.request_id)
-    record = request.person(PersonRole.SIGNER, signer.external_id) if request else None
+    chosen = next((choice for choice in choices if choice.key == person_key), choices[0])
     steps: list[ExampleStep] = []
-    if request is not None and record is not None:
-        steps = list(_example_steps(EventType(event_type), audience, entered, request, record))
-    return Example(choices, signer.id, _name(signer), steps)
+    nobody = ""
+    try:
+        steps = _build_steps(EventType(event_type), audience, entered, chosen)
+    except Refused as refusal:
+        nobody = str(refusal)
+    except (UnreadableRow, DecryptionError):
+        nobody = "A stored value cannot be read. See Unreadable rows."
+    if not steps and not nobody:
+        nobody = (
+            "This person would not be notified of the event."
+            if entered.steps
+            else "Nobody would be notified."
+        )
+    return Example([(choice.key, choice.label) for choice in choices], chosen.key, steps, nobody)
+
+
+# ── People ────────────────────────────────────────────────────────────────────────────────────────
+def _read_choices(event_type: EventType, audience: str) -> list[_Choice]:
+    """Return people of the newest open requests who may belong to an audience, the best first."""
+    query = (
+        select(SigningRequest.id)
+        .where(SigningRequest.state == RequestState.OPEN)
+        .order_by(SigningRequest.id.desc())
+        .limit(MAX_REQUESTS)
+    )
+    role = ROLES.get(audience, PersonRole.SIGNER)
+    choices: list[_Choice] = []
+    for request_id in db.session.scalars(query).all():
+        request = _read_request(request_id)
+        if request is not None:
+            choices += [
+                _Choice(request, person)
+                for person in request.people
+                if person.role == role and person.removed_at is None
+            ]
+        if len(choices) >= MAX_PEOPLE:
+            break
+    # these audiences consist of people who have signed, the others mostly of those who have not
+    signed_first = (event_type, audience) in SIGNED
+    choices.sort(key=lambda choice: choice.person.has_not_signed == signed_first)
+    return choices[:MAX_PEOPLE]
 
 
 def _read_request(request_id: str) -> RequestRecord | None:
+    """Return a request with its sender among its people, or None if a row is damaged."""
     try:
-        return signing_batch.read_request(request_id)
+        request = signing_batch.read_request(request_id)
     except (UnreadableRow, DecryptionError):
-        return None  # a damaged row, which the page of unreadable rows lists
+        return None  # the page of unreadable rows lists it
+    if request is not None:
+        people.list_sender(request)
+    return request
 
 
-def _read_people() -> list[Signer]:
-    """Return signers of the newest open requests whose names can be read."""
-    query = (
-        select(Signer)
-        .join(SigningRequest)
-        .where(
-            SigningRequest.state == RequestState.OPEN,
-            Signer.role == PersonRole.SIGNER,
-            Signer.removed_at.is_(None),
-        )
-        .order_by(SigningRequest.id.desc(), Signer.turn, Signer.id)
-        .limit(MAX_PEOPLE)
+# ── Steps ─────────────────────────────────────────────────────────────────────────────────────────
+def _build_steps(
+    event_type: EventType, audience: str, entered: RouteIn, chosen: _Choice
+) -> list[ExampleStep]:
+    """Return the steps of a route for a person, if the event happened now."""
+    posted = EventIn.model_validate(
+        {
+            "type": event_type.value,
+            "request": {"id": chosen.request.external_id},
+            "signer": _find_actor(event_type, audience, chosen),
+        }
     )
-    return [signer for signer in db.session.scalars(query) if _is_readable(signer)]
-
-
-def _is_readable(signer: Signer) -> bool:
-    try:
-        return bool(signer.details or {}) and signer.request.title is not None
-    except DecryptionError:
-        return False
-
-
-def _name(signer: Signer) -> str:
-    return (signer.details or {}).get("name") or signer.external_id
-
-
-def _title(request: SigningRequest) -> str:
-    return str(request.title or request.external_id)
-
-
-def _example_steps(
-    event_type: EventType,
-    audience: str,
-    entered: RouteIn,
-    request: RequestRecord,
-    signer: SignerRecord,
-) -> Iterator[ExampleStep]:
-    """Plan the route for a person as an event would, and yield its steps."""
-    connections = planning.usable_connections(test=request.test)
-    candidates = [planning.build_candidate(connection) for connection in connections.values()]
     route = _build_route(event_type, audience, entered)
-    [person] = planning.build_people(request, [signer], candidates, [route])
-    actor = signer if event_type in NEEDS_ACTOR else None
-    event = plan.PlannedEvent(event_type, signer.id if actor else "", missing=request.remaining)
-    record = EventRecord("", "", event_type, now(), {})
-    writer = MessageWriter(record, request, actor, {signer.id: signer}, connections)
-    for ladder in plan.plan_ladders(route, person, candidates, event):
-        yield from _ladder_steps(ladder, list(writer.write_rungs(ladder)))
+    found = preview.preview_route(posted, chosen.request, route, chosen.person.id)
+    return [_example_step(step) for item in found for step in item.steps]
+
+
+def _find_actor(event_type: EventType, audience: str, chosen: _Choice) -> str | None:
+    """Return the ID of the signer whom the event is about, or None for an event about nobody."""
+    if event_type not in NEEDS_ACTOR:
+        return None
+    signers = chosen.request.signers
+    if audience == Audience.SIGNER:
+        return chosen.person.external_id
+    others = [signer for signer in signers if signer.id != chosen.person.id]
+    pending = [signer for signer in others if signer.has_not_signed]
+    actor = next(iter(pending or others), None)
+    if actor is None:
+        raise Refused("no_other_signer", "The request has no other signer.")
+    return actor.external_id
 
 
 def _build_route(event_type: EventType, audience: str, entered: RouteIn) -> plan.Route:
@@ -151,75 +195,37 @@ def _build_route(event_type: EventType, audience: str, entered: RouteIn) -> plan
     )
 
 
-def _ladder_steps(
-    ladder: plan.PlannedLadder, written: Sequence[WrittenRung]
-) -> Iterator[ExampleStep]:
-    """Yield the steps of a ladder, each at the time at which it would follow."""
-    at: datetime | None = now()
-    before: plan.Rung | None = None
-    for item in written:
-        rung = item.rung
-        if item.text is None or item.reason:
-            reason = item.reason or rung.reason
-            yield ExampleStep(
-                rung.channel,
-                channel_title(rung.channel),
-                "Skipped",
-                SKIPPED.get(reason) or plan.REASONS.get(reason, reason),
-                is_skipped=True,
-            )
-            continue
-        condition = ladder.condition_after(before) if before else None
-        if condition:
-            minutes = condition[1]
-            at = at + timedelta(minutes=minutes) if at and minutes is not None else None
-        yield ExampleStep(
-            rung.channel, _place(rung), _when(at), _detail(item, condition), is_skipped=False
-        )
-        before = rung
+def _example_step(step: DescribedStep) -> ExampleStep:
+    candidate = step.rung.candidate
+    channel = candidate.connection.channel if candidate else step.rung.channel
+    if not step.acts:
+        reason = SKIPPED.get(step.reason) or preview.describe_reason(step)
+        return ExampleStep(channel, channel_title(channel), "Skipped", reason, is_skipped=True)
+    parts = [step.rung.to, *plan_words.describe_message(step.facts)]
+    if step.goal:
+        parts.append(UNMET[Goal(step.goal)] if step.minutes is not None else "only if it fails")
+    return ExampleStep(
+        channel, channel_title(channel), _when(step), " · ".join(parts), is_skipped=False
+    )
 
 
-def _when(at: datetime | None) -> str:
+def _when(step: DescribedStep) -> str:
     """Return the time of a step for the reader, in words."""
-    if at is None:
+    if step.facts.is_waiting:
+        return "Later"
+    if step.at is None:
         return "After a failure"
+    return _format_moment(step.at)
+
+
+def _format_moment(at: datetime) -> str:
     if at - now() < timedelta(minutes=1):
         return "Now"
-    day = format_day(at)
     time = f"{local(at):%H:%M}"
-    return time if day == format_day(now()) else f"{day}, {time}"
-
-
-def _place(rung: plan.Rung) -> str:
-    connection = rung.candidate.connection if rung.candidate else None
-    return channel_title(connection.channel if connection else rung.channel)
-
-
-def _detail(item: WrittenRung, condition: tuple[str, int | None] | None) -> str:
-    """Return the address, the form of the message, and the condition under which it follows."""
-    assert item.text is not None  # noqa: S101 - the caller checks it
-    candidate = item.rung.candidate
-    parts = [item.rung.to]
-    integration_class = integrations.get(candidate.connection.integration) if candidate else None
-    if integration_class and integration_class.counts_segments:
-        count = text.segments(_sent_text(item.rung, item.text.rendered.text))
-        parts.append(f"{count} segment{'' if count == 1 else 's'}")
-    if integration_class and integration_class.session_window:
-        parts.append("approved template" if item.text.template else "free text")
-    if condition:
-        parts.append(UNMET[Goal(condition[0])] if condition[1] is not None else "only if it fails")
-    return " · ".join(parts)
-
-
-def _sent_text(rung: plan.Rung, rendered: str) -> str:
-    """Return the text as it is sent: the first one to a contact ends with an opt-out line."""
-    if rung.candidate is None:
-        return rendered
-    connection = rung.candidate.connection
-    key = (rung.kind, rung.to)
-    found = contacts.find_contacts([key], test=connection.test)
-    recipient = found.get(key) or Recipient("", rung.to, b"")
-    return add_opt_out_line(rendered, connection, recipient)
+    days = (local(at).date() - local(now()).date()).days
+    if days == 0:
+        return time
+    return f"Tomorrow, {time}" if days == 1 else f"{format_day(at)}, {time}"
 
 
 UNMET: Mapping[str, str] = {

@@ -72,6 +72,7 @@ class Candidate:
     clean_address: Callable[[str], str]  # raises ValueError
     # on the channel chat: the kind of address of a single person; "": it writes to a team only
     direct_address_kind: str = ""
+    reports: bool = True  # statuses change after the message is accepted
     # the goals beside `sent` that the connection reports for nearly every message
     reliable_statuses: Collection[str] = (Goal.DELIVERED, Goal.READ)
 

@@ -84,25 +84,21 @@ class PlannedLadder:
         return [rung for rung in self.rungs if rung.can_act]
 
     def condition_after(self, rung: Rung) -> tuple[str, int | None] | None:
-        """Return the goal of a rung's message and its minutes, or None if no rung follows."""
+        """Return the goal of a rung's message and its minutes, or None if no rung follows.
+
+        Without minutes, only a failure of the message lets the next rung act.
+        """
         following = self.rungs[self.rungs.index(rung) + 1 :]
         if not following:
             return None
         goal = following[0].goal or Goal.DELIVERED.value
+        minutes = following[0].wait_minutes
         if rung.candidate is not None:
             goal = rung.candidate.reliable_goal(goal)
-        return goal, following[0].wait_minutes
-
-    def follow_ups(self, rung: Rung) -> list[FollowUp]:
-        """Return the rungs after one that can act, each with the condition under which it acts."""
-        found = []
-        before = rung
-        for following in self.rungs[self.rungs.index(rung) + 1 :]:
-            if following.can_act:
-                goal, minutes = self.condition_after(before) or ("", None)
-                found.append(FollowUp(following, goal, minutes))
-                before = following
-        return found
+            # a provider without reports has done what it can once it accepts the message
+            if not rung.candidate.reports and goal != Goal.OPENED:
+                minutes = None
+        return goal, minutes
 
     def message(self, rung: Rung) -> PlannedMessage:
         """Return the message of a rung that can act."""
@@ -148,15 +144,6 @@ def _concern(rung: Rung) -> str:
     if rung.reason in ("no_address", "not_wanted", "bad_address"):
         return "phone" if rung.step.channel in PHONE_CHANNELS else rung.step.channel
     return ""
-
-
-@dataclass(frozen=True)
-class FollowUp:
-    """A rung that acts if the message before does not reach a goal in time, or fails."""
-
-    rung: Rung
-    goal: str
-    minutes: int | None  # None: only a failure lets it act
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
-"""Describe planned steps in words, for the API."""
+"""Describe planned steps in words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from hub.core.vocabulary import Channel, Goal
-from hub.messaging.compose.plan import FollowUp
+from hub.lib.localized import format_amount
+from hub.messaging.compose.step_descriptions import DescribedStep, StepFacts
 
 CHANNELS: Mapping[str, str] = {
     Channel.SMS: "SMS",
@@ -22,10 +23,33 @@ UNMET: Mapping[str, str] = {
 }
 
 
-def describe_follow_up(follow_up: FollowUp) -> str:
+def describe_follow_up(step: DescribedStep) -> str:
     """Return a step and its condition, such as "SMS to +13175551234 if the message fails."."""
-    condition = describe_condition(follow_up.goal, follow_up.minutes)
-    return f"{channel_title(follow_up.rung.channel)} to {follow_up.rung.to} {condition}."
+    condition = describe_condition(step.goal, step.minutes)
+    return f"{channel_title(step.rung.channel)} to {step.rung.to} {condition}."
+
+
+def describe_step(step: DescribedStep) -> str:
+    """Return a step that acts, such as "SMS to +13175551234, 2 segments, USD 0.0166"."""
+    condition = [describe_condition(step.goal, step.minutes)] if step.goal else []
+    place = f"{channel_title(step.rung.channel)} to {step.rung.to}"
+    return ", ".join([place, *describe_message(step.facts), *condition])
+
+
+def describe_message(facts: StepFacts) -> list[str]:
+    """Return the form and price of a message, such as "2 segments" and "USD 0.0166"."""
+    parts = []
+    if facts.is_template:
+        parts.append("approved template")
+    elif facts.has_open_window:
+        parts.append("free text (window open)")
+    if facts.segments is not None:
+        parts.append(f"{facts.segments} segment{'' if facts.segments == 1 else 's'}")
+    if facts.price is not None:
+        parts.append(format_amount(facts.price.amount, facts.price.currency))
+    if facts.is_waiting:
+        parts.append("waits until its connection sends again")
+    return parts
 
 
 def channel_title(channel: str) -> str:

@@ -179,12 +179,21 @@ class Policy:
         if code:
             return PolicyDecision(code)
         consent_id = decision.id if decision and decision.given else None
-        until = None if is_reply or question.manual else self._quiet_until(question)
+        until = self.next_allowed(question, self._current_time)
         if until is None or question.expires_at is None or until < question.expires_at:
             return PolicyDecision("", until, consent_id)
         if self.rules.quiet_waits:
             return PolicyDecision(QUIET)
         return PolicyDecision(consent_id=consent_id)
+
+    def next_allowed(self, question: PolicyQuestion, at: datetime) -> datetime | None:
+        """Return when the quiet hours let a message be sent that is due at a time, None: then."""
+        hours = self.rules.quiet
+        if hours is None or question.manual or self._is_reply(question):
+            return None
+        number = question.recipient.address if self._uses_numbers else ""
+        zones = quiet_hours.recipient_zones(question.recipient.time_zone, number)
+        return hours.next_allowed(at, zones)
 
     def count_sent(self, question: PolicyQuestion) -> None:
         """Count a message that will be sent."""
@@ -276,15 +285,6 @@ class Policy:
         if self.rules.per_day and self._sent_in_day[contact_id] >= self.rules.per_day:
             return "cap_day"
         return ""
-
-    def _quiet_until(self, question: PolicyQuestion) -> datetime | None:
-        """Return the end of the recipient's quiet hours, None outside of them."""
-        hours = self.rules.quiet
-        if hours is None:
-            return None
-        number = question.recipient.address if self._uses_numbers else ""
-        zones = quiet_hours.recipient_zones(question.recipient.time_zone, number)
-        return hours.next_allowed(self._current_time, zones)
 
     def _count_earlier(
         self, contact_ids: Collection[str], replaced: Collection[str | None], *, planning: bool
