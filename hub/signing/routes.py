@@ -164,7 +164,7 @@ def _condition_problems(
             "This event does not ask anyone to open the document. Choose another goal.",
             field=f"steps-{index}-goal",
         )
-    if _is_never_reported(step.goal, before, connections):
+    if is_never_reported(step.goal, before, connections):
         yield Refused(
             "never_reported",
             f"No connection of the step before reports “{step.goal}”, so this step would never"
@@ -173,7 +173,7 @@ def _condition_problems(
         )
 
 
-def _is_never_reported(
+def is_never_reported(
     goal: str | None, before: StepIn, connections: Mapping[str, Connection]
 ) -> bool:
     """Return whether no connection of a step reports a goal. Without connections, it may."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flask import url_for
 from sqlalchemy import select
 
+from hub.admin.routing.route_warnings import RouteChecks, RouteWarning, read_checks
 from hub.admin.routing.sentences import (
     EVENTS,
     MEMBERS,
@@ -16,7 +17,6 @@ from hub.admin.routing.sentences import (
     describe_schedule,
     describe_steps,
 )
-from hub.admin.view.status_badges import channel_title
 from hub.core.vocabulary import Audience, EventType
 from hub.db.engine import db
 from hub.messaging.track.route_results import RouteResult, count_results
@@ -43,7 +43,7 @@ class Cell:
     is_open: bool
     result: Sequence[str]
     unreached: int
-    warning: str
+    warnings: Sequence[RouteWarning]
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,17 @@ class Grid:
     own: Mapping[tuple[str, str], Route]
     connections: Mapping[str, Connection]
     results: Mapping[tuple[str, str], RouteResult]
+    checks: RouteChecks
 
     @property
     def titles(self) -> dict[str, str]:
         """The titles of connections by ID."""
         return {key: connection.title for key, connection in self.connections.items()}
+
+    @property
+    def channels(self) -> set[str]:
+        """The channels that are connected."""
+        return {connection.channel for connection in self.connections.values()}
 
     def route(self, event_type: str, audience: str) -> Route | None:
         """Return the route that applies: the source's own, or the general one."""
@@ -116,43 +122,31 @@ class Grid:
             audience,
             MEMBERS.get(key, ""),
             cell_url(event_type, audience, self.source),
-            describe_steps(entry.steps, self.titles),
+            describe_steps(entry.steps, self.titles, self.channels),
             is_inherited=self.source is not None and key not in self.own,
             is_open=key == opened,
             result=describe_result(result),
             unreached=result.unreached if result else 0,
-            warning=self.find_warning(entry),
+            warnings=[
+                warning
+                for warning in self.checks.find_warnings(event_type, audience, entry)
+                if warning.is_urgent
+            ],
         )
-
-    def find_warning(self, entry: RouteIn) -> str:
-        """Return why a route cannot reach anybody now, or ''."""
-        missing = []
-        for step in entry.steps:
-            fitting = [
-                connection
-                for connection in self.connections.values()
-                if connection.channel == step.channel
-                and step.connection_id in (None, connection.id)
-            ]
-            if any(connection.enabled for connection in fitting):
-                return ""
-            missing.append(self.titles.get(step.connection_id or "") or channel_title(step.channel))
-        if not missing:
-            return ""
-        names = " or ".join(dict.fromkeys(missing))
-        return f"No enabled connection for {names}, so nothing is sent."
 
 
 def read_grid(source: Source | None) -> Grid:
     """Read the routes of all sources, or of one, with their results."""
     query = select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.title)
     source_id = source.id if source else None
+    connections = {connection.id: connection for connection in db.session.scalars(query)}
     return Grid(
         source,
         routes.read_routes_in_force(None),
         routes.read_routes_in_force(source_id) if source_id else {},
-        {connection.id: connection for connection in db.session.scalars(query)},
+        connections,
         count_results(source_id),
+        read_checks(connections),
     )
 
 

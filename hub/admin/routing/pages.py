@@ -23,7 +23,6 @@ from hub.admin.routing.sentences import (
     AUDIENCES,
     EVENTS,
     MEMBERS,
-    StepWords,
     describe_steps,
 )
 from hub.admin.settings.source_reminders import ScheduleFields, schedule_values
@@ -202,7 +201,7 @@ def _panel(
         ),
         "close_url": url_for("admin.routing", source=grid.source.slug if grid.source else None),
         "is_own": bool(grid.source and (event_type, audience) in grid.own),
-        "warning": grid.find_warning(entered),
+        "warnings": grid.checks.find_warnings(event_type, audience, entered),
         "versions": [
             (
                 version,
@@ -215,11 +214,6 @@ def _panel(
             event_type, audience, entered, request.form.get("person", "")
         ),
     }
-
-
-def _describe_version(version: Route, grid: Grid) -> tuple[Route, str, list[StepWords]]:
-    words = describe_steps(routes.read_entry(version).steps, grid.titles)
-    return version, _author(version), words
 
 
 def _author(version: Route) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from hub.admin.view.status_badges import channel_title
@@ -56,10 +56,16 @@ class StepWords:
     condition: str
     icon: str
     title: str
+    is_connected: bool = True  # the channel has a connection
 
 
-def describe_steps(steps: Sequence[StepIn], titles: Mapping[str, str]) -> list[StepWords]:
-    """Return the words of a route's steps. `titles` are those of connections by ID."""
+def describe_steps(
+    steps: Sequence[StepIn], titles: Mapping[str, str], connected: Collection[str] | None = None
+) -> list[StepWords]:
+    """Return the words of a route's steps.
+
+    `titles` are those of connections by ID. `connected`: the channels with a connection, if known.
+    """
     words = []
     for index, step in enumerate(steps):
         follows = step.connective == Connective.OTHERWISE
@@ -70,6 +76,7 @@ def describe_steps(steps: Sequence[StepIn], titles: Mapping[str, str]) -> list[S
                 describe_wait(step) if follows else "",
                 step.channel,
                 titles.get(step.connection_id or "") or channel_title(step.channel),
+                connected is None or step.channel in connected,
             )
         )
     return words

@@ -1,0 +1,193 @@
+"""Find steps of routes that cannot work, each with the reason and the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from flask import url_for
+from sqlalchemy import exists, select
+
+from hub import integrations
+from hub.admin.view.status_badges import channel_title
+from hub.core.vocabulary import Audience, ConnectionState, Connective, EventType
+from hub.db.engine import db
+from hub.messaging.compose.provider_templates import APPROVED
+from hub.messaging.policy.policy import get_rules
+from hub.models import Connection, Consent, ProviderTemplate, TemplateMapping
+from hub.signing import routes
+from hub.signing.routes import TEMPLATES, RouteIn, StepIn
+
+STATES: Mapping[str, str] = {
+    ConnectionState.NEW: "is not enabled yet",
+    ConnectionState.DISABLED: "is disabled",
+    ConnectionState.BROKEN: "is broken",
+}
+
+
+@dataclass(frozen=True)
+class RouteWarning:
+    """A step that cannot work: the reason, and a link to the page where it can be changed."""
+
+    short: str  # for the grid, such as `WhatsApp: no approved template`
+    reason: str  # for the panel
+    link: str  # the next step, as the text of the link
+    href: str
+    # False: the channel is not connected, and another step of the route acts
+    is_urgent: bool = True
+
+
+@dataclass(frozen=True)
+class RouteChecks:
+    """The checks of routes, with the connections and the approved templates of their texts."""
+
+    connections: Mapping[str, Connection]
+    mapped: frozenset[tuple[str, str]]  # connection and text
+    _consented: dict[str, bool] = field(default_factory=dict)  # by channel, read when needed
+
+    def find_warnings(self, event_type: str, audience: str, entered: RouteIn) -> list[RouteWarning]:
+        """Return why steps of a route cannot work, each reason once."""
+        if entered.steps and not any(self._sending(step) for step in entered.steps):
+            return [self._nobody(entered.steps)]
+        template = TEMPLATES[EventType(event_type), Audience(audience)]
+        found: dict[str, RouteWarning] = {}
+        for index, step in enumerate(entered.steps):
+            before = entered.steps[index - 1] if index else None
+            for warning in self._step_warnings(step, before, template):
+                found.setdefault(warning.reason, warning)
+        return list(found.values())
+
+    def _step_warnings(
+        self, step: StepIn, before: StepIn | None, template: str
+    ) -> Iterator[RouteWarning]:
+        """Yield the problems of a step itself, and of its condition."""
+        title = self._title(step)
+        sending = self._sending(step)
+        if not sending:
+            yield self._not_sending(step)
+        elif self._needs_template(sending, template):
+            hours = min(_window_hours(connection) for connection in sending)
+            yield RouteWarning(
+                f"{title}: no approved template.",
+                f"{title} reaches only people who have written in the last {hours:g} hours, because"
+                " this message has no approved template.",
+                "Map a template",
+                url_for("admin.templates"),
+            )
+        if sending and self._needs_consent(step, sending):
+            others = " It is used for people who prefer it." if step.consented_only else ""
+            yield RouteWarning(
+                f"{title}: no consent recorded.",
+                f"{title} requires a recorded consent, and Signpost has none.{others}",
+                "Read how to record consents",
+                url_for("admin.docs", slug="opt-outs", _anchor="consent"),
+            )
+        if before is not None and self._waits_in_vain(step, before):
+            unreported = f"{self._title(before)} never reports “{step.goal}”"
+            yield RouteWarning(
+                f"{unreported}.",
+                f"{unreported}, so {title} waits for a lower goal that it reports.",
+                "Read about goals",
+                url_for("admin.docs", slug="routing", _anchor="steps"),
+            )
+
+    # ── Connections ───────────────────────────────────────────────────────────────────────────────
+    def _fitting(self, step: StepIn) -> list[Connection]:
+        return [
+            connection
+            for connection in self.connections.values()
+            if connection.channel == step.channel and step.connection_id in (None, connection.id)
+        ]
+
+    def _sending(self, step: StepIn) -> list[Connection]:
+        return [connection for connection in self._fitting(step) if connection.enabled]
+
+    def _title(self, step: StepIn) -> str:
+        chosen = self.connections.get(step.connection_id or "")
+        return chosen.title if chosen else channel_title(step.channel)
+
+    def _nobody(self, steps: Sequence[StepIn]) -> RouteWarning:
+        names = " or ".join(dict.fromkeys(self._title(step) for step in steps))
+        reason = f"No enabled connection for {names}, so nothing is sent."
+        return RouteWarning(
+            reason,
+            reason,
+            "View integrations",
+            url_for("admin.integrations"),
+        )
+
+    def _not_sending(self, step: StepIn) -> RouteWarning:
+        """Return why no connection of a step sends now."""
+        fitting = self._fitting(step)
+        if fitting:
+            broken = [row for row in fitting if row.state == ConnectionState.BROKEN]
+            connection = (broken or fitting)[0]
+            state = STATES.get(connection.state, "does not send")
+            return RouteWarning(
+                f"{connection.title} {state}.",
+                f"{connection.title} {state}, so this step is skipped.",
+                "View connection",
+                url_for("admin.connection", slug=connection.slug),
+            )
+        if step.connection_id:
+            return RouteWarning(
+                f"{channel_title(step.channel)}: connection archived.",
+                f"The {channel_title(step.channel)} connection of a step was archived, so the step"
+                " is skipped. Choose another one.",
+                "View integrations",
+                url_for("admin.integrations"),
+            )
+        return RouteWarning(
+            f"{channel_title(step.channel)} is not connected.",
+            f"{channel_title(step.channel)} is not connected, so this step is skipped.",
+            "View integrations",
+            url_for("admin.integrations"),
+            is_urgent=False,
+        )
+
+    # ── Templates, consents and goals ─────────────────────────────────────────────────────────────
+    def _needs_template(self, sending: Sequence[Connection], template: str) -> bool:
+        """Return whether no connection of a step can send a message at any time."""
+        return all(
+            bool(_window_hours(connection)) and (connection.id, template) not in self.mapped
+            for connection in sending
+        )
+
+    def _needs_consent(self, step: StepIn, sending: Sequence[Connection]) -> bool:
+        is_required = step.consented_only or all(
+            get_rules(connection.info).consent for connection in sending
+        )
+        return is_required and not self._has_consent(step.channel)
+
+    def _has_consent(self, channel: str) -> bool:
+        """Return whether anybody has consented to messages over a channel."""
+        if channel not in self._consented:
+            consented = exists().where(Consent.given, Consent.channel.in_(("", channel)))
+            self._consented[channel] = bool(db.session.scalar(select(consented)))
+        return self._consented[channel]
+
+    def _waits_in_vain(self, step: StepIn, before: StepIn) -> bool:
+        return (
+            step.connective == Connective.OTHERWISE
+            and step.wait_minutes is not None
+            and routes.is_never_reported(step.goal, before, self.connections)
+        )
+
+
+def read_checks(connections: Mapping[str, Connection]) -> RouteChecks:
+    """Read what the checks of routes need."""
+    mapped = db.session.execute(
+        select(TemplateMapping.connection_id, TemplateMapping.name)
+        .join(ProviderTemplate, ProviderTemplate.id == TemplateMapping.provider_template_id)
+        .where(ProviderTemplate.state == APPROVED)
+    )
+    return RouteChecks(
+        connections,
+        frozenset((connection_id, name) for connection_id, name in mapped),
+    )
+
+
+def _window_hours(connection: Connection) -> float:
+    """Return the hours of free text after a person's message; 0: free text is always sent."""
+    integration_class = integrations.registry().get(connection.integration)
+    return integration_class.session_window if integration_class else 0

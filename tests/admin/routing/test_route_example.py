@@ -1,0 +1,115 @@
+"""The panel of a cell shows what its route would do for a real person now."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.connections import demo
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.models import Contact, Message
+from hub.signing import accept
+from hub.signing.events import EventIn
+from tests.admin.routing.routing_steps import (
+    LADDER,
+    URL,
+    post_request,
+    seen,
+    stored_id,
+    words,
+)
+from tests.conftest import Browser
+from tests.hub_fixtures import event_body, source_id
+from tests.signing.test_planning import open_window
+
+
+def test_example_shows_what_a_signer_would_receive(app: Flask, admin: Browser) -> None:
+    post_request(app)
+    before = count_messages(app)
+    page = words(admin.post(URL, {"seen": stored_id(app), **LADDER, "do": "example"}))
+    assert "Eric Smith" in page
+    example = page.partition("What happens now")[2].partition("Limits and opt-outs")[0]
+    assert "Skipped WhatsApp The person has not written recently" in example
+    assert "Now SMS +13175551234 · 1 segment" in example
+    assert "Skipped Email No enabled connection." in example
+    assert count_messages(app) == before
+
+
+def example_of(page: Any) -> str:
+    return words(page).partition("What happens now")[2].partition("Limits and opt-outs")[0]
+
+
+def test_example_shows_prices_windows_and_times(app: Flask, admin: Browser) -> None:
+    post_request(app)
+    prices = {"currency": "USD", "prices": "US: 0.0083\nother: 0.1"}
+    assert admin.post("/connections/demo-sms/rules", prices).status_code == 303
+    with app.app_context():
+        open_window()
+    posted = {"seen": stored_id(app), **LADDER, "steps-1-wait": "1", "steps-1-unit": "days"}
+    example = example_of(admin.post(URL, {**posted, "do": "example"}))
+    assert "Now WhatsApp +13175551234 · free text (window open)" in example
+    sms = r"SMS \+13175551234 · 1 segment · USD 0\.0083 · if not delivered by then"
+    assert re.search(rf"Tomorrow, \d\d:\d\d {sms}", example)
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "result"),
+    [
+        ("/routing/completed/sender", "Dana Berg", "Now Email dana@example.com"),
+        ("/routing/completed/observers", "Olga Reyes", "Now Email olga@example.com"),
+        ("/routing/signed/others", "Eric Smith", "Now Email eric@example.com"),
+        ("/routing/signed/signer", "Eric Smith", "Now Email eric@example.com"),
+        ("/routing/declined/others", "Eric Smith", "would not be notified"),
+        ("/routing/canceled/signer", "Eric Smith", "Now Email eric@example.com"),
+        ("/routing/expired/sender", "Dana Berg", "Now Email dana@example.com"),
+    ],
+)
+def test_example_is_about_a_person_of_the_audience(
+    app: Flask, admin: Browser, url: str, name: str, result: str
+) -> None:
+    with app.app_context():
+        demo.connect_chats_and_mail()
+        post_whole_request()
+    email = {"steps-0-connective": "also", "steps-0-over": "email", "do": "example"}
+    answer = admin.post(url, {"seen": seen(admin.get(url)), **email})
+    example = example_of(answer)
+    assert name in example
+    assert result in example
+
+
+def post_whole_request() -> None:
+    """Accept an event with two signers, a sender and an observer, all with email addresses."""
+    people = ("eric", "Eric Smith"), ("anna", "Anna Berg")
+    signers = [{"id": key, "name": name, "email": f"{key}@example.com"} for key, name in people]
+    observer = {"id": "olga", "name": "Olga Reyes", "email": "olga@example.com"}
+    sender = {"name": "Dana Berg", "email": "dana@example.com"}
+    body = event_body("request.sent", signers=signers, observers=[observer])
+    body["request"] = {**body["request"], "sender": sender}
+    accept.accept_event(EventIn.model_validate(body), source_id(), test=True)
+
+
+def test_example_counts_the_opt_out_line_of_a_first_sms(app: Flask, admin: Browser) -> None:
+    post_request(app)
+    line = {"currency": "USD", "opt_out_line": "Reply STOP " + "x" * 109, "opt_out_prefixes": "+1"}
+    assert admin.post("/connections/demo-sms/rules", line).status_code == 303
+    posted = {"seen": stored_id(app), **LADDER, "do": "example"}
+    assert "+13175551234 · 1 segment" in words(admin.post(URL, posted))
+    with app.app_context():
+        forget_opt_out_lines()
+    assert "+13175551234 · 2 segments" in words(admin.post(URL, posted))
+
+
+@transaction
+def forget_opt_out_lines() -> None:
+    for contact in db.session.scalars(select(Contact)):
+        contact.opt_out_line_at = None
+
+
+def count_messages(app: Flask) -> int:
+    with app.app_context():
+        return len(db.session.scalars(select(Message)).all())

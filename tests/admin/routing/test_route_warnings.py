@@ -1,0 +1,113 @@
+"""Cells and panels warn of steps that cannot work, with the next step."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.connections import demo
+from hub.connections.connections import get_by_slug
+from hub.core.vocabulary import ConnectionState
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.messaging.contacts import consents
+from hub.messaging.contacts.consents import ConsentEntry
+from hub.models import ProviderTemplate, TemplateMapping
+from tests.admin.routing.routing_steps import (
+    URL,
+    save,
+    seen,
+    words,
+)
+from tests.conftest import Browser
+from tests.hub_fixtures import set_connection_state
+
+
+def test_cell_that_cannot_reach_anybody_has_a_warning(admin: Browser) -> None:
+    call = {"steps-0-connective": "also", "steps-0-over": "voice", "do": "save"}
+    assert admin.post(URL, {"seen": seen(admin.get(URL)), **call}).status_code == 303
+    warning = "No enabled connection for Voice, so nothing is sent."
+    assert warning in words(admin.get("/routing"))
+    assert warning in words(admin.get(URL))
+
+
+def warnings_in_grid(admin: Browser, row: str = "Sent") -> str:
+    """Return the text of the cell of the signer in a row of the grid."""
+    grid = words(admin.get("/routing"))
+    return grid.partition(f"{row}, The signer:")[2].partition("Not used")[0]
+
+
+def test_step_without_a_template_has_a_warning_until_one_is_mapped(
+    app: Flask, admin: Browser
+) -> None:
+    save(admin)
+    warning = "WhatsApp: no approved template. Map a template"
+    assert warning in warnings_in_grid(admin)
+    assert "only people who have written in the last 24 hours" in words(admin.get(URL))
+    with app.app_context():
+        map_template()
+    assert warning not in warnings_in_grid(admin)
+    with app.app_context():
+        map_template("paused")
+    assert warning in warnings_in_grid(admin)
+
+
+@transaction
+def map_template(state: str = "approved") -> None:
+    """Map a template of the demo's WhatsApp connection to the text of the signing request."""
+    connection_id = get_by_slug("demo-whatsapp").id
+    row = db.session.scalar(select(ProviderTemplate))
+    if row is None:
+        row = ProviderTemplate(
+            connection_id=connection_id, external_id="HX1", name="sign", locale="en", state=state
+        )
+        db.session.add(row)
+        db.session.flush()
+        mapping = {"name": "request_sent", "locale": "en", "provider_template_id": row.id}
+        db.session.add(TemplateMapping(connection_id=connection_id, **mapping))
+    row.state = state
+
+
+@pytest.mark.parametrize(
+    ("state", "words_of_state"),
+    [
+        (ConnectionState.BROKEN, "Demo WhatsApp is broken."),
+        (ConnectionState.DISABLED, "Demo WhatsApp is disabled."),
+        (ConnectionState.NEW, "Demo WhatsApp is not enabled yet."),
+    ],
+)
+def test_step_whose_connection_does_not_send_has_a_warning(
+    app: Flask, admin: Browser, state: ConnectionState, words_of_state: str
+) -> None:
+    save(admin)
+    with app.app_context():
+        set_connection_state(get_by_slug("demo-whatsapp").id, state)
+    assert f"{words_of_state} View connection" in warnings_in_grid(admin)
+    assert '<a href="/connections/demo-whatsapp">View connection</a>' in admin.get(URL).text
+
+
+def test_channel_without_a_connection_is_marked_and_explained(admin: Browser) -> None:
+    save(admin)
+    assert "Email (not connected)" in warnings_in_grid(admin)
+    assert "Email is not connected, so this step is skipped." in words(admin.get(URL))
+
+
+def test_required_consent_that_was_never_recorded_has_a_warning(app: Flask, admin: Browser) -> None:
+    warning = "WhatsApp: no consent recorded."
+    assert warning in warnings_in_grid(admin), "the installed route asks for a consent"
+    with app.app_context():
+        consents.record_consent(ConsentEntry("+13175551234", True, "sms"), source="api", test=True)
+    assert warning in warnings_in_grid(admin)
+    with app.app_context():
+        consents.record_consent(ConsentEntry("+13175551234", True, ""), source="api", test=True)
+    assert warning not in warnings_in_grid(admin)
+
+
+def test_goal_that_a_new_connection_never_reports_has_a_warning(app: Flask, admin: Browser) -> None:
+    slow = {"steps-1-over": "email", "steps-2-over": "sms", "steps-2-goal": "read"}
+    assert save(admin, **slow).status_code == 303
+    assert "never reports" not in warnings_in_grid(admin), "email is not connected yet"
+    with app.app_context():
+        demo.connect_chats_and_mail()
+    assert "Email never reports “read”." in warnings_in_grid(admin)
