@@ -35,6 +35,7 @@ class Template(Base):
     draft_text: Mapped[str | None]
     draft_by: Mapped[str] = mapped_column(default="")  # the name of its author
     draft_at: Mapped[datetime | None] = mapped_column(Time)
+    withdrawn_at: Mapped[datetime | None] = mapped_column(Time)  # not sent until published again
 
 
 class TemplateVersion(Base):

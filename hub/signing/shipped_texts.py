@@ -85,19 +85,27 @@ def team_template_name(event_type: EventType) -> str:
     return f"team_{event_type.value.replace('.', '_')}"
 
 
+CELLS = FOR_PEOPLE | {team_template_name(kind): (kind, Audience.TEAM) for kind in EventType}
+FILE_CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.EMAIL, Channel.CHAT)
+
+
 def read_shipped_texts() -> Iterator[ShippedText]:
     """Return every text of Signpost."""
-    cells = FOR_PEOPLE | {team_template_name(kind): (kind, Audience.TEAM) for kind in EventType}
     for locale in LANGUAGES:
         path = files(__package__).joinpath(f"texts/{locale}.toml")
-        for name, words in tomllib.loads(path.read_text("utf-8")).items():
-            event_type, audience = cells[name]
-            for channel in (Channel.SMS, Channel.EMAIL, Channel.CHAT):
-                if channel in words:
-                    subject = words["subject"] if channel == Channel.EMAIL else ""
-                    yield ShippedText(
-                        name, event_type, audience, channel, locale, subject, words[channel]
-                    )
+        yield from parse_texts(path.read_text("utf-8"), locale)
+
+
+def parse_texts(source: str, locale: str) -> Iterator[ShippedText]:
+    """Return the texts of a file of one language, for each channel with a text of its own."""
+    for name, words in tomllib.loads(source).items():
+        event_type, audience = CELLS[name]
+        for channel in FILE_CHANNELS:
+            if channel in words:
+                subject = words["subject"] if channel == Channel.EMAIL else ""
+                yield ShippedText(
+                    name, event_type, audience, channel, locale, subject, words[channel]
+                )
 
 
 @transaction

@@ -222,6 +222,7 @@ SENTENCES = {
     "text.draft_discarded": "deleted the draft of the text {}",
     "text.draft_saved": "saved a draft of the text {}",
     "text.published": "published the text {}",
+    "text.withdrawn": "stopped using the text {}",
     "user.added": "added the user {}",
     "user.deactivated": "deactivated {}",
     "user.link_made": "created a password link for {}",

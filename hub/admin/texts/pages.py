@@ -57,6 +57,8 @@ def edit_text(template_id: str) -> Any:
         return _page(editor)
     if action == "discard":
         return _discard(editor)
+    if action == "withdraw":
+        return _withdraw(editor)
     if editor.find_errors():
         return _page(editor), 422
     if action == "test":
@@ -91,6 +93,20 @@ def _discard(editor: TextEditor) -> Any:
         editor.add_error(conflict)
         return _page(editor), 409
     flash("Draft deleted.", "info")
+    return redirect(url_for("admin.text", template_id=template_id), 303)
+
+
+def _withdraw(editor: TextEditor) -> Any:
+    template_id = editor.template.id
+    try:
+        exists = text_editing.withdraw(template_id, editor.revision)
+    except Conflict as conflict:
+        editor.add_error(conflict)
+        return _page(editor), 409
+    if not exists:
+        flash("Text deleted.", "info")
+        return redirect(url_for("admin.templates"), 303)
+    flash("This text is no longer sent. Publish it to use it again.", "info")
     return redirect(url_for("admin.text", template_id=template_id), 303)
 
 
@@ -164,7 +180,9 @@ def _find_version(template_id: str, number: str) -> TemplateVersion:
 def add_text(template_id: str) -> Any:
     """Add the text of an event in another language or channel."""
     template = _find_template(template_id)
-    form = text_editor.build_add_form(template, request.form if request.method == "POST" else None)
+    form = text_editor.build_add_form(
+        template, request.form if request.method == "POST" else request.args
+    )
     if request.method == "POST":
         try:
             added = text_editor.add_text(template, form)

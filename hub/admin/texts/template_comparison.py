@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 
 from hub import integrations
-from hub.core.vocabulary import Channel
 from hub.db.engine import db
 from hub.messaging.compose import text_values
 from hub.messaging.compose.provider_templates import (
@@ -20,13 +19,6 @@ from hub.messaging.compose.provider_templates import (
 )
 from hub.messaging.compose.render import locale_fallbacks
 from hub.models import Connection, ProviderTemplate, Template, TemplateMapping
-
-# the channels whose connections send a text of each channel
-CHANNELS = {
-    Channel.SMS.value: (Channel.SMS.value, Channel.WHATSAPP.value),
-    Channel.WHATSAPP.value: (Channel.WHATSAPP.value,),
-    Channel.EMAIL.value: (Channel.EMAIL.value,),
-}
 
 
 @dataclass(frozen=True)
@@ -42,9 +34,12 @@ class ComparedTemplate:
 
 
 def compare_templates(
-    template: Template, filled: str, values: Mapping[str, Any]
+    template: Template, channels: Collection[str], filled: str, values: Mapping[str, Any]
 ) -> list[ComparedTemplate]:
-    """Return the approved templates that stand for a text, one for each connection."""
+    """Return the approved templates that stand for a text, one for each connection.
+
+    `channels`: those whose connections send the text.
+    """
     query = (
         select(TemplateMapping, ProviderTemplate, Connection)
         .join(ProviderTemplate, ProviderTemplate.id == TemplateMapping.provider_template_id)
@@ -53,7 +48,7 @@ def compare_templates(
             TemplateMapping.name == template.name,
             ProviderTemplate.state == APPROVED,
             Connection.archived_at.is_(None),
-            Connection.channel.in_(CHANNELS.get(template.channel, ())),
+            Connection.channel.in_(channels),
         )
         .order_by(Connection.title)
     )

@@ -12,7 +12,8 @@ from flask import g
 from sqlalchemy import select
 from wtforms import Form, SelectField, StringField
 
-from hub.admin.texts import preview, sample_values, text_form, text_list
+from hub.admin.texts import preview, sample_values, text_form
+from hub.admin.texts.stand_ins import TextFamily, channels_of
 from hub.admin.texts.template_comparison import ComparedTemplate, compare_templates
 from hub.admin.view.status_badges import channel_title
 from hub.core.errors import Refused
@@ -20,13 +21,11 @@ from hub.core.vocabulary import Audience, Channel, ConnectionState
 from hub.db.engine import db
 from hub.lib import sms_characters
 from hub.lib.localized import format_language
-from hub.lib.plural_forms import language_of
 from hub.messaging.compose import direct, render, text_checks, text_editing, text_values
 from hub.models import Connection, Template, TemplateVersion, User
 from hub.models.template import JINJA
 from hub.signing.chat_invitations import link_names
 
-CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.EMAIL, Channel.CHAT)
 LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 
 
@@ -94,12 +93,8 @@ class TextEditor:
     @cached_property
     def test_connections(self) -> list[Connection]:
         """The enabled connections that send this text."""
-        channels = [self.template.channel]
-        if self.template.channel == Channel.SMS:
-            own = {item.channel for item in self.siblings}
-            channels += [name for name in render.WRITTEN_CHANNELS if name not in own]
         query = select(Connection).where(
-            Connection.channel.in_(channels),
+            Connection.channel.in_(self.sending_channels),
             Connection.archived_at.is_(None),
             Connection.state == ConnectionState.ENABLED.value,
         )
@@ -168,7 +163,9 @@ class TextEditor:
     @cached_property
     def templates(self) -> list[ComparedTemplate]:
         """The approved templates that are sent instead of the text."""
-        return compare_templates(self.template, self.preview.text, self.values)
+        return compare_templates(
+            self.template, self.sending_channels, self.preview.text, self.values
+        )
 
     @cached_property
     def available(self) -> list[tuple[str, str, str]]:
@@ -186,44 +183,26 @@ class TextEditor:
         return found
 
     @cached_property
-    def siblings(self) -> list[Template]:
-        """The other texts of the same event and audience."""
-        query = select(Template).where(
-            Template.name == self.template.name, Template.id != self.template.id
-        )
-        found = db.session.scalars(query.order_by(Template.channel, Template.locale)).all()
-        return sorted(found, key=lambda item: item.locale != render.SHIPPED_LOCALE)
+    def family(self) -> TextFamily:
+        """The texts of the same event and audience."""
+        return TextFamily(self.template)
 
-    @property
-    def languages(self) -> list[Template]:
-        """The same text in other languages."""
-        return [item for item in self.siblings if item.channel == self.template.channel]
-
-    @property
-    def other_channels(self) -> list[tuple[str, Template]]:
-        """The text in the same language over other channels, with their titles."""
-        return [
-            (channel_title(item.channel), item)
-            for item in self.siblings
-            if item.channel != self.template.channel and item.locale == self.template.locale
+    @cached_property
+    def sending_channels(self) -> list[str]:
+        """The channels over which readers of the language get this text, once it is published."""
+        template = self.template
+        stands_in = [
+            channel.value
+            for channel in render.WRITTEN_CHANNELS
+            if template.channel == Channel.SMS
+            and self.family.find_text(channel, template.locale) in (template, None)
         ]
+        return [template.channel, *stands_in]
 
     @property
-    def stands_in_for(self) -> list[str]:
-        """Sentences on the recipients that get this text besides those of its language."""
-        tag = format_language(self.template.locale)
-        language = language_of(tag)
-        others = {item.locale.lower() for item in self.languages}
-        notes = []
-        if "-" not in tag or language not in others:
-            notes.append("Also used for regions of this language that have no text of their own.")
-        known = {name: name for name in {*others, tag.lower()}}
-        if render.choose_locale(known, render.default_locale()) == tag.lower():
-            notes.append("Also used for every language that has no text of its own.")
-        note = text_list.stand_in_note(
-            self.template.channel, {item.channel for item in self.siblings}
-        )
-        return [*notes, *([note] if note else [])]
+    def can_withdraw(self) -> bool:
+        """True for a text that an admin added, for which another one can stand in."""
+        return text_editing.can_withdraw(self.template, self.versions)
 
     @cached_property
     def versions(self) -> Sequence[TemplateVersion]:
@@ -262,16 +241,12 @@ def convert_jinja(source: str) -> str:
 
 
 # ── Further languages ─────────────────────────────────────────────────────────────────────────────
-def _channels(template: Template) -> tuple[Channel, ...]:
-    """Return the channels of texts of an audience."""
-    return (Channel.CHAT,) if template.audience == Audience.TEAM else CHANNELS
-
-
-def build_add_form(template: Template, posted: Mapping[str, str] | None) -> Form:
+def build_add_form(template: Template, entered: Mapping[str, str]) -> Form:
     """Return the form that adds a text in another language or channel."""
     fields: dict[str, Any] = {
         "channel": SelectField(
-            "Channel", choices={name.value: channel_title(name) for name in _channels(template)}
+            "Channel",
+            choices={name.value: channel_title(name) for name in channels_of(template.audience)},
         ),
         "locale": StringField(
             "Language",
@@ -280,7 +255,7 @@ def build_add_form(template: Template, posted: Mapping[str, str] | None) -> Form
         ),
     }
     defaults = {"channel": template.channel}
-    form: Form = type("AddTextForm", (Form,), fields)(data={**defaults, **(posted or {})})
+    form: Form = type("AddTextForm", (Form,), fields)(data={**defaults, **entered})
     return form
 
 
@@ -292,7 +267,7 @@ def add_text(template: Template, form: Form) -> str:
             "bad_locale", "Enter a language code such as en, de or pt-BR.", field="locale"
         )
     channel = form["channel"].data
-    if channel not in _channels(template):
+    if channel not in channels_of(template.audience):
         raise Refused("bad_channel", "Choose a channel.", field="channel")
     editor = TextEditor.of_stored(template)
     subject = editor.subject if channel == Channel.EMAIL else ""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
 
+from hub.admin.texts.stand_ins import CHANNELS, name_channels
 from hub.admin.view.status_badges import channel_title
 from hub.admin.view.template_titles import AUDIENCE_TITLES, EVENT_TITLES
 from hub.core.vocabulary import Audience, Channel, EventType
 from hub.db.engine import db
 from hub.messaging.compose.render import WRITTEN_CHANNELS
 from hub.models import Template, TemplateVersion
-
-CHANNEL_ORDER = (Channel.SMS, Channel.WHATSAPP, Channel.EMAIL, Channel.CHAT)
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class TextInLanguage:
     has_draft: bool
     is_published: bool
     is_edited: bool
+    is_withdrawn: bool
 
 
 @dataclass
@@ -35,6 +36,7 @@ class TextRow:
     audience: str
     channel: str
     texts: list[TextInLanguage] = field(default_factory=list)
+    note: str = ""  # the channels that use its texts, too
 
     @property
     def channel_title(self) -> str:
@@ -80,8 +82,12 @@ def list_texts() -> list[EventTexts]:
                 template.draft_text is not None,
                 shipped is not None,
                 shipped is False,
+                template.withdrawn_at is not None,
             )
         )
+    for row in rows.values():
+        if row.channel == Channel.SMS:
+            row.note = _stand_in_note(row.name, rows)
     return list(events.values())
 
 
@@ -92,19 +98,22 @@ def audience_title(template: Template) -> str:
     return template.name.replace("_", " ").capitalize()
 
 
-def stand_in_note(channel: str, other_channels: set[str]) -> str:
-    """Return which channels without a text of their own use an SMS text."""
-    missing = [name for name in WRITTEN_CHANNELS if name not in other_channels]
-    if channel != Channel.SMS or not missing:
-        return ""
-    names = " and ".join("chats" if name == Channel.CHAT else "WhatsApp" for name in missing)
-    return f"Also used for {names}."
+def _stand_in_note(name: str, rows: Mapping[tuple[str, str, str], TextRow]) -> str:
+    """Return which channels have no texts of their own, so that they use those of SMS."""
+    own = {
+        row.channel
+        for row in rows.values()
+        if row.name == name
+        and any(text.is_published and not text.is_withdrawn for text in row.texts)
+    }
+    missing = [channel for channel in WRITTEN_CHANNELS if channel not in own]
+    return f"Also used for {name_channels(missing)}" if missing else ""
 
 
 def _order(template: Template) -> tuple[int, int, str, int, bool, str]:
     events = [kind.value for kind in EventType]
     audiences = [audience.value for audience in Audience]
-    channels = [channel.value for channel in CHANNEL_ORDER]
+    channels = [channel.value for channel in CHANNELS]
     return (
         _position(events, template.event_type),
         _position(audiences, template.audience),

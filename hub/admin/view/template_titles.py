@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.core.vocabulary import Audience, Channel, EventType
+from hub.core.vocabulary import Audience, EventType
 from hub.models import Template
 
 EVENT_TITLES = {
@@ -42,6 +42,6 @@ AUDIENCE_TITLES = {
 
 def template_title(template: Template) -> str:
     """Return the title of a template: of its own, or that of its event for a post to a team."""
-    if template.channel == Channel.CHAT and template.event_type in {*EventType}:
+    if template.audience == Audience.TEAM and template.event_type in {*EventType}:
         return f"Team post: {EVENT_TITLES[EventType(template.event_type)]}"
     return TEMPLATE_TITLES.get(template.name, template.name.replace("_", " ").capitalize())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import groupby
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from flask import current_app
@@ -176,11 +178,11 @@ def names_in(name: str, channel: str, locale: str) -> frozenset[str]:
 # ── The published versions ────────────────────────────────────────────────────────────────────────
 def find_version(name: str, channel: str, locale: str) -> TemplateText:
     """Return the published text of a template for a reader. Raises ConfigError if none exists."""
-    by_locale = cached(("wordings", name, channel), lambda: _versions(name, channel))
-    # channels for people use the SMS text unless they have text of their own
-    if not by_locale and channel in WRITTEN_CHANNELS:
-        by_locale = cached(("wordings", name, Channel.SMS), lambda: _versions(name, Channel.SMS))
-    version = choose_locale(by_locale, locale)
+    own = cached(("wordings", name, channel), lambda: _versions(name, channel))
+    stand_ins: Mapping[str, TemplateText] = NOTHING
+    if channel in WRITTEN_CHANNELS:
+        stand_ins = cached(("wordings", name, Channel.SMS), lambda: _versions(name, Channel.SMS))
+    version = choose_locale(own, locale, stand_ins)
     if version is None:
         raise ConfigError(
             f"There is no template {name} for {channel}. Add one in {quoted(SHIPPED_LOCALE)}."
@@ -189,20 +191,28 @@ def find_version(name: str, channel: str, locale: str) -> TemplateText:
 
 
 T = TypeVar("T")
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-def choose_locale(by_locale: Mapping[str, T], locale: str) -> T | None:
+def choose_locale(
+    own: Mapping[str, T], locale: str, stand_ins: Mapping[str, T] = NOTHING
+) -> T | None:
     """Return the text for a reader's locale from texts by locale, or None.
 
-    A language without a text of its own uses that of a region, such as pt-BR for pt-PT.
+    `own` are the texts of a channel, and `stand_ins` those of SMS, of which one in the reader's
+    language is better than an own text in another language. A language without a text for the
+    reader's region uses that of another region, such as pt-BR for pt-PT.
     """
-    for candidate in locale_fallbacks(locale):
-        if candidate in by_locale:
-            return by_locale[candidate]
-        if "-" not in candidate:
-            regional = (tag for tag in sorted(by_locale) if tag.startswith(f"{candidate}-"))
-            if (tag := next(regional, None)) is not None:
-                return by_locale[tag]
+    for language, group in groupby(locale_fallbacks(locale), language_of):
+        tags = list(group)
+        for texts in (own, stand_ins):
+            for tag in tags:
+                if tag in texts:
+                    return texts[tag]
+        for texts in (own, stand_ins):
+            regional = [tag for tag in texts if tag.startswith(f"{language}-")]
+            if regional:
+                return texts[min(regional)]
     return None
 
 
@@ -232,6 +242,7 @@ _VERSIONS = Statement(
     .where(
         Template.name == bindparam("name"),
         Template.channel == bindparam("channel"),
+        Template.withdrawn_at.is_(None),
         TemplateVersion.number == _NEWEST,
     )
 )

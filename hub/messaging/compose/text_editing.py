@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from sqlalchemy import select
 
 from hub.core.errors import Conflict, NotFound
+from hub.core.vocabulary import Audience
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import is_id, new_id, now
+from hub.messaging.compose.render import SHIPPED_LOCALE, WRITTEN_CHANNELS
 from hub.models import Template, TemplateVersion
 from hub.models.template import JINJA
 from hub.shared import audit
@@ -72,6 +74,7 @@ def publish(template_id: str, revision: int, subject: str, text: str, note: str 
     """
     template = _lock(template_id, revision)
     _clear_draft(template)
+    template.withdrawn_at = None
     number = _add_version(template, subject, text, note)
     audit.record("text.published", template.id, _title(template), version=number)
     return number
@@ -85,9 +88,39 @@ def restore(template_id: str, revision: int, number: int) -> int:
     if version.syntax == JINJA:
         reason = "This version is in Jinja and is only shown. Write its text again to publish it."
         raise Conflict("jinja", reason)
+    template.withdrawn_at = None
     restored = _add_version(template, version.subject, version.text, f"Restored version {number}")
     audit.record("text.published", template.id, _title(template), version=restored)
     return restored
+
+
+@transaction
+def withdraw(template_id: str, revision: int) -> bool:
+    """Stop using a text that an admin added, so that another one stands in for it.
+
+    It is used again once it is published. One that was never published is deleted. Return whether
+    the text still exists. Raises Conflict after another change, and for a text of Signpost.
+    """
+    template = _lock(template_id, revision)
+    versions = list_versions(template_id)
+    if not can_withdraw(template, versions):
+        reason = "No other text stands in for this one, so it cannot be removed. Edit it instead."
+        raise Conflict("shipped_text", reason)
+    audit.record("text.withdrawn", template.id, _title(template))
+    if not versions:
+        db.session.delete(template)
+        return False
+    _clear_draft(template)
+    template.withdrawn_at = now()
+    return True
+
+
+def can_withdraw(template: Template, versions: Sequence[TemplateVersion]) -> bool:
+    """Return whether an admin added a text, and another one can stand in for it."""
+    if template.withdrawn_at is not None or any(version.shipped for version in versions):
+        return False
+    has_sms = template.channel in WRITTEN_CHANNELS and template.audience != Audience.TEAM
+    return has_sms or template.locale != SHIPPED_LOCALE
 
 
 @transaction
