@@ -68,7 +68,8 @@ _OWN_EVENTS = {
     BUTTON_PRESSED: "A button was used: a quick reply of a contact, or an action below a post.",
     CONNECTION_BROKEN: "A connection was paused, because its provider no longer accepts it.",
     SIGNER_NOT_REACHED: (
-        "No step of a route reached a signer. The message is the last one that was tried."
+        "No step of a route reached a signer. The message is the last one that was tried. It is"
+        " null if every step was skipped."
     ),
     OPTED_OUT: "A contact opted out, or the address was blocked. The reason says how.",
     OPTED_IN: "A contact opted in, or an opt-out was removed. The reason says how.",

@@ -89,6 +89,7 @@ class EventSet:
         self._details = {event.id: _open(event) for event in self._events.values()}
         self._slugs = self._look_up("connection", _SLUGS)
         self._addresses = self._look_up("contact", _ADDRESSES)
+        self._people = self._look_up("person", _PEOPLE)
 
     def body(self, event_id: str, audience: Audience) -> bytes:
         """Return the body for an endpoint. Raises Refused if the event has been deleted."""
@@ -105,6 +106,9 @@ class EventSet:
 
     def _fields(self, event: _StoredEvent, audience: Audience) -> dict[str, Any]:
         details = self._details[event.id]
+        person = (
+            event.signer or details.get("signer") or self._people.get(details.get("person", ""))
+        )
         code = event.code if event.status in _WITH_CODE else details.get("code")
         fields = {
             **EMPTY,
@@ -117,8 +121,8 @@ class EventSet:
             "message": event.message_id,
             "request": event.request_id,
             "request_external_id": event.request_external_id,
-            "signer": event.signer or details.get("signer"),
-            "role": event.role or (PersonRole.SIGNER.value if details.get("signer") else None),
+            "signer": person,
+            "role": event.role or (PersonRole.SIGNER.value if person else None),
             "connection": event.connection or self._slugs.get(details.get("connection", "")),
             "channel": event.channel or details.get("channel"),
             "status": event.status,
@@ -217,4 +221,5 @@ _EVENTS = (
 )
 _IDS: Any = bindparam("ids", expanding=True)
 _SLUGS = select(Connection.id, Connection.slug).where(Connection.id.in_(_IDS))
+_PEOPLE = select(Signer.id, Signer.external_id).where(Signer.id.in_(_IDS))
 _ADDRESSES = select(Contact.id, Contact.address).where(Contact.id.in_(_IDS))

@@ -22,6 +22,7 @@ defaults            the routes and texts that Signpost installs
 ladders             let the next step of a route follow a message that reaches nobody
 next_step           the message of that step
 unreached           report that no step reached a person
+skipped_signers     report signers for whom every step was skipped
 reminders           remind signers, and snooze reminders
 automatic_reminders remind the signers whose automatic reminder is due
 reminder_schedule   when a signer is reminded next, as a pure function

@@ -30,6 +30,7 @@ from hub.signing import (
     readdressing,
     reminder_times,
     requests,
+    skipped_signers,
     team_posts,
     turns,
 )
@@ -138,6 +139,9 @@ def notify(
     post_texts, too_long_posts = writer.to_team(_without(posts, stored_before), notified)
     refusals = [item.as_json() for item in skipped + too_long + too_long_posts]
     _store(event, request, refusals)
+    skipped_signers.report(
+        event, request, planned.ladders.values(), ladders.values(), skipped + too_long
+    )
     drafts = writer.drafts(written)
     team_event = team_posts.TeamEvent(
         event.id, event.type, request, event.payload.get("download_url") or ""

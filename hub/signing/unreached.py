@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -59,7 +60,8 @@ def report(message: Message, event: Event, request: RequestRecord, signer: Signe
             )
         ]
     )
-    add_messages(_draft_posts(message, event, request, signer))
+    text = _describe_result(message, request, signer)
+    add_messages(draft_posts(text, cause, event.id, EventType(event.type), request))
 
 
 def _cause(message_id: str) -> str:
@@ -92,17 +94,18 @@ def _has_arrived(row: Any) -> bool:
 
 
 # ── The team ──────────────────────────────────────────────────────────────────────────────────────
-def _draft_posts(
-    message: Message, event: Event, request: RequestRecord, signer: SignerRecord
+def draft_posts(
+    text: str, cause: str, event_id: str, event_type: EventType, request: RequestRecord
 ) -> list[Draft]:
-    """Return the posts to each team that reads about the event, or about sent documents."""
-    event_type = EventType(event.type)
+    """Return the posts to each team that reads about an event, or about sent documents.
+
+    `cause`: the report that they are about, each of which is posted once.
+    """
     posted_type = EventType.SENT if event_type.asks_to_sign else event_type
     connections = planning.usable_connections(test=request.test)
     candidates = [planning.build_candidate(connection) for connection in connections.values()]
     routes = planning.read_routes(posted_type, request.source_id, test=request.test)
     posts, _ = plan.plan_posts(routes, candidates, plan.PlannedEvent(event_type))
-    text = _describe(message, request, signer)
     return [
         Draft(
             connection=post.connection,
@@ -112,28 +115,29 @@ def _draft_posts(
             text=text,
             thread=request.id,
             source_id=request.source_id,
-            event_id=event.id,
+            event_id=event_id,
             request_id=request.id,
             step_id=post.step.id,
-            dedup_key=blind_index(
-                index_key(), "once", request.id, _cause(message.id), post.connection.id
-            ),
+            dedup_key=blind_index(index_key(), "once", request.id, cause, post.connection.id),
         )
         for post in posts
     ]
 
 
-def _describe(message: Message, request: RequestRecord, signer: SignerRecord) -> str:
-    title = cards.request_title(request)
-    short_title = shorten(title, lambda text: len(text) <= MAX_TITLE) or title[:MAX_TITLE]
+def _describe_result(message: Message, request: RequestRecord, signer: SignerRecord) -> str:
     results = [
         f"{db.session.get_one(Connection, row.connection_id).title}: {row.status}"
         for row in reversed(predecessors.list_former(message.id))
     ]
-    return (
-        f"{isolate(cards.signer_name(signer))} could not be reached about"
-        f" “{isolate(short_title)}”. {', '.join(results)}."
-    )
+    return f"{describe([cards.signer_name(signer)], request)} {', '.join(results)}."
+
+
+def describe(names: Sequence[str], request: RequestRecord) -> str:
+    """Return the sentence that people could not be reached about a request."""
+    title = cards.request_title(request)
+    short_title = shorten(title, lambda text: len(text) <= MAX_TITLE) or title[:MAX_TITLE]
+    shown = ", ".join(isolate(name) for name in names)
+    return f"{shown} could not be reached about “{isolate(short_title)}”."
 
 
 # ── The admins ────────────────────────────────────────────────────────────────────────────────────

@@ -15,7 +15,7 @@ from hub import integrations
 from hub.admin.connections import connection_health
 from hub.admin.overview.daily_stats import DAY, LOST
 from hub.admin.view.filters import plural
-from hub.core.vocabulary import ConnectionState, EndpointState, Status
+from hub.core.vocabulary import ConnectionState, EndpointState, RequestState, Status
 from hub.db.engine import db
 from hub.db.types import first_id_at, now
 from hub.endpoints import endpoints
@@ -27,7 +27,7 @@ from hub.messaging.state import unreadable_rows
 from hub.messaging.track import message_queries
 from hub.models import Connection, Message, ProviderCallback
 from hub.shared import clock_check
-from hub.signing import unreached
+from hub.signing import skipped_signers, unreached
 
 LATE = timedelta(minutes=1)
 COUNT_LIMIT = 1000  # the highest number of messages that is counted
@@ -57,6 +57,7 @@ def list_items() -> list[AttentionItem]:
         _spent_limits(sending),
         _unusable_templates(),
         _unreached_signers(),
+        _skipped_signers(),
         _unknown_outcomes(),
         _failed_messages(),
         _late_messages(),
@@ -215,6 +216,28 @@ def _unreached_signers() -> Iterator[AttentionItem]:
             href=url_for("admin.messages", show="lost"),
             button="View failed messages",
         )
+
+
+def _skipped_signers() -> Iterator[AttentionItem]:
+    request_ids = skipped_signers.list_requests(now() - DAY, COUNT_LIMIT)
+    if not request_ids:
+        return
+    is_one = len({*request_ids}) == 1
+    yield AttentionItem(
+        tone="bad",
+        icon="x-octagon-fill",
+        title=f"{plural(len(request_ids), 'signer')} could not be notified",
+        text=(
+            "Every step of the route was skipped, for example because an address is missing."
+            f" {'The request shows why.' if is_one else 'Each request shows why.'}"
+        ),
+        href=(
+            url_for("admin.request_page", request_id=request_ids[0])
+            if is_one
+            else url_for("admin.requests", state=RequestState.OPEN.value)
+        ),
+        button="View request" if is_one else "View open requests",
+    )
 
 
 def _unknown_outcomes() -> Iterator[AttentionItem]:

@@ -22,7 +22,8 @@ from hub.messaging.compose.candidates import Candidate as Candidate
 from hub.messaging.compose.candidates import Person as Person
 from hub.messaging.compose.candidates import Rung as Rung
 from hub.messaging.compose.candidates import Step as Step
-from hub.messaging.compose.skipped_steps import ALREADY_NOTIFIED, EXPECTED
+from hub.messaging.compose.skipped_steps import ALREADY_NOTIFIED as ALREADY_NOTIFIED
+from hub.messaging.compose.skipped_steps import EXPECTED
 from hub.messaging.compose.skipped_steps import REASONS as REASONS
 from hub.messaging.compose.skipped_steps import SkippedStep as SkippedStep
 from hub.models import ConnectionInfo
