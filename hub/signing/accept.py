@@ -142,12 +142,9 @@ def notify(
     skipped_signers.report(
         event, request, planned.ladders.values(), ladders.values(), skipped + too_long
     )
-    drafts = writer.drafts(written)
-    team_event = team_posts.TeamEvent(
-        event.id, event.type, request, event.payload.get("download_url") or ""
-    )
+    team_event = _build_team_event(event, request)
     new_posts = [(posts[key], key, text) for key, text in post_texts.items()]
-    drafts += team_posts.draft_posts(team_event, request, new_posts)
+    drafts = writer.drafts(written) + team_posts.draft_posts(team_event, request, new_posts)
     added = zip((draft.dedup_key for draft in drafts), add_messages(drafts), strict=True)
     stored = {key: message for key, message in added if key} | stored_before
     team_posts.refresh_posts(request, connections, event=team_event)
@@ -156,6 +153,11 @@ def notify(
     ]
     answers += [_message_result(stored[key], None) for key in posts if key in stored]
     return _answer(event, answers, refusals, _follow_ups(written, stored))
+
+
+def _build_team_event(event: EventRecord, request: RequestRecord) -> team_posts.TeamEvent:
+    document = event.payload.get("download_url") or ""
+    return team_posts.TeamEvent(event.id, event.type, request, document)
 
 
 def _answer(

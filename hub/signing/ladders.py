@@ -27,6 +27,7 @@ from hub.models import Connection, Event, Message, RouteStep
 from hub.signing import next_step, reminder_times, signing_batch, unreached
 from hub.signing.reminders import is_snoozed
 from hub.signing.signing_batch import RequestRecord, SignerRecord
+from hub.signing.stopping import was_stopped
 
 log = structlog.get_logger(__name__)
 
@@ -120,6 +121,10 @@ def _escalate(message_id: str, request_id: str | None) -> bool:
         return False
     if not _is_needed(message, EventType(event.type), request, signer):
         message.escalate_at = None
+        return False
+    if was_stopped(message):
+        message.escalate_at = None
+        unreached.report(message, event, request, signer)
         return False
     if (morning := _end_of_night(event, request, signer, current_time)) is not None:
         message.escalate_at = morning

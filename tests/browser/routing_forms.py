@@ -54,6 +54,19 @@ def submit_follow_general_route(no_script: NoScriptBrowser) -> None:
     no_script.says("The general route applies again.")
 
 
+@form("admin.stop_fallbacks")
+def submit_stop_fallbacks(no_script: NoScriptBrowser) -> None:
+    page = no_script.page
+    page.goto("/routing/sent/signer")
+    page.get_by_text("Versions", exact=True).click()
+    page.get_by_role("link", name="Stop fallbacks…").first.click()
+    page.get_by_role("link", name="Cancel").click()
+    page.get_by_text("Versions", exact=True).click()
+    page.get_by_role("link", name="Stop fallbacks…").first.click()
+    press(page, "Stop fallbacks")
+    no_script.says("are stopped.")
+
+
 @form("admin.change_reminders")
 def submit_reminders(no_script: NoScriptBrowser) -> None:
     page = no_script.page

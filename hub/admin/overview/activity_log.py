@@ -198,6 +198,7 @@ SENTENCES = {
     "request.unsnoozed": "ended the snooze of {}",
     "request.stopped": "stopped messages to the signers of {}",
     "route.removed": "removed a source’s own route",
+    "route.stopped": "stopped the fallbacks of a version of a route",
     "route.saved": "changed who is notified of an event",
     "security.forbidden": "tried to open a page without permission",
     "security.key_refused": "sent a request with a rejected API key: {}",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
@@ -23,15 +24,17 @@ from hub.admin.routing.sentences import (
     AUDIENCES,
     EVENTS,
     MEMBERS,
+    StepWords,
     describe_steps,
 )
 from hub.admin.settings.source_reminders import ScheduleFields, schedule_values
 from hub.admin.view import confirmation
+from hub.admin.view.filters import plural
 from hub.core.errors import Conflict, NotFound, Refused
 from hub.core.vocabulary import EventType, Role
 from hub.db.engine import db
 from hub.models import Route, Source, User
-from hub.signing import routes
+from hub.signing import routes, stopping
 from hub.signing.reminder_schedule import Schedule
 from hub.signing.routes import RouteIn
 
@@ -107,6 +110,37 @@ def follow_general_route(event: str, audience: str) -> Any:
         )
     routes.follow_general_route(event_type, audience, source.id)
     flash("The general route applies again.", "good")
+    return redirect(url, 303)
+
+
+@admin.route("/routing/<event>/<audience>/stop", methods=["GET", "POST"])
+@require_role(Role.ADMIN)
+def stop_fallbacks(event: str, audience: str) -> Any:
+    """Ask for confirmation, and stop the fallbacks of the version that `version` names."""
+    event_type = _cell(event, audience)
+    source = _source()
+    version = _version(event_type, audience, source, request.args.get("version", ""))
+    if version is None or not stopping.has_fallbacks(version):
+        raise NotFound("no_such_route", "There is no such version of a route with fallbacks.")
+    url = cell_url(event_type, audience, source)
+    if request.method == "GET":
+        waiting = stopping.count_waiting([version.id]).get(version.id, 0)
+        return confirmation.ask(
+            f"Stop the fallbacks of version {version.version}",
+            [
+                f"{plural(waiting, 'message')} of this version"
+                f" {'waits' if waiting == 1 else 'wait'} for the next step now.",
+                "No further step follows a message of this version that exists now. Messages of"
+                " later steps that were not sent yet are canceled.",
+                "First messages that wait are still sent."
+                + ("" if version.replaced_at else " Events from now on have fallbacks again."),
+            ],
+            button="Stop fallbacks",
+            cancel=url,
+            crumbs=[("Routing", url_for("admin.routing", source=source.slug if source else None))],
+        )
+    stopping.stop_fallbacks(version.id)
+    flash(f"The fallbacks of version {version.version} are stopped.", "good")
     return redirect(url, 303)
 
 
@@ -202,18 +236,52 @@ def _panel(
         "close_url": url_for("admin.routing", source=grid.source.slug if grid.source else None),
         "is_own": bool(grid.source and (event_type, audience) in grid.own),
         "warnings": grid.checks.find_warnings(event_type, audience, entered),
-        "versions": [
-            (
-                version,
-                _author(version),
-                describe_steps(routes.read_entry(version).steps, grid.titles),
-            )
-            for version in versions[:SHOWN_VERSIONS]
-        ],
+        "versions": _describe_versions(versions[:SHOWN_VERSIONS], event_type, audience, grid),
         "example": dry_run.build_example(
             event_type, audience, entered, request.form.get("person", "")
         ),
     }
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    """A version of a route, as the panel lists it."""
+
+    route: Route
+    author: str
+    steps: Sequence[StepWords]
+    waiting: int  # messages whose next step may follow
+    stop_url: str  # '' if no fallback of the version can be open
+
+
+def _describe_versions(
+    versions: Sequence[Route], event_type: str, audience: str, grid: Grid
+) -> list[VersionRow]:
+    waiting = stopping.count_waiting([version.id for version in versions])
+    return [
+        VersionRow(
+            version,
+            _author(version),
+            describe_steps(routes.read_entry(version).steps, grid.titles),
+            waiting.get(version.id, 0),
+            _stop_url(version, event_type, audience, grid.source),
+        )
+        for version in versions
+    ]
+
+
+def _stop_url(version: Route, event_type: str, audience: str, source: Source | None) -> str:
+    """Return the URL to stop the fallbacks of a version, or '' if none can be open."""
+    is_over = version.replaced_at is not None and version.stopped_at is not None
+    if is_over or not stopping.has_fallbacks(version):
+        return ""
+    return url_for(
+        "admin.stop_fallbacks",
+        event=event_type.rpartition(".")[2],
+        audience=audience,
+        source=source.slug if source else None,
+        version=version.id,
+    )
 
 
 def _author(version: Route) -> str:

@@ -65,6 +65,7 @@ UNREADABLE_RULES = (
 )
 ERASED = "The message's text or recipient was deleted."
 NOTHING_TO_SIGN = "The signer has nothing to sign anymore."
+FALLBACKS_STOPPED = "An admin stopped the fallbacks of this version of the route."
 NOTHING_TO_EDIT = "The post to update does not exist."
 RESERVED = 4  # the bulk lane leaves one of this many threads of a connection to the other lane
 
@@ -282,6 +283,8 @@ def _find_final_status(
         return _FinalStatus(Status.CANCELED, "stopped", reason=row.stop_reason)
     if succession.is_obsolete:
         return _FinalStatus(Status.CANCELED, "stopped", reason=NOTHING_TO_SIGN)
+    if succession.is_stopped:
+        return _FinalStatus(Status.CANCELED, "stopped", reason=FALLBACKS_STOPPED)
     if succession.is_reached:
         return _FinalStatus(Status.CANCELED, REACHED, REACHED)
     if due.request_expires_at is not None and due.request_expires_at <= current_time:

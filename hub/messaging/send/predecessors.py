@@ -19,7 +19,7 @@ from hub.db.types import creation_time
 from hub.messaging.compose.outbox import ASKING
 from hub.messaging.send.calls import DueMessage
 from hub.messaging.state.fallback_timers import LOST, has_reached
-from hub.models import Event, Message, Signer, SigningRequest
+from hub.models import Event, Message, Route, RouteStep, Signer, SigningRequest
 
 REACHED = "reached"  # the code of messages that an earlier one made superfluous
 MAX_STEPS = 50  # more messages than any route leads to
@@ -31,11 +31,13 @@ class Succession:
 
     `lost_id`: that message, if it was lost, so that it does not count toward limits.
     `is_reached`: an earlier message has reached its goal. `is_obsolete`: nothing is left to sign.
+    `is_stopped`: an admin has stopped the fallbacks of its route.
     """
 
     lost_id: str | None = None
     is_reached: bool = False
     is_obsolete: bool = False
+    is_stopped: bool = False
 
 
 NONE = Succession()
@@ -66,11 +68,14 @@ def _query(ids: Collection[str]) -> Any:
             Signer.state.label("signer_state"),
             Signer.opened_at,
             Signer.removed_at,
+            Route.stopped_at,
         )
         .join(_former, _former.id == Message.after_id)
         .outerjoin(Event, Event.id == Message.event_id)
         .outerjoin(SigningRequest, SigningRequest.id == Message.request_id)
         .outerjoin(Signer, Signer.id == Message.signer_id)
+        .outerjoin(RouteStep, RouteStep.id == Message.step_id)
+        .outerjoin(Route, Route.id == RouteStep.route_id)
         .where(Message.id.in_(ids))
     )
 
@@ -89,7 +94,15 @@ def _succession(row: Any) -> Succession:
         lost_id=row.former_id if former_status in LOST else None,
         is_reached=is_fallback and _is_reached(row),
         is_obsolete=is_obsolete,
+        is_stopped=is_fallback and _is_stopped(row),
     )
+
+
+def _is_stopped(row: Any) -> bool:
+    """Return whether the fallbacks of a message's route were stopped since its first message."""
+    if row.stopped_at is None:
+        return False
+    return bool(creation_time(list_former(row.former_id)[-1].id) <= row.stopped_at)
 
 
 def _is_reached(row: Any) -> bool:

@@ -159,6 +159,8 @@ LEAST = {
     ("POST", "/routing/<event>/<audience>"): A,
     ("GET", "/routing/<event>/<audience>/general"): A,
     ("POST", "/routing/<event>/<audience>/general"): A,
+    ("GET", "/routing/<event>/<audience>/stop"): A,
+    ("POST", "/routing/<event>/<audience>/stop"): A,
 }
 
 

@@ -169,3 +169,26 @@ def test_schedule_of_reminders_is_saved_with_their_route(app: Flask, admin: Brow
     with app.app_context():
         schedule = source_reminders(source_id(), test=False).schedule(None)
     assert (schedule.days, schedule.days_before_expiry, schedule.most) == ((2, 5), (), 2)
+
+
+def test_fallbacks_of_a_version_are_stopped_after_a_confirmation(
+    app: Flask, admin: Browser
+) -> None:
+    saved = admin.post(URL, {"seen": stored_id(app), "do": "save", **LADDER})
+    assert saved.status_code == 303
+    version = stored_id(app)
+    question = f"{URL}/stop?version={version}"
+    assert question in admin.get(URL).text.replace("&amp;", "&")
+    asked = words(admin.get(question))
+    assert "0 messages of this version wait for the next step now." in asked
+    assert "Events from now on have fallbacks again." in asked
+    assert admin.post(question).status_code == 303
+    page = words(admin.get(URL))
+    assert "fallbacks stopped" in page
+    assert "stopped the fallbacks of a version of a route" in words(admin.get("/activity")).lower()
+
+
+def test_fallbacks_of_an_unknown_version_cannot_be_stopped(app: Flask, admin: Browser) -> None:
+    for version in ("", "nonsense", "rte_0199f3b2-5d1a-7c44-8a51-3f6f5d2c9b10"):
+        assert admin.get(f"{URL}/stop?version={version}").status_code == 404
+        assert admin.post(f"{URL}/stop?version={version}").status_code == 404
