@@ -17,6 +17,7 @@ from hub.admin.routing.route_form import (
     add_problems,
     build_form,
     edit_steps,
+    find_changed_step,
     read_route,
     set_choices,
 )
@@ -58,7 +59,8 @@ def route(event: str, audience: str) -> Any:
     entered = routes.read_entry(version) if version else grid.entry(event_type, audience)
     seen = _seen(grid, event_type, audience)
     form = build_form(entered, grid.connections, seen)
-    return _page(grid, event_type, audience, form, entered, _build_schedule(event_type, entered))
+    schedule = _build_schedule(event_type, entered)
+    return _page(grid, event_type, audience, form, entered, schedule, focused=0)
 
 
 @admin.post("/routing/<event>/<audience>")
@@ -75,7 +77,8 @@ def change_route(event: str, audience: str) -> Any:
     if action not in ("save", "example"):
         entered = edit_steps(entered, action)
         form = build_form(entered, grid.connections, form.seen.data or "")
-        return _page(grid, event_type, audience, form, entered, schedule)
+        changed = find_changed_step(entered, action)
+        return _page(grid, event_type, audience, form, entered, schedule, focused=changed)
     problems = problems or list(routes.find_problems(event_type, audience, entered))
     add_problems(form, problems)
     is_valid = (schedule is None or schedule.validate()) and not problems
@@ -200,7 +203,13 @@ def _page(
     form: RouteForm | None = None,
     entered: RouteIn | None = None,
     schedule: ScheduleFields | None = None,
+    *,
+    focused: int | None = None,
 ) -> str:
+    """Return the page, with the panel of a cell if there is a form.
+
+    `focused`: the step that the keyboard continues at.
+    """
     panel: dict[str, Any] = {}
     if form is not None and entered is not None:
         panel = _panel(grid, event_type, audience, form, entered)
@@ -212,6 +221,7 @@ def _page(
         rows=grid.rows((event_type, audience)),
         form=form,
         schedule_form=schedule,
+        focused=focused,
         may_change=has_role(Role.ADMIN),
         **panel,
     )

@@ -191,6 +191,21 @@ def edit_steps(entered: RouteIn, action: str) -> RouteIn:
     return replace(entered, steps=steps)
 
 
+def find_changed_step(entered: RouteIn, action: str) -> int:
+    """Return the index of the step that a button of the form has added or moved.
+
+    After a step was removed, it is the next one, or the last one.
+    """
+    last = max(len(entered.steps) - 1, 0)
+    name, _, number = action.partition("-")
+    index = int(number) if number.isdigit() else last
+    if name == "up":
+        index -= 1
+    elif name == "down":
+        index += 1
+    return min(max(index, 0), last)
+
+
 def _new_condition() -> dict[str, Any]:
     return {
         "connective": Connective.OTHERWISE.value,

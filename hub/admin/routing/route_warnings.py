@@ -33,7 +33,7 @@ class RouteWarning:
     reason: str  # for the panel
     link: str  # the next step, as the text of the link
     href: str
-    # False: the channel is not connected, and another step of the route acts
+    # False: the step is skipped as its route intends, such as where a channel is not connected
     is_urgent: bool = True
 
 
@@ -74,14 +74,10 @@ class RouteChecks:
                 "Map a template",
                 url_for("admin.templates"),
             )
-        if sending and self._needs_consent(step, sending):
-            others = " It is used for people who prefer it." if step.consented_only else ""
-            yield RouteWarning(
-                f"{title}: no consent recorded.",
-                f"{title} requires a recorded consent, and Signpost has none.{others}",
-                "Read how to record consents",
-                url_for("admin.docs", slug="opt-outs", _anchor="consent"),
-            )
+        if sending and not self._has_consent(step.channel):
+            is_required = all(get_rules(connection.info).consent for connection in sending)
+            if is_required or step.consented_only:
+                yield self._without_consent(title, is_required=is_required)
         if before is not None and self._waits_in_vain(step, before):
             unreported = f"{self._title(before)} never reports “{step.goal}”"
             yield RouteWarning(
@@ -153,11 +149,21 @@ class RouteChecks:
             for connection in sending
         )
 
-    def _needs_consent(self, step: StepIn, sending: Sequence[Connection]) -> bool:
-        is_required = step.consented_only or all(
-            get_rules(connection.info).consent for connection in sending
+    def _without_consent(self, title: str, *, is_required: bool) -> RouteWarning:
+        """Return that no consent is recorded. `is_required`: by the rules of the connection."""
+        reason = f"{title} requires a recorded consent, and none is recorded."
+        if not is_required:
+            reason = (
+                f"No consent to {title} is recorded, so this step is used only for people who"
+                " prefer the channel or have written recently."
+            )
+        return RouteWarning(
+            f"{title}: no consent recorded.",
+            reason,
+            "Read how to record consents",
+            url_for("admin.docs", slug="opt-outs", _anchor="consent"),
+            is_urgent=is_required,
         )
-        return is_required and not self._has_consent(step.channel)
 
     def _has_consent(self, channel: str) -> bool:
         """Return whether anybody has consented to messages over a channel."""

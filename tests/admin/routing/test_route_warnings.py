@@ -95,7 +95,11 @@ def test_channel_without_a_connection_is_marked_and_explained(admin: Browser) ->
 
 def test_required_consent_that_was_never_recorded_has_a_warning(app: Flask, admin: Browser) -> None:
     warning = "WhatsApp: no consent recorded."
-    assert warning in warnings_in_grid(admin), "the installed route asks for a consent"
+    assert warning not in warnings_in_grid(admin), "others than those who consented may prefer it"
+    assert "No consent to WhatsApp is recorded" in words(admin.get(URL))
+    rules = {"currency": "USD", "consent": "y"}
+    assert admin.post("/connections/demo-whatsapp/rules", rules).status_code == 303
+    assert warning in warnings_in_grid(admin)
     with app.app_context():
         consents.record_consent(ConsentEntry("+13175551234", True, "sms"), source="api", test=True)
     assert warning in warnings_in_grid(admin)
