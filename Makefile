@@ -24,13 +24,16 @@ PYTEST = -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-postgres test-long bench chaos fuzz check lint check-integration format types lock docs screenshots
+.PHONY: help run example test test-postgres test-long bench chaos fuzz check lint check-integration format types lock docs screenshots
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: .venv/.run ## start Signpost in demo mode: web, workers, queue and a stand-in for the providers
 	@HUB_DEMO=1 exec .venv/bin/hub up
+
+example: .venv/.run ## start the demo with an example signing app beside it, at http://127.0.0.1:8100
+	@exec bin/example
 
 test: .venv/.dev ## run all tests, in a real browser too; ARGS="-k word" picks some
 	@CHROMIUM="$$(bin/chromium)" && export CHROMIUM && exec $(PYTHON_IN) $(PYTEST) $(ARGS)

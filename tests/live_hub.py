@@ -42,6 +42,7 @@ class Hub:
     # never with the last four digits of a test number, by which tests find their rows
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(3_001_000))
     simulator_mail_bind: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
+    http_allow: str = ""  # addresses of this machine that webhooks may be sent to
 
     @property
     def url(self) -> str:
@@ -84,6 +85,7 @@ class Hub:
             "HUB_BIND": self.bind,
             "HUB_SIMULATOR_BIND": self.simulator_bind,
             "HUB_SIMULATOR_MAIL_BIND": self.simulator_mail_bind,
+            "HUB_HTTP_ALLOW": self.http_allow,
         }
         if self.database_url:  # then keys are not made in the data folder
             key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
@@ -248,10 +250,13 @@ def split_posts(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def live_hub(folder: Path) -> Iterator[Hub]:
-    """Run a hub in a folder, on PostgreSQL if the tests use it, and remove it completely."""
+def live_hub(folder: Path, **fields: str) -> Iterator[Hub]:
+    """Run a hub in a folder, on PostgreSQL if the tests use it, and remove it completely.
+
+    More fields are those of Hub.
+    """
     with database() as url:
-        hub = Hub(folder, url)
+        hub = Hub(folder, url, **fields)  # type: ignore[arg-type]
         process = hub.start()
         try:
             yield hub

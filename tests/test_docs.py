@@ -147,7 +147,7 @@ def docs_copy(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("README.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "wsgi.py"):
         shutil.copy(ROOT / name, tmp_path / name)
-    for name in ("tests", ".ci"):  # links lead there; nothing in it is read
+    for name in ("tests", "examples", ".ci"):  # links lead there; nothing in it is read
         (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
 

@@ -1,0 +1,121 @@
+"""The example signing app beside a whole hub, as `make example` runs them."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.conftest import free_port, wait_until
+from tests.live_hub import live_hub
+
+APP = Path(__file__).parents[1] / "examples" / "signing-app" / "app.py"
+
+
+@dataclass
+class App:
+    """The running app."""
+
+    url: str
+
+    def get(self, path: str = "/") -> str:
+        answer = requests.get(self.url + path, timeout=10)
+        answer.raise_for_status()
+        return answer.text
+
+    def post(self, path: str, **fields: list[str] | str) -> str:
+        """Submit a form, and return the path of the page that follows."""
+        answer = requests.post(self.url + path, fields, timeout=10)
+        answer.raise_for_status()
+        return answer.url.removeprefix(self.url)
+
+    def is_running(self) -> bool:
+        try:
+            self.get()
+        except requests.ConnectionError:
+            return False
+        return True
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def app(tmp_path: Path, port: int) -> Iterator[App]:
+    """Start the app before its hub, whose address is written to `hub-bind`."""
+    hub_port = free_port()
+    (tmp_path / "hub-bind").write_text(f"127.0.0.1:{hub_port}")
+    environ = {
+        **os.environ,
+        "PORT": str(port),
+        "OWN_URL": f"http://127.0.0.1:{port}",
+        "SIGNPOST_URL": f"http://127.0.0.1:{hub_port}",
+        "SIGNPOST_KEY_FILE": str(tmp_path / "data" / "demo-key"),
+        "SIGNING_APP_DATABASE": str(tmp_path / "app" / "app.sqlite3"),
+    }
+    with (tmp_path / "app-log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, str(APP)], env=environ, stdout=log, stderr=log)
+    running = App(f"http://127.0.0.1:{port}")
+    try:
+        wait_until(running.is_running, 20)
+        yield running
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_document_is_sent_and_signed_although_the_hub_starts_later(
+    app: App, port: int, tmp_path: Path
+) -> None:
+    page = app.post(
+        "/documents",
+        title="Rental contract",
+        sender="Acme HR",
+        name=["Eric", "Anna"],
+        mobile_number=["+13173009001", ""],
+        email=["", "anna@example.com"],
+    )
+    assert "1 event not yet accepted by Signpost" in app.get()
+    with live_hub(
+        tmp_path, http_allow=f"127.0.0.1:{port}", bind=(tmp_path / "hub-bind").read_text()
+    ) as hub:
+        for notice in ("sms_delivered", "email_sent"):
+            wait_until(lambda notice=notice: notice in app.get(page), 30)  # type: ignore[misc]
+        assert "not yet accepted" not in app.get()
+        eric, anna = re.findall(r'href="(/sign/[^"]+)"', app.get(page))
+        app.get(eric)
+        app.post(eric, decision="sign")
+        app.post(eric, decision="decline")  # too late: a decision is recorded once
+        app.post(anna, decision="sign")
+        request_id = page.rpartition("/")[2]
+
+        def is_completed() -> bool:
+            return str(hub.call("GET", f"/requests/{request_id}")["state"]) == "completed"
+
+        wait_until(is_completed, 20)
+        signers = hub.call("GET", f"/requests/{request_id}")["signers"]
+        assert [signer["state"] for signer in signers] == ["signed", "signed"]
+        assert "refused" not in app.get()
+
+
+def test_forged_webhook_is_rejected(app: App, tmp_path: Path) -> None:
+    database = tmp_path / "app" / "app.sqlite3"
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("INSERT INTO secrets VALUES (?)", (f"whsec_{'a' * 32}",))
+    answer = requests.post(f"{app.url}/webhooks", json={"id": "pev_1"}, timeout=10)
+    assert answer.status_code == 401
+
+
+def test_example_stays_short() -> None:
+    assert len(APP.read_text().splitlines()) < 300
