@@ -1,4 +1,4 @@
-"""Use the shared fixtures of a demo hub with connections to teams."""
+"""Use the shared fixtures of a demo hub with connections to people and to teams."""
 
 from __future__ import annotations
 
@@ -7,4 +7,6 @@ from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import served as served
 from tests.hub_fixtures import signing_app as signing_app
+from tests.signing.ladder_steps import ladder as ladder
+from tests.signing.story_steps import story as story
 from tests.team_connections import connect_team as connect_team

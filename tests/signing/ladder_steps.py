@@ -44,6 +44,10 @@ WHATSAPP_SMS_EMAIL: tuple[OtherwiseStep, ...] = (
     ("email", "opened", 1440),
 )
 
+SMS_EMAIL: tuple[OtherwiseStep, ...] = (("sms", None, None), ("email", "delivered", 30))
+SMS_WHATSAPP: tuple[OtherwiseStep, ...] = (("sms", None, None), ("whatsapp", "delivered", 30))
+EMAIL_SMS: tuple[OtherwiseStep, ...] = (("email", None, None), ("sms", "delivered", 30))
+
 
 @transaction
 def set_route(
@@ -181,9 +185,17 @@ def lose(message: Message, status: Status = Status.UNDELIVERED, **fields: Any) -
     escalate()
 
 
+def invite(*steps: OtherwiseStep, **fields: Any) -> Message:
+    """Invite Eric, over a route of these steps if any, and let the provider accept the message."""
+    if steps:
+        set_route(*steps)
+    post(**fields)
+    hand_over(legs()[0])
+    return legs()[0]
+
+
 def let_time_end(message: Message) -> None:
-    """Send a message, let its time end without a report, and let the next step follow."""
-    hand_over(message)
+    """Let the time of a message end, and let the next step follow."""
     end_time(message)
     escalate()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from flask import Flask
@@ -23,6 +24,7 @@ from tests.hub_fixtures import (
     json_of,
     process_pending_callbacks,
     set_connection_state,
+    status,
 )
 
 IN_PROGRESS = (Status.QUEUED, Status.SENDING, Status.ACCEPTED, Status.UNKNOWN)
@@ -37,6 +39,7 @@ class Story:
     def __init__(self, app: SigningApp, simulator: Any) -> None:
         self.app = app
         self.simulator = simulator.extensions["simulator"]
+        self.client = simulator.test_client()
         self.clock = datetime.now(UTC) - timedelta(hours=1)
         self.request: dict[str, Any] = {
             "id": "agr-1001",
@@ -81,6 +84,22 @@ class Story:
             return not db.session.scalar(waiting)
 
         eventually(has_ended)
+
+    def wait_for(self, sent: Message, expected: Status) -> None:
+        """Wait until a message has a status."""
+
+        def has_status() -> bool:
+            process_pending_callbacks()
+            return status(sent.id) == expected
+
+        eventually(has_status)
+
+    def write_on_whatsapp(self, number: str) -> None:
+        """Let a person write, so that the hub and the provider allow free text."""
+        sent = {"channel": "whatsapp", "text": "Hello"}
+        path = f"/simulator/phones/{quote(number)}/reply"
+        assert self.client.post(path, json=sent).json["answer"] == "200"
+        process_pending_callbacks()
 
     def do_chores(self) -> None:
         """Do what cron and its worker do in the meantime."""

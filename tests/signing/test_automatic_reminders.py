@@ -19,9 +19,6 @@ from hub.models import (
 )
 from hub.signing import automatic_reminders, contact_erasure, reminders
 from tests.hub_fixtures import ANNA, ERIC, SigningApp, event_body, json_of, signer_body
-from tests.hub_fixtures import connection as connection
-from tests.hub_fixtures import hub_demo as hub_demo
-from tests.hub_fixtures import signing_app as signing_app
 from tests.signing.reminder_steps import (
     DAY,
     HOUR,

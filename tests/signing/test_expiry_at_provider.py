@@ -15,9 +15,6 @@ from hub.messaging.send import claims
 from hub.messaging.send.calls import Claim
 from hub.models import Connection
 from tests.hub_fixtures import SigningApp, event_body, signer_body, update_message
-from tests.hub_fixtures import connection as connection
-from tests.hub_fixtures import hub_demo as hub_demo
-from tests.hub_fixtures import signing_app as signing_app
 
 TWO_HOURS = timedelta(hours=2)
 

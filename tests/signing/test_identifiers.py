@@ -22,9 +22,6 @@ from hub.signing import identifiers
 from tests.conftest import Browser, config_of
 from tests.effort import examples
 from tests.hub_fixtures import SigningApp, event_body, json_of, signer_body
-from tests.hub_fixtures import hub_demo as hub_demo
-from tests.hub_fixtures import served as served
-from tests.hub_fixtures import signing_app as signing_app
 
 USED = [
     "2026/11/42",

@@ -33,28 +33,28 @@ from tests.hub_fixtures import (
     update_message,
 )
 from tests.signing.ladder_steps import (
+    SMS_EMAIL,
+    SMS_WHATSAPP,
     channels,
     connection_of,
     end_time,
     eric,
     escalate,
     hand_over,
+    invite,
     legs,
+    let_time_end,
     post,
     report_status,
     set_route,
 )
-from tests.signing.ladder_steps import ladder as ladder
 
 pytestmark = pytest.mark.usefixtures("ladder")
 DELIVERED_WITHOUT_CALLBACKS = "+15005550016"
-SMS_EMAIL = (("sms", None, None), ("email", "delivered", 30))
 
 
 def test_waiting_webhook_is_processed_before_a_time_ends(hub_demo: Flask) -> None:
-    set_route(*SMS_EMAIL)
-    post()
-    hand_over(legs()[0])
+    invite(*SMS_EMAIL)
     first = legs()[0]
     form = status_form(hub_demo, first.provider_id or "", "delivered")
     assert post_callback(hub_demo, form, target=status_target(first.id)).status_code == 200
@@ -86,19 +86,15 @@ def test_delivered_message_without_a_webhook_is_found_by_asking(
     deliver()
     store = simulator.extensions["simulator"].store
     eventually(lambda: store.on_phone(DELIVERED_WITHOUT_CALLBACKS)[0].status == "delivered")
-    end_time(legs()[0])
-    escalate()
+    let_time_end(legs()[0])
     assert (channels(), legs()[0].status) == (["sms"], "delivered")
     assert legs()[0].asked_at is not None
 
 
 def test_provider_is_asked_once_and_not_after_a_failure(simulator: Any, served: Flask) -> None:
     """The simulator does not know the message, as a provider that lost it."""
-    set_route(*SMS_EMAIL)
-    post()
-    hand_over(legs()[0])
-    end_time(legs()[0])
-    escalate()
+    invite(*SMS_EMAIL)
+    let_time_end(legs()[0])
     first = legs()[0]
     assert channels() == ["sms", "email"]
     assert first.asked_at is not None
@@ -110,12 +106,9 @@ def test_provider_is_asked_once_and_not_after_a_failure(simulator: Any, served: 
 
 def test_unknown_result_is_looked_up_and_then_the_next_step_follows() -> None:
     """Nothing listens at the provider's address, so the lookup finds nothing out."""
-    set_route(*SMS_EMAIL)
-    post()
-    hand_over(legs()[0])
+    invite(*SMS_EMAIL)
     update_message(legs()[0].id, status="unknown", provider_id=None)
-    end_time(legs()[0])
-    escalate()
+    let_time_end(legs()[0])
     assert channels() == ["sms", "email"]
     assert legs()[0].status == "unknown"
     assert legs()[0].asked_at is not None
@@ -144,8 +137,7 @@ def limit_to_one_per_hour(channel: str) -> None:
 def test_fallback_after_a_time_counts_beside_the_first_message() -> None:
     set_route(*SMS_EMAIL)
     limit_to_one_per_hour("sms")
-    post()
-    hand_over(legs()[0])
+    invite()
     follow(legs()[0], after_failure=False)
     assert (legs()[-1].status, legs()[-1].code) == ("suppressed", "cap_hour")
 
@@ -153,8 +145,7 @@ def test_fallback_after_a_time_counts_beside_the_first_message() -> None:
 def test_fallback_after_a_failure_takes_the_place_of_the_first_message() -> None:
     set_route(*SMS_EMAIL)
     limit_to_one_per_hour("sms")
-    post()
-    hand_over(legs()[0])
+    invite()
     report_status(legs()[0], Status.UNDELIVERED)
     follow(legs()[0], after_failure=True)
     assert legs()[-1].status == "queued"
@@ -165,10 +156,8 @@ def test_fallback_after_a_failure_takes_the_place_of_the_first_message() -> None
 
 # ── The page of a message ─────────────────────────────────────────────────────────────────────────
 def test_page_shows_that_a_person_was_reached_twice(admin: Browser) -> None:
-    post()
-    hand_over(legs()[0])
-    end_time(legs()[0])
-    escalate()
+    invite()
+    let_time_end(legs()[0])
     hand_over(legs()[1])
     report_status(legs()[0], Status.DELIVERED)
     report_status(legs()[1], Status.DELIVERED)
@@ -181,7 +170,7 @@ def test_page_shows_that_a_person_was_reached_twice(admin: Browser) -> None:
 
 
 def test_overview_lists_a_signer_who_was_not_reached(admin: Browser) -> None:
-    set_route(("sms", None, None), ("whatsapp", "delivered", 30))
+    set_route(*SMS_WHATSAPP)
     post()
     for _ in range(2):
         hand_over(legs()[-1])

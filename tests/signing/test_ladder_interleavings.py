@@ -38,8 +38,15 @@ from hub.models import Attempt, Event, Message, SigningRequest, Throttle
 from hub.signing import ladders, reminders
 from tests.effort import sized
 from tests.hub_fixtures import set_connection_state
-from tests.signing.ladder_steps import connection_of, eric, escalate, post, set_route
-from tests.signing.ladder_steps import ladder as ladder
+from tests.signing.ladder_steps import (
+    SMS_EMAIL,
+    SMS_WHATSAPP,
+    connection_of,
+    eric,
+    escalate,
+    post,
+    set_route,
+)
 
 NUMBERS = count(1)
 CHANNELS = ("sms", "whatsapp", "email")
@@ -237,10 +244,9 @@ class Interleavings(RuleBasedStateMachine):
 
 @pytest.mark.usefixtures("ladder")
 def test_nobody_is_asked_to_sign_after_signing() -> None:
-    set_route(("sms", None, None), ("whatsapp", "delivered", 30), ("email", "opened", 60))
+    set_route(*SMS_WHATSAPP, ("email", "opened", 60))
     set_route(
-        ("sms", None, None),
-        ("email", "delivered", 30),
+        *SMS_EMAIL,
         event_type="request.reminder",
     )
     current_app.extensions.pop("hub.cached", None)

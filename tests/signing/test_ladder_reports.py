@@ -24,20 +24,20 @@ from tests.endpoints.event_steps import listen, types
 from tests.hub_fixtures import make_due
 from tests.messaging.policy.policy_steps import CHEAP, save_rules
 from tests.signing.ladder_steps import (
+    EMAIL_SMS,
     channels,
     connection_of,
     end_time,
     escalate,
     hand_over,
+    invite,
     legs,
+    let_time_end,
     post,
     report_status,
-    set_route,
 )
-from tests.signing.ladder_steps import ladder as ladder
 
 pytestmark = pytest.mark.usefixtures("ladder")
-EMAIL_SMS = (("email", None, None), ("sms", "delivered", 30))
 
 
 def begin_call(message: Message) -> calls.Claim:
@@ -88,10 +88,8 @@ def test_message_that_is_being_sent_at_the_signature_is_the_last_one(
 def test_fallback_that_is_being_sent_is_not_recalled_by_a_late_delivery(
     error: SendError | None,
 ) -> None:
-    post()
-    hand_over(legs()[0])
-    end_time(legs()[0])
-    escalate()
+    invite()
+    let_time_end(legs()[0])
     claim = begin_call(legs()[1])
     report_status(legs()[0], Status.DELIVERED)
     assert legs()[1].status == "sending"
@@ -128,18 +126,14 @@ def test_two_late_deliveries_are_both_reported_and_both_paid() -> None:
 
 # ── Late failures ─────────────────────────────────────────────────────────────────────────────────
 def test_accepted_message_of_a_provider_without_reports_has_reached_its_goal() -> None:
-    set_route(*EMAIL_SMS)
-    post()
-    hand_over(legs()[0])
+    invite(*EMAIL_SMS)
     assert legs()[0].escalate_at is None
     assert not ladders.is_due()
 
 
 @pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL has a clock of its own")
 def test_email_that_is_returned_two_days_later_leads_to_a_text() -> None:
-    set_route(*EMAIL_SMS)
-    post()
-    hand_over(legs()[0])
+    invite(*EMAIL_SMS)
     with time_machine.travel(now() + timedelta(days=2)):
         report_status(legs()[0], Status.UNDELIVERED, code="5.1.1")
         assert escalate() == 1
@@ -147,11 +141,9 @@ def test_email_that_is_returned_two_days_later_leads_to_a_text() -> None:
 
 
 def test_email_that_is_returned_after_the_signature_leads_to_nothing() -> None:
-    set_route(*EMAIL_SMS)
-    post()
-    hand_over(legs()[0])
+    invite(*EMAIL_SMS)
     post("request.signed", signer="eric")
-    report_status(legs()[0], Status.UNDELIVERED, code="5.1.1")
+    report_status(legs()[0], Status.UNDELIVERED)
     escalate()
     assert [leg.channel for leg in legs() if leg.after_id] == []
 
@@ -159,8 +151,7 @@ def test_email_that_is_returned_after_the_signature_leads_to_nothing() -> None:
 # ── Clocks ────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.skipif(not POSTGRES, reason="SQLite has no clock of its own")
 def test_worker_whose_clock_is_ahead_ends_no_time_early() -> None:
-    post()
-    hand_over(legs()[0])
+    invite()
     with time_machine.travel(now() + timedelta(hours=2), tick=True):
         assert escalate() == 0
     assert channels() == ["whatsapp"]

@@ -23,16 +23,20 @@ from hub.models import Contact, SigningRequest
 from hub.signing import contact_erasure, ladders, reminders
 from tests.hub_fixtures import ERIC, make_due, update_message
 from tests.signing.ladder_steps import (
+    EMAIL_SMS,
+    SMS_EMAIL,
+    SMS_WHATSAPP,
     channels,
     end_time,
     escalate,
     hand_over,
+    invite,
     legs,
+    let_time_end,
     post,
     report_status,
     set_route,
 )
-from tests.signing.ladder_steps import ladder as ladder
 
 pytestmark = pytest.mark.usefixtures("ladder")
 
@@ -60,8 +64,7 @@ STOPS: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("stop", STOPS)
 def test_end_of_the_request_clears_the_timer_of_a_sent_message(stop: str) -> None:
-    post()
-    hand_over(legs()[0])
+    invite()
     invitation = legs()[0]
     assert invitation.escalate_at is not None
     STOPS[stop]()
@@ -70,8 +73,7 @@ def test_end_of_the_request_clears_the_timer_of_a_sent_message(stop: str) -> Non
 
 @pytest.mark.parametrize("stop", ["signed", "declined", "completed", "canceled", "expired"])
 def test_failure_after_the_end_of_the_request_leads_to_no_message(stop: str) -> None:
-    post()
-    hand_over(legs()[0])
+    invite()
     STOPS[stop]()
     before = len(legs())
     report_status(legs()[0], Status.UNDELIVERED)
@@ -83,8 +85,7 @@ def test_failure_after_the_end_of_the_request_leads_to_no_message(stop: str) -> 
 @pytest.mark.parametrize("stop", STOPS)
 def test_escalation_that_was_chosen_before_the_end_reads_again(stop: str) -> None:
     """The chore has read its list, and another process ends the request before it acts."""
-    post()
-    hand_over(legs()[0])
+    invite()
     end_time(legs()[0])
     first = legs()[0]
     STOPS[stop]()
@@ -95,7 +96,7 @@ def test_escalation_that_was_chosen_before_the_end_reads_again(stop: str) -> Non
 
 
 def test_snoozed_reminder_has_no_further_steps() -> None:
-    set_route(("sms", None, None), ("email", "delivered", 30), event_type="request.reminder")
+    set_route(*SMS_EMAIL, event_type="request.reminder")
     post()
     reminders.remind(request_id())
     hand_over(legs()[-1])
@@ -115,10 +116,8 @@ def test_message_canceled_by_hand_has_no_further_steps() -> None:
 
 
 def test_opened_document_cancels_a_queued_fallback() -> None:
-    post()
-    hand_over(legs()[0])
-    end_time(legs()[0])
-    escalate()
+    invite()
+    let_time_end(legs()[0])
     post("request.viewed", signer="eric")
     make_due(legs()[1].id)
     claims.record_and_claim([], {legs()[1].connection_id: 1})
@@ -126,17 +125,14 @@ def test_opened_document_cancels_a_queued_fallback() -> None:
 
 
 def test_delivered_message_does_not_count_as_opened() -> None:
-    set_route(("sms", None, None), ("email", "opened", 60))
-    post()
-    hand_over(legs()[0])
+    invite(("sms", None, None), ("email", "opened", 60))
     report_status(legs()[0], Status.DELIVERED)
-    end_time(legs()[0])
-    escalate()
+    let_time_end(legs()[0])
     assert channels() == ["sms", "email"]
 
 
 def test_next_step_of_a_reminder_follows_within_the_hour() -> None:
-    set_route(("sms", None, None), ("email", "delivered", 30), event_type="request.reminder")
+    set_route(*SMS_EMAIL, event_type="request.reminder")
     post()
     reminders.remind(request_id())
     reminder = legs()[-1]
@@ -154,8 +150,7 @@ def test_reminder_is_not_opened_by_an_earlier_view() -> None:
     reminder = legs()[-1]
     assert reminder.channel == "sms"
     hand_over(reminder)
-    end_time(reminder)
-    escalate()
+    let_time_end(reminder)
     assert channels() == ["whatsapp", "sms", "email"]
 
 
@@ -166,7 +161,7 @@ def opt_out(channel: str) -> None:
 
 
 def test_opt_out_ends_the_ladder_except_toward_email() -> None:
-    set_route(("sms", None, None), ("whatsapp", "delivered", 30), ("email", "delivered", 30))
+    set_route(*SMS_WHATSAPP, ("email", "delivered", 30))
     opt_out("sms")
     post()
     assert (legs()[0].status, legs()[0].code) == ("suppressed", "admin")
@@ -175,17 +170,14 @@ def test_opt_out_ends_the_ladder_except_toward_email() -> None:
 
 
 def test_opt_out_while_the_time_runs_is_respected() -> None:
-    set_route(("sms", None, None), ("whatsapp", "delivered", 30))
-    post()
-    hand_over(legs()[0])
+    invite(*SMS_WHATSAPP)
     opt_out("sms")
-    end_time(legs()[0])
-    escalate()
+    let_time_end(legs()[0])
     assert channels() == ["sms"]
 
 
 def test_admin_may_continue_on_other_channels_after_an_opt_out() -> None:
-    set_route(("sms", None, None), ("whatsapp", "delivered", 30), continue_after_opt_out=True)
+    set_route(*SMS_WHATSAPP, continue_after_opt_out=True)
     opt_out("sms")
     post()
     escalate()
@@ -194,7 +186,7 @@ def test_admin_may_continue_on_other_channels_after_an_opt_out() -> None:
 
 @pytest.mark.parametrize("continues", [True, False])
 def test_unsubscribing_from_email_never_leads_to_a_phone(continues: bool) -> None:
-    set_route(("email", None, None), ("sms", "delivered", 30), continue_after_opt_out=continues)
+    set_route(*EMAIL_SMS, continue_after_opt_out=continues)
     opt_out("email")
     post()
     escalate()
@@ -202,9 +194,7 @@ def test_unsubscribing_from_email_never_leads_to_a_phone(continues: bool) -> Non
 
 
 def test_returned_email_leads_to_a_phone() -> None:
-    set_route(("email", None, None), ("sms", "delivered", None))
-    post()
-    hand_over(legs()[0])
+    invite(("email", None, None), ("sms", "delivered", None))
     report_status(legs()[0], Status.UNDELIVERED, code="5.1.1")
     suppressions.suppress(legs()[0].id, reason=suppressions.BY_PROVIDER, code="5.1.1")
     escalate()
@@ -213,31 +203,26 @@ def test_returned_email_leads_to_a_phone() -> None:
 
 # ── Other messages of the same step ───────────────────────────────────────────────────────────────
 def test_ladder_continues_from_a_message_that_was_resent_by_hand() -> None:
-    post()
-    hand_over(legs()[0])
+    invite()
     report_status(legs()[0], Status.UNDELIVERED)
     resend.resend(legs()[0].id)
     assert legs()[0].escalate_at is None
     escalate()
     assert channels() == ["whatsapp", "whatsapp"]
     hand_over(legs()[1])
-    end_time(legs()[1])
-    escalate()
+    let_time_end(legs()[1])
     assert channels() == ["whatsapp", "whatsapp", "sms"]
 
 
 def test_resent_message_starts_the_time_again() -> None:
-    set_route(("sms", None, None), ("email", "opened", 60))
-    post()
-    hand_over(legs()[0])
+    invite(("sms", None, None), ("email", "opened", 60))
     report_status(legs()[0], Status.DELIVERED)
     assert legs()[0].escalate_at is not None
     resend.resend(legs()[0].id)
     assert [leg.escalate_at for leg in legs()] == [None, None]
     hand_over(legs()[1])
     assert legs()[1].escalate_at is not None
-    end_time(legs()[1])
-    escalate()
+    let_time_end(legs()[1])
     assert [(leg.channel, leg.after_id) for leg in legs()[1:]] == [
         ("sms", legs()[0].id),
         ("email", legs()[1].id),
@@ -245,8 +230,7 @@ def test_resent_message_starts_the_time_again() -> None:
 
 
 def test_resent_message_is_sent_although_the_first_one_was_delivered() -> None:
-    post()
-    hand_over(legs()[0])
+    invite()
     report_status(legs()[0], Status.DELIVERED)
     resend.resend(legs()[0].id)
     hand_over(legs()[1])
@@ -254,8 +238,7 @@ def test_resent_message_is_sent_although_the_first_one_was_delivered() -> None:
 
 
 def test_refused_free_text_is_followed_by_its_template_before_the_next_step() -> None:
-    post()
-    hand_over(legs()[0])
+    invite()
     first = legs()[0]
     update = StatusUpdate(
         message_id=first.id,
@@ -272,8 +255,7 @@ def test_refused_free_text_is_followed_by_its_template_before_the_next_step() ->
 
 # ── Clock leaps ───────────────────────────────────────────────────────────────────────────────────
 def test_timer_that_was_written_while_the_clock_was_ahead_is_corrected() -> None:
-    post()
-    hand_over(legs()[0])
+    invite()
     ahead = now() + timedelta(days=2)
     update_message(legs()[0].id, changed_at=ahead, escalate_at=ahead + timedelta(minutes=30))
     assert clock_skew.correct_times() == 1

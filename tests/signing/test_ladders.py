@@ -10,10 +10,9 @@ from sqlalchemy import select
 from hub.core.vocabulary import ConnectionState, Status
 from hub.db.engine import db
 from hub.db.types import now
-from hub.messaging.send import claims
-from hub.models import Message, StatusEvent
+from hub.models import StatusEvent
 from hub.signing import ladders
-from tests.hub_fixtures import make_due, set_connection_state, status_words, update_message
+from tests.hub_fixtures import set_connection_state, status_words, update_message
 from tests.signing.ladder_steps import (
     channels,
     close_window,
@@ -22,12 +21,14 @@ from tests.signing.ladder_steps import (
     eric,
     escalate,
     hand_over,
+    invite,
     legs,
+    let_time_end,
     post,
+    refuse_claim,
     report_status,
     set_route,
 )
-from tests.signing.ladder_steps import ladder as ladder
 
 pytestmark = pytest.mark.usefixtures("ladder")
 
@@ -42,9 +43,7 @@ def test_only_the_first_step_of_a_ladder_is_stored_at_first() -> None:
 
 
 def test_time_begins_when_the_provider_accepts_the_message() -> None:
-    post()
-    hand_over(legs()[0])
-    [first] = legs()
+    first = invite()
     assert first.escalate_at == first.changed_at + timedelta(minutes=30)
     report_status(first, Status.SENT)
     assert legs()[0].escalate_at == first.escalate_at, "a later report does not begin it again"
@@ -53,8 +52,7 @@ def test_time_begins_when_the_provider_accepts_the_message() -> None:
 
 
 def test_next_step_follows_when_the_time_ends() -> None:
-    post()
-    hand_over(legs()[0])
+    invite()
     end_time(legs()[0])
     assert ladders.is_due()
     assert escalate() == 1
@@ -67,16 +65,14 @@ def test_next_step_follows_when_the_time_ends() -> None:
 
 @pytest.mark.parametrize("lost", [Status.UNDELIVERED, Status.FAILED])
 def test_failure_moves_on_at_once(lost: Status) -> None:
-    post()
-    hand_over(legs()[0])
+    invite()
     report_status(legs()[0], lost, code="63016")
     assert escalate() == 1
     assert channels() == ["whatsapp", "sms"]
 
 
 def test_delivery_ends_the_ladder() -> None:
-    post()
-    hand_over(legs()[0])
+    invite()
     report_status(legs()[0], Status.DELIVERED)
     [first] = legs()
     assert first.escalate_at is None
@@ -92,7 +88,7 @@ def test_ladder_begins_after_a_closed_window_without_a_template() -> None:
 def test_window_that_closes_before_the_claim_moves_on_at_once() -> None:
     post()
     close_window()
-    claim_nothing(legs()[0])
+    refuse_claim(legs()[0])
     assert (legs()[0].status, legs()[0].code) == ("suppressed", "window_closed")
     escalate()
     assert channels() == ["whatsapp", "sms"]
@@ -106,9 +102,7 @@ def test_ladder_begins_at_the_first_step_that_can_be_taken() -> None:
 
 
 def test_route_with_one_step_has_no_timer() -> None:
-    set_route(("sms", None, None))
-    post()
-    hand_over(legs()[0])
+    invite(("sms", None, None))
     report_status(legs()[0], Status.UNDELIVERED)
     [only] = legs()
     assert (only.fallback_goal, only.escalate_at) == (None, None)
@@ -116,10 +110,8 @@ def test_route_with_one_step_has_no_timer() -> None:
 
 # ── Late reports ──────────────────────────────────────────────────────────────────────────────────
 def test_late_failure_adds_no_second_message() -> None:
-    post()
-    hand_over(legs()[0])
-    end_time(legs()[0])
-    escalate()
+    invite()
+    let_time_end(legs()[0])
     report_status(legs()[0], Status.UNDELIVERED)
     escalate()
     assert channels() == ["whatsapp", "sms"]
@@ -127,27 +119,16 @@ def test_late_failure_adds_no_second_message() -> None:
 
 
 def test_late_delivery_cancels_the_queued_fallback() -> None:
-    post()
-    hand_over(legs()[0])
-    end_time(legs()[0])
-    escalate()
+    invite()
+    let_time_end(legs()[0])
     report_status(legs()[0], Status.DELIVERED)
-    second = legs()[1]
-    claim_nothing(second)
+    refuse_claim(legs()[1])
     assert (legs()[1].status, legs()[1].code) == ("canceled", "reached")
 
 
-def claim_nothing(message: Message) -> None:
-    make_due(message.id)
-    assert claims.record_and_claim([], {message.connection_id: 1}) == []
-    db.session.rollback()
-
-
 def test_both_deliveries_are_kept_when_both_messages_were_sent() -> None:
-    post()
-    hand_over(legs()[0])
-    end_time(legs()[0])
-    escalate()
+    invite()
+    let_time_end(legs()[0])
     hand_over(legs()[1])
     report_status(legs()[0], Status.DELIVERED)
     report_status(legs()[1], Status.DELIVERED)
@@ -161,8 +142,7 @@ def test_message_waiting_for_a_broken_connection_gives_way_to_the_next_step() ->
     assert ladders.time_waiting_messages() == 1
     [first] = legs()
     assert timedelta(minutes=29) < first.escalate_at - now() <= timedelta(minutes=30)
-    end_time(first)
-    escalate()
+    let_time_end(first)
     first, second = legs()
     assert (first.status, second.channel) == ("canceled", "sms")
 
@@ -189,8 +169,7 @@ def test_message_keeps_waiting_if_no_other_step_can_be_taken() -> None:
     post(signers=[eric(email=None)])
     set_connection_state(connection_of("whatsapp").id, ConnectionState.BROKEN)
     ladders.time_waiting_messages()
-    end_time(legs()[0])
-    escalate()
+    let_time_end(legs()[0])
     [first] = legs()
     assert first.status == "queued"
     assert "skipped" in status_words(first.id)
@@ -209,8 +188,7 @@ def test_repaired_connection_sends_the_waiting_message_itself() -> None:
 
 
 def test_step_of_a_disabled_connection_is_skipped_and_the_next_follows_at_once() -> None:
-    post()
-    hand_over(legs()[0])
+    invite()
     set_connection_state(connection_of("sms").id, ConnectionState.DISABLED)
     report_status(legs()[0], Status.UNDELIVERED)
     escalate()
@@ -224,35 +202,27 @@ def test_step_of_a_disabled_connection_is_skipped_and_the_next_follows_at_once()
 
 # ── Robustness ────────────────────────────────────────────────────────────────────────────────────
 def test_route_that_was_edited_continues_with_its_version() -> None:
-    post()
-    hand_over(legs()[0])
+    invite()
     set_route(("email", None, None))
-    end_time(legs()[0])
-    escalate()
+    let_time_end(legs()[0])
     assert channels() == ["whatsapp", "sms"]
 
 
 def test_same_connection_and_address_are_not_tried_twice() -> None:
-    set_route(("sms", None, None), ("sms", "delivered", 30), ("email", "delivered", 30))
-    post()
-    hand_over(legs()[0])
-    end_time(legs()[0])
-    escalate()
+    invite(("sms", None, None), ("sms", "delivered", 30), ("email", "delivered", 30))
+    let_time_end(legs()[0])
     assert channels() == ["sms", "email"]
 
 
 def test_next_step_uses_the_address_of_today() -> None:
-    post()
-    hand_over(legs()[0])
+    invite()
     post(signers=[eric(mobile_number="+442071234567")])
-    end_time(legs()[0])
-    escalate()
+    let_time_end(legs()[0])
     assert legs()[-1].contact.address == "+442071234567"
 
 
 def test_defective_row_delays_no_other_ladder(monkeypatch: pytest.MonkeyPatch) -> None:
-    post()
-    hand_over(legs()[0])
+    invite()
     update_message(legs()[0].id, step_id=None, escalate_at=now() - timedelta(seconds=1))
     assert escalate() == 1
     assert legs()[0].escalate_at is None

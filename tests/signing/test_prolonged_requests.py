@@ -15,6 +15,7 @@ from hub.models import SigningRequest
 from hub.signing import reminders
 from tests.hub_fixtures import event_body
 from tests.signing.ladder_steps import (
+    OtherwiseStep,
     channels,
     end_time,
     escalate,
@@ -25,7 +26,6 @@ from tests.signing.ladder_steps import (
     report_status,
     set_route,
 )
-from tests.signing.ladder_steps import ladder as ladder
 
 pytestmark = pytest.mark.usefixtures("ladder")
 HOUR = timedelta(hours=1)
@@ -36,7 +36,7 @@ def request_until(expires_at: datetime | None) -> dict[str, object]:
     return event_body()["request"] | {"expires_at": at}
 
 
-def invite(for_time: timedelta = HOUR) -> None:
+def ask_for(for_time: timedelta = HOUR) -> None:
     post(request=request_until(now() + for_time))
 
 
@@ -52,7 +52,7 @@ def let_request_expire() -> None:
 @pytest.mark.parametrize("kind", ["request.viewed", "request.sent"])
 @pytest.mark.parametrize("later", [HOUR, None], ids=["later", "never"])
 def test_step_that_the_expiry_stopped_follows(kind: str, later: timedelta | None) -> None:
-    invite()
+    ask_for()
     hand_over(legs()[0])
     end_time(legs()[0])
     let_request_expire()
@@ -69,9 +69,9 @@ def test_step_that_the_expiry_stopped_follows(kind: str, later: timedelta | None
     [(("whatsapp", None, None),), (("whatsapp", None, None), ("sms", "delivered", 30))],
     ids=["one step", "ladder"],
 )
-def test_invitation_that_was_not_sent_in_time_is_sent(steps: tuple) -> None:
+def test_invitation_that_was_not_sent_in_time_is_sent(steps: tuple[OtherwiseStep, ...]) -> None:
     set_route(*steps)
-    invite()
+    ask_for()
     let_request_expire()
     refuse_claim(legs()[0])
     escalate()
@@ -85,7 +85,7 @@ def test_invitation_that_was_not_sent_in_time_is_sent(steps: tuple) -> None:
 
 
 def test_waiting_message_may_wait_until_the_new_expiry() -> None:
-    invite()
+    ask_for()
     until = now() + 3 * HOUR
     prolong(until)
     [waiting] = legs()
@@ -96,7 +96,7 @@ def test_waiting_message_may_wait_until_the_new_expiry() -> None:
 
 @pytest.mark.parametrize("status", [Status.DELIVERED, Status.READ])
 def test_message_that_reached_its_goal_is_not_followed(status: Status) -> None:
-    invite()
+    ask_for()
     hand_over(legs()[0])
     report_status(legs()[0], status)
     let_request_expire()
@@ -105,8 +105,18 @@ def test_message_that_reached_its_goal_is_not_followed(status: Status) -> None:
     assert channels() == ["whatsapp"]
 
 
+def test_message_that_only_its_failure_ends_is_not_followed() -> None:
+    set_route(("sms", None, None), ("email", "delivered", None))
+    ask_for()
+    hand_over(legs()[0])
+    let_request_expire()
+    prolong(now() + HOUR)
+    escalate()
+    assert channels() == ["sms"]
+
+
 def test_signer_who_has_signed_is_not_asked_again() -> None:
-    invite()
+    ask_for()
     let_request_expire()
     refuse_claim(legs()[0])
     post("request.signed", signer="eric")
@@ -118,7 +128,7 @@ def test_signer_who_has_signed_is_not_asked_again() -> None:
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=-30), timedelta()])
 def test_expiry_that_is_not_later_starts_nothing(ahead: timedelta) -> None:
-    invite()
+    ask_for()
     let_request_expire()
     refuse_claim(legs()[0])
     prolong(now() - timedelta(seconds=1) + ahead)
@@ -128,7 +138,7 @@ def test_expiry_that_is_not_later_starts_nothing(ahead: timedelta) -> None:
 
 def test_reminder_that_was_not_sent_in_time_is_left_to_the_schedule() -> None:
     set_route(("sms", None, None), event_type="request.reminder")
-    invite()
+    ask_for()
     hand_over(legs()[0])
     report_status(legs()[0], Status.DELIVERED)
     reminders.remind(legs()[0].request_id)

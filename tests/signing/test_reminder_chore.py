@@ -25,10 +25,7 @@ from hub.shared import clock_check
 from hub.signing import automatic_reminders, ladders, reminder_clock
 from tests.conftest import POSTGRES
 from tests.hub_fixtures import SigningApp, signer_body, update_message
-from tests.hub_fixtures import connection as connection
-from tests.hub_fixtures import hub_demo as hub_demo
-from tests.hub_fixtures import signing_app as signing_app
-from tests.signing.ladder_steps import set_route
+from tests.signing.ladder_steps import SMS_EMAIL, set_route
 from tests.signing.reminder_steps import (
     DAY,
     check,
@@ -136,7 +133,7 @@ def test_next_step_of_an_automatic_reminder_waits_for_the_morning(
     signing_app: SigningApp,
 ) -> None:
     demo.connect_chats_and_mail()
-    set_route(("sms", None, None), ("email", "delivered", 30), event_type="request.reminder")
+    set_route(*SMS_EMAIL, event_type="request.reminder")
     send(signing_app, daytime("Eric", email="eric@example.com"))
     let_pass(3 * DAY)
     assert check() == 1

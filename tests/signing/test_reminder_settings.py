@@ -21,9 +21,6 @@ from hub.models import (
 from hub.signing import reminder_settings
 from tests.conftest import Browser
 from tests.hub_fixtures import SigningApp, count, event_body, json_of, signer_body, source_id
-from tests.hub_fixtures import connection as connection
-from tests.hub_fixtures import hub_demo as hub_demo
-from tests.hub_fixtures import signing_app as signing_app
 from tests.signing.reminder_steps import (
     DAY,
     check,

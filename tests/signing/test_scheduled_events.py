@@ -20,9 +20,6 @@ from hub.lib.shutdown import ShutdownSignal
 from hub.models import Event, Message, MessageBody, QuarantinedRow, Setting
 from hub.signing import plan_scheduled
 from tests.hub_fixtures import ANNA, SigningApp, count, event_body, json_of, signer_body
-from tests.hub_fixtures import connection as connection
-from tests.hub_fixtures import hub_demo as hub_demo
-from tests.hub_fixtures import signing_app as signing_app
 from tests.signing.ladder_steps import legs, set_route
 
 IN_TWO_DAYS = timedelta(days=2)

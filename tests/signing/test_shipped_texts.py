@@ -23,7 +23,6 @@ from hub.models import Template, TemplateVersion
 from hub.models.template import JINJA, SIGNPOST
 from hub.signing import shipped_texts
 from hub.signing.shipped_texts import KEPT_NOTE, LANGUAGES, SHIPPED_NOTE, ShippedText
-from tests.hub_fixtures import hub_demo as hub_demo
 
 TEXTS = list(shipped_texts.read_shipped_texts())
 VALUES: dict[str, Any] = {

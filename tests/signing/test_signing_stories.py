@@ -7,11 +7,7 @@ from typing import Any
 import pytest
 
 from tests.hub_fixtures import ANNA, ERIC, signer_body
-from tests.hub_fixtures import hub_demo as hub_demo
-from tests.hub_fixtures import served as served
-from tests.hub_fixtures import signing_app as signing_app
 from tests.signing.story_steps import Story
-from tests.signing.story_steps import story as story
 
 RAVI = "+919876543210"
 ASKED = 'You\'ve been sent "Lease" by Acme HR. Please review & sign: https://sign.example/r/{}'

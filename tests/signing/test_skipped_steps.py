@@ -21,23 +21,22 @@ from tests.hub_fixtures import OPT_OUT_LINE, copy_connection, event_body, set_co
 from tests.messaging.inbox.opt_out_steps import receive_text
 from tests.messaging.policy.policy_steps import CHEAP, save_rules
 from tests.signing.ladder_steps import (
+    SMS_EMAIL,
     WHATSAPP_SMS_EMAIL,
     channels,
     connection_of,
-    end_time,
     eric,
     escalate,
-    hand_over,
+    invite,
     legs,
+    let_time_end,
     lose,
     post,
     refuse_claim,
     set_route,
 )
-from tests.signing.ladder_steps import ladder as ladder
 
 pytestmark = pytest.mark.usefixtures("ladder")
-SMS_EMAIL = (("sms", None, None), ("email", "delivered", 30))
 
 
 def skipped() -> list[tuple[str, str]]:
@@ -183,22 +182,17 @@ def change_texts(text: str) -> None:
 
 
 def test_each_step_uses_the_language_of_its_time() -> None:
-    post()
-    hand_over(legs()[0])
+    invite()
     post("request.viewed", signers=[eric(locale="de")], request=event_body()["request"])
-    end_time(legs()[0])
-    escalate()
+    let_time_end(legs()[0])
     assert text_of(legs()[0]).startswith("You've been sent")
     assert text_of(legs()[1]).startswith("Acme HR")
 
 
 # ── Opt-outs ──────────────────────────────────────────────────────────────────────────────────────
 def test_stop_that_arrives_while_a_text_waits_ends_it_and_leads_to_the_email() -> None:
-    set_route(*WHATSAPP_SMS_EMAIL)
-    post()
-    hand_over(legs()[0])
-    end_time(legs()[0])
-    escalate()
+    invite(*WHATSAPP_SMS_EMAIL)
+    let_time_end(legs()[0])
     assert channels() == ["whatsapp", "sms"]
     receive_text(current_app._get_current_object(), "STOP", "")
     refuse_claim(legs()[1])

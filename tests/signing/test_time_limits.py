@@ -31,10 +31,6 @@ from tests.hub_fixtures import (
     status,
     update_message,
 )
-from tests.hub_fixtures import connection as connection
-from tests.hub_fixtures import hub_demo as hub_demo
-from tests.hub_fixtures import signing_app as signing_app
-from tests.team_connections import connect_team as connect_team
 
 HERE = "/requests/agr-1001"
 # where each stored limit is checked; a new column needs its entry points and a test of each

@@ -18,25 +18,20 @@ from hub.models import Connection, Message, MessageBody, PlatformEvent, Signer
 from hub.signing import unreached
 from tests.endpoints.event_steps import bodies, listen
 from tests.signing.ladder_steps import (
-    end_time,
+    SMS_EMAIL,
+    SMS_WHATSAPP,
     eric,
     escalate,
-    hand_over,
+    invite,
     legs,
+    let_time_end,
+    lose,
     post,
     report_status,
     set_route,
 )
-from tests.signing.ladder_steps import ladder as ladder
-from tests.team_connections import connect_team as connect_team
 
 pytestmark = pytest.mark.usefixtures("ladder")
-
-
-def lose(message: Message) -> None:
-    hand_over(message)
-    report_status(legs()[-1], Status.UNDELIVERED, code="30003")
-    escalate()
 
 
 def reports() -> list[str]:
@@ -49,9 +44,9 @@ def test_ladder_that_reaches_nobody_is_reported_once() -> None:
     endpoint = listen()
     set_route(("whatsapp", None, None), ("sms", "delivered", 30))
     post()
-    lose(legs()[0])
+    lose(legs()[0], code="30003")
     assert reports() == []
-    lose(legs()[1])
+    lose(legs()[1], code="30003")
     assert reports() == [legs()[1].id]
     escalate()
     [body] = [item for item in bodies(endpoint) if item["type"] == "signer_not_reached"]
@@ -61,7 +56,7 @@ def test_ladder_that_reaches_nobody_is_reported_once() -> None:
 
 
 def test_signer_who_has_signed_no_longer_needs_attention() -> None:
-    set_route(("sms", None, None), ("whatsapp", "delivered", 30))
+    set_route(*SMS_WHATSAPP)
     post(signers=[eric(), {"id": "anna", "name": "Anna"}])
     lose(legs()[0])
     lose(legs()[1])
@@ -73,7 +68,7 @@ def test_signer_who_has_signed_no_longer_needs_attention() -> None:
     "values", [{"role": "observer"}, {"removed_at": now()}], ids=["observer", "removed"]
 )
 def test_overview_lists_only_signers_of_the_request(values: dict[str, Any]) -> None:
-    set_route(("sms", None, None), ("whatsapp", "delivered", 30))
+    set_route(*SMS_WHATSAPP)
     post()
     lose(legs()[0])
     lose(legs()[1])
@@ -101,27 +96,23 @@ def test_signer_who_opted_out_everywhere_is_reported_once() -> None:
 
 
 def test_time_without_a_further_step_is_reported() -> None:
-    set_route(("sms", None, None), ("email", "delivered", 30))
-    post(signers=[eric(email=None)])
-    hand_over(legs()[0])
-    end_time(legs()[0])
-    escalate()
+    set_route(*SMS_EMAIL)
+    invite(signers=[eric(email=None)])
+    let_time_end(legs()[0])
     assert reports() == [legs()[0].id]
 
 
 def test_delivered_message_that_was_not_opened_is_no_failure_to_reach() -> None:
     set_route(("sms", None, None), ("email", "opened", 30))
-    post(signers=[eric(email=None)])
-    hand_over(legs()[0])
+    invite(signers=[eric(email=None)])
     report_status(legs()[0], Status.DELIVERED)
-    end_time(legs()[0])
-    escalate()
+    let_time_end(legs()[0])
     assert reports() == []
 
 
 def test_team_reads_who_was_not_reached(connect_team: Callable[..., Connection]) -> None:
     team = connect_team("T1")
-    set_route(("sms", None, None), ("whatsapp", "delivered", 30))
+    set_route(*SMS_WHATSAPP)
     post()
     lose(legs()[0])
     lose(legs()[1])
