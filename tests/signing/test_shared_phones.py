@@ -13,6 +13,7 @@ from hub.messaging.track import timeline
 from hub.models import MessageBody, Template
 from tests.hub_fixtures import ANNA, ERIC, OPT_OUT_LINE, deliver, signer_body
 from tests.messaging.inbox.opt_out_steps import receive_text
+from tests.signing.ladder_steps import EMAIL_SMS, lose, set_route
 from tests.signing.people_steps import messages_to, post
 
 pytestmark = pytest.mark.usefixtures("hub_demo")
@@ -136,6 +137,15 @@ def test_title_is_shortened_so_that_the_name_fits() -> None:
     assert text.startswith("For Anna: Please read")
     assert text.endswith("...: https://sign.example/r/anna")
     assert len(text) <= 1600
+
+
+@pytest.mark.usefixtures("ladder")
+def test_next_step_to_a_shared_phone_names_its_reader() -> None:
+    set_route(*EMAIL_SMS)
+    post(signers=[{**signer, "email": f"{signer['id']}@example.com"} for signer in BOTH])
+    lose(messages_to("anna")[0])
+    assert [message.channel for message in messages_to("anna")] == ["email", "sms"]
+    assert texts_to("anna")[1] == f"For Anna: {ASKED}: https://sign.example/r/anna"
 
 
 # ── Opt-outs ──────────────────────────────────────────────────────────────────────────────────────
