@@ -167,6 +167,25 @@ def test_step_whose_text_cannot_be_filled_gives_way_to_the_next_one(text: str) -
     assert not ladders.is_due()
 
 
+def test_step_whose_text_was_deleted_gives_way_to_the_next_one() -> None:
+    post()
+    delete_texts()
+    current_app.extensions.pop("hub.cached", None)
+    lose(legs()[0])
+    assert channels() == ["whatsapp", "email"]
+    assert [code for code, _ in skipped()] == ["text_incomplete"]
+
+
+@transaction
+def delete_texts() -> None:
+    """Take away the texts by which signers are asked to sign over SMS."""
+    db.session.execute(
+        update(Template)
+        .where(Template.name == "request_sent", Template.channel == Channel.SMS)
+        .values(name="elsewhere")
+    )
+
+
 @transaction
 def change_texts(text: str) -> None:
     """Store a text by which signers are asked to sign over SMS, as no page would accept it."""
