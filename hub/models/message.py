@@ -86,6 +86,8 @@ class Message(Base):
     exempt: Mapped[bool] = mapped_column(default=False)
     manual: Mapped[bool] = mapped_column(default=False)  # a user chose to send it now
     stop_reason: Mapped[str | None]  # set when it must no longer be sent
+    # the recipient's night, in which it waits until the morning; NULL: only the rules apply
+    night: Mapped[str | None]
     dedup_key: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     # the message that this one follows, as a fallback or a new try
     after_id: Mapped[str | None] = foreign_key("msg", "messages.id")

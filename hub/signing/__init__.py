@@ -20,6 +20,7 @@ planning            the routes, connections and signers that planning an event n
 routes              read, check and save routes
 defaults            the routes and texts that Signpost installs
 ladders             let the next step of a route follow a message that reaches nobody
+overdue_fallbacks   next steps that were due for too long
 next_step           the message of that step
 unreached           report that no step reached a person
 skipped_signers     report signers for whom every step was skipped

@@ -8,7 +8,8 @@ each step follow once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from enum import Enum
 from typing import Any
 
 import structlog
@@ -24,7 +25,8 @@ from hub.messaging.send import predecessors
 from hub.messaging.state import database_clock, fallback_timers, unreadable_rows
 from hub.messaging.track import goal_check
 from hub.models import Connection, Event, Message, RouteStep
-from hub.signing import next_step, reminder_times, signing_batch, unreached
+from hub.shared import clock_check
+from hub.signing import next_step, overdue_fallbacks, reminder_times, signing_batch, unreached
 from hub.signing.reminders import is_snoozed
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 from hub.signing.stopping import was_stopped
@@ -33,11 +35,18 @@ log = structlog.get_logger(__name__)
 
 BATCH = 200
 RETRY_AFTER = timedelta(minutes=10)  # after an internal error
+# a step that is due for longer expires: after an outage, it would surprise people
+EXPIRES_AFTER = timedelta(hours=24)
 NOTICES = (EventType.VIEWED, EventType.SIGNED)  # they are useless once the request has ended
 
+LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
+
 _DUE = (
-    select(Message.id, Message.request_id, Message.status)
-    .where(Message.escalate_at <= bindparam("now", type_=Message.escalate_at.type))
+    select(Message.id, Message.request_id, Message.status, Message.escalate_at)
+    .where(
+        Message.escalate_at <= bindparam("now", type_=Message.escalate_at.type),
+        Message.escalate_at > bindparam("oldest", type_=Message.escalate_at.type),
+    )
     .order_by(Message.escalate_at)
     .limit(bindparam("limit"))
 )
@@ -52,10 +61,16 @@ def _read_due(limit: int) -> list[Any]:
     """Return the messages whose next step is due, by the database's clock.
 
     The clock is read before, because PostgreSQL uses no index for a comparison with a function that
-    changes.
+    changes. While the clock cannot be trusted, steps wait that are due for so long that they would
+    expire.
     """
-    parameters = {"now": database_clock.read_clock(), "limit": limit}
-    return list(db.session.execute(_DUE, parameters))
+    current_time = database_clock.read_clock()
+    oldest = current_time - EXPIRES_AFTER
+    parameters = {"now": current_time, "oldest": LONG_AGO, "limit": limit}
+    rows = list(db.session.execute(_DUE, parameters))
+    if rows and rows[0].escalate_at <= oldest and clock_check.problem():
+        rows = list(db.session.execute(_DUE, parameters | {"oldest": oldest}))
+    return rows
 
 
 def escalate_due(
@@ -70,27 +85,39 @@ def escalate_due(
     db.session.rollback()
     if any(row.status not in fallback_timers.LOST for row in due) and not process_webhooks():
         due = [row for row in due if row.status in fallback_timers.LOST]
-    handled = 0
+    results = []
     for row in due:
         if stopping is not None and stopping.is_due:
             break
-        _escalate_alone(row.id, row.request_id)
-        handled += 1
-    return handled
+        results.append(_escalate_alone(row.id, row.request_id))
+    if expired := results.count(_Result.EXPIRED):
+        overdue_fallbacks.record_count(expired)
+    return len(results)
 
 
-def _escalate_alone(message_id: str, request_id: str | None) -> None:
+class _Result(Enum):
+    """The result for a message whose next step was due."""
+
+    HANDLED = "handled"
+    ASK = "ask"  # the provider must be asked first
+    EXPIRED = "expired"  # the step was due for too long
+
+
+def _escalate_alone(message_id: str, request_id: str | None) -> _Result:
     """Escalate one message; an error in it delays no other one."""
     try:
-        if _escalate(message_id, request_id):
+        result = _escalate(message_id, request_id)
+        if result == _Result.ASK:
             goal_check.ask_provider(message_id)
-            _escalate(message_id, request_id)
+            result = _escalate(message_id, request_id)
     except Exception as error:
         if unreadable_rows.is_transient(error):
             raise
         log.exception("ladder.internal_error", message=message_id)
         db.session.rollback()
         _postpone(message_id)
+        return _Result.HANDLED
+    return result
 
 
 @transaction
@@ -103,40 +130,55 @@ def _postpone(message_id: str) -> None:
 
 
 @transaction
-def _escalate(message_id: str, request_id: str | None) -> bool:
+def _escalate(message_id: str, request_id: str | None) -> _Result:
     """Let the next step follow a message, or clear its time.
 
-    Return True if the provider must be asked first. The request, its signers and the message are
-    locked in this order, as for an event.
+    The request, its signers and the message are locked in this order, as for an event.
     """
     request = signing_batch.get_request(request_id) if request_id is not None else None
     message = outbox.lock_message(message_id)
     current_time = database_clock.read_clock()
     if message.escalate_at is None or message.escalate_at > current_time:
-        return False  # it has just changed
+        return _Result.HANDLED  # it has just changed
     signer = _find_signer(request, message)
     event = db.session.get(Event, message.event_id) if message.event_id else None
     if request is None or signer is None or event is None:
         message.escalate_at = None
-        return False
+        return _Result.HANDLED
     if not _is_needed(message, EventType(event.type), request, signer):
         message.escalate_at = None
-        return False
-    if was_stopped(message):
-        message.escalate_at = None
-        unreached.report(message, event, request, signer)
-        return False
-    if (morning := _end_of_night(event, request, signer, current_time)) is not None:
+        return _Result.HANDLED
+    return _act(message, event, request, signer, current_time)
+
+
+def _act(
+    message: Message,
+    event: Event,
+    request: RequestRecord,
+    signer: SignerRecord,
+    current_time: datetime,
+) -> _Result:
+    """Let the next step follow a message that needs it: now, later, or not anymore."""
+    is_overdue = message.escalate_at is not None and (
+        message.escalate_at <= current_time - EXPIRES_AFTER
+    )
+    is_stopped = was_stopped(message)
+    is_over = is_overdue or is_stopped
+    morning = None if is_over else _end_of_night(event, request, signer, current_time)
+    if morning is not None:
         message.escalate_at = morning
-        return False
-    if goal_check.can_ask(message):
+        return _Result.HANDLED
+    if not is_stopped and goal_check.can_ask(message):
         message.asked_at = now()
-        return True
+        return _Result.ASK
     message.escalate_at = None
-    if next_step.add_next(message, event, request, signer):
-        return False
+    if not is_over and next_step.add_next(message, event, request, signer):
+        return _Result.HANDLED
     unreached.report(message, event, request, signer)
-    return False
+    if is_stopped or not is_overdue:
+        return _Result.HANDLED
+    overdue_fallbacks.record_expired(message)
+    return _Result.EXPIRED
 
 
 def _end_of_night(

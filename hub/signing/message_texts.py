@@ -20,7 +20,7 @@ from hub.messaging.compose.outbox import Draft
 from hub.messaging.contacts.contacts import KnownAddress, get_or_create_contacts
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
 from hub.models import ConnectionInfo, Recipient
-from hub.signing import cards, chat_invitations, merged_notices, people
+from hub.signing import cards, chat_invitations, merged_notices, people, reminder_times
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 
@@ -212,8 +212,16 @@ class MessageWriter:
             fallback_goal=item.fallback_goal,
             fallback_minutes=item.fallback_minutes,
             expires_at=_expiry(event, request),
+            night=self._night(item),
             not_before=merged_notices.waits_until(event.type, request, self.actor, item.person.id),
         )
+
+    def _night(self, item: plan.PlannedMessage) -> str | None:
+        """Return the night in which an automatic reminder is not sent, if it is one."""
+        is_automatic = self.event.type == EventType.REMINDER and self.event.payload.get("automatic")
+        if not is_automatic:
+            return None
+        return reminder_times.stored_night(self.request, self.signers[item.person.id])
 
 
 def _known_address(item: plan.PlannedMessage, signer: SignerRecord) -> KnownAddress:

@@ -178,5 +178,8 @@ def _redirect(
     )
     expires_at = request.expires_at if event_type.asks_to_sign else None
     return replace(
-        resend.copy_message(message, body.content), recipient=recipient, expires_at=expires_at
+        resend.copy_message(message, body.content),
+        recipient=recipient,
+        expires_at=expires_at,
+        night=message.night,
     )

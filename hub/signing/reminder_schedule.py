@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from hub.lib import wall_clock
 from hub.lib.times import LATEST
+from hub.messaging.policy import night
 from hub.messaging.policy.quiet_hours import QuietHours
 
 MAX_DAYS = 365
@@ -17,15 +18,11 @@ MAX_TIMES = 10  # days of a schedule, of each kind
 MAX_REMINDERS = 10
 BETWEEN_REMINDERS = timedelta(hours=1)  # of any kind
 BETWEEN_AUTOMATIC = timedelta(hours=20)  # from any other reminder to an automatic one
-NIGHT = ("21:00", "08:00")
 FRIDAY_AND_SATURDAY = (4, 5)
 SATURDAY_AND_SUNDAY = (5, 6)
 # ISO 3166, from the weeks of Unicode's CLDR, and Bangladesh, the Maldives and Palestine
 _COUNTRIES = "AF BD BH DZ EG IL IQ IR JO KW LY MV OM PS QA SA SD SY YE"
 WORKING_ON_SUNDAYS = frozenset(_COUNTRIES.split())
-# the longest wait for a time that is allowed in all zones of a number: a night and a weekend around
-# the whole world
-MAX_WAIT = timedelta(days=6)
 STEP_BACK = timedelta(hours=1)
 
 
@@ -147,21 +144,21 @@ def _earliest(signer: SignerTimes, now: datetime) -> datetime:
 # ── Nights and working days ───────────────────────────────────────────────────────────────────────
 def _hours(schedule: Schedule, signer: SignerTimes) -> QuietHours:
     """Return the night, with the days without reminders."""
-    return QuietHours(*NIGHT, weekend(signer.country) if schedule.working_days else ())
+    return QuietHours(*night.NIGHT, weekend(signer.country) if schedule.working_days else ())
 
 
 def first_allowed(schedule: Schedule, signer: SignerTimes, at: datetime) -> datetime | None:
-    """Return the first time from `at` on that is allowed in all zones of a signer.
+    """Return the first time from `at` on that is allowed in all zones of a signer."""
+    return night.first_allowed(_hours(schedule, signer), _zone_names(signer), at)
 
-    Zones around the whole world may leave no common hour. Then the first zone alone counts.
-    """
-    hours = _hours(schedule, signer)
-    zones = [zone.key for zone in _zones(signer)]
-    for names in (zones, zones[:1]):
-        moved = hours.next_allowed(at, names, ahead=MAX_WAIT) or at
-        if not any(hours.contains(moved, ZoneInfo(name)) for name in names):
-            return moved
-    return None
+
+def stored_night(schedule: Schedule, signer: SignerTimes) -> str:
+    """Return the night of a signer as a reminder stores it, in case its sending is delayed."""
+    return night.store_night(_hours(schedule, signer), _zone_names(signer))
+
+
+def _zone_names(signer: SignerTimes) -> list[str]:
+    return [zone.key for zone in _zones(signer)]
 
 
 def _evening_before(

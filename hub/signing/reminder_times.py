@@ -15,6 +15,7 @@ from hub.db.types import now
 from hub.lib import phones
 from hub.messaging.policy.quiet_hours import recipient_zones
 from hub.models import Signer, SigningRequest
+from hub.signing import reminder_schedule
 from hub.signing.reminder_schedule import (
     BETWEEN_REMINDERS,
     SignerTimes,
@@ -87,6 +88,15 @@ def end_of_night(
     schedule = source.schedule(request.reminders)
     allowed_at = first_allowed(schedule, signer_times(request, signer, source), current_time)
     return None if allowed_at == current_time else allowed_at
+
+
+def stored_night(request: RequestRecord, signer: SignerRecord) -> str | None:
+    """Return the night of an invited signer as a reminder stores it."""
+    if signer.invited_at is None:
+        return None
+    source = source_reminders(request.source_id, test=request.test)
+    schedule = source.schedule(request.reminders)
+    return reminder_schedule.stored_night(schedule, signer_times(request, signer, source))
 
 
 def signer_times(

@@ -197,6 +197,7 @@ SENTENCES = {
     "request.snoozed": "snoozed the reminders of {}",
     "request.unsnoozed": "ended the snooze of {}",
     "request.stopped": "stopped messages to the signers of {}",
+    "fallbacks.expired": "left out fallbacks that were due for more than 24 hours",
     "route.removed": "removed a source’s own route",
     "route.stopped": "stopped the fallbacks of a version of a route",
     "route.saved": "changed who is notified of an event",

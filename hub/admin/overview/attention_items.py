@@ -27,7 +27,7 @@ from hub.messaging.state import unreadable_rows
 from hub.messaging.track import message_queries
 from hub.models import Connection, Message, ProviderCallback
 from hub.shared import clock_check
-from hub.signing import skipped_signers, unreached
+from hub.signing import overdue_fallbacks, skipped_signers, unreached
 
 LATE = timedelta(minutes=1)
 COUNT_LIMIT = 1000  # the highest number of messages that is counted
@@ -58,6 +58,7 @@ def list_items() -> list[AttentionItem]:
         _unusable_templates(),
         _unreached_signers(),
         _skipped_signers(),
+        _expired_fallbacks(),
         _unknown_outcomes(),
         _failed_messages(),
         _late_messages(),
@@ -238,6 +239,21 @@ def _skipped_signers() -> Iterator[AttentionItem]:
         ),
         button="View request" if is_one else "View open requests",
     )
+
+
+def _expired_fallbacks() -> Iterator[AttentionItem]:
+    if expired := overdue_fallbacks.count_expired(now() - DAY):
+        yield AttentionItem(
+            tone="warn",
+            icon="hourglass-split",
+            title=f"{plural(expired, 'fallback')} expired",
+            text=(
+                "The next steps were due for more than 24 hours, for example after an outage, so"
+                " they were left out. Signers who were not reached are listed above."
+            ),
+            href=url_for("admin.activity", subject=overdue_fallbacks.SUBJECT),
+            button="View activity",
+        )
 
 
 def _unknown_outcomes() -> Iterator[AttentionItem]:

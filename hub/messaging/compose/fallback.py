@@ -57,6 +57,7 @@ def resend_as_template(row: MessageRow, n: int, batch: MessageBatch) -> None:
             fallback_goal=message.fallback_goal,
             fallback_minutes=message.fallback_minutes,
             expires_at=message.expires_at,
+            night=message.night,
         )
     )
     batch.record_fact(row, "taken over", reason=f"by {successor_id}")

@@ -75,6 +75,7 @@ class Draft:
     fallback_goal: str | None = None
     fallback_minutes: int | None = None
     expires_at: datetime | None = None
+    night: str | None = None  # the recipient's, in which it is not sent; see policy/night.py
     not_before: datetime | None = None  # it waits, because another message may replace it
 
     def __post_init__(self) -> None:
@@ -297,6 +298,7 @@ def _row(
         "tries": 0,
         "due_at": None if code else _due_at(draft, decision, current_time),
         "expires_at": question.expires_at,
+        "night": draft.night,
         "dedup_key": draft.dedup_key,
         "after_id": draft.after_id,
         "fallback_goal": draft.fallback_goal,

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from operator import attrgetter
-from typing import NamedTuple
 
 import structlog
 
@@ -22,6 +21,7 @@ from hub.db.store import savepoint
 from hub.db.types import now
 from hub.integrations.base import Integration, Outbound
 from hub.messaging.compose import media
+from hub.messaging.policy import night
 from hub.messaging.policy.policy import (
     QUIET,
     Policy,
@@ -41,9 +41,10 @@ from hub.messaging.send.due_messages import (
     read_enabled,
     replaced_content,
 )
+from hub.messaging.send.final_status import find_final_status, find_final_status_before_call
 from hub.messaging.send.isolation import Isolation
 from hub.messaging.send.outbound import build_outbound
-from hub.messaging.send.predecessors import NONE, REACHED, Succession, find_successions
+from hub.messaging.send.predecessors import NONE, Succession, find_successions
 from hub.messaging.send.thread_order import find_edited_post_id, find_provider_thread
 from hub.messaging.send.throttle_gate import ThrottleGate, ThrottleGates
 from hub.messaging.state import unreadable_rows
@@ -63,10 +64,6 @@ UNREADABLE_RULES = (
     "The stored rules of this connection cannot be read. Open the rules, check and save"
     " them, then enable the connection again."
 )
-ERASED = "The message's text or recipient was deleted."
-NOTHING_TO_SIGN = "The signer has nothing to sign anymore."
-FALLBACKS_STOPPED = "An admin stopped the fallbacks of this version of the route."
-NOTHING_TO_EDIT = "The post to update does not exist."
 RESERVED = 4  # the bulk lane leaves one of this many threads of a connection to the other lane
 
 
@@ -243,11 +240,11 @@ def _start_call(due: DueMessage, question: PolicyQuestion, claiming: _ClaimConte
     decision = claiming.policy.decide(question)
     row.expires_at = question.expires_at  # the provider gets the current limit
     succession = claiming.successions.get(row.id, NONE)
-    if end := _find_final_status(due, decision, current_time, succession):
+    if end := find_final_status(due, decision, current_time, succession):
         claiming.batch.end_message(row, end.status, end.fact_name, code=end.code, reason=end.reason)
         return None
-    if decision.until is not None:
-        _postpone(row, QUIET, "quiet hours", decision.until, claiming.batch)
+    if (until := _quiet_until(row, decision, current_time)) is not None:
+        _postpone(row, QUIET, "quiet hours", until, claiming.batch)
         return None
     try:
         outbound = _build_outbound(due, claiming)
@@ -258,44 +255,19 @@ def _start_call(due: DueMessage, question: PolicyQuestion, claiming: _ClaimConte
     if outbound is None:
         claiming.batch.end_message(row, Status.SUPPRESSED, "suppressed", code=WINDOW_CLOSED)
         return None
-    if end := _find_final_status_before_call(row, outbound, question, claiming.policy):
+    if end := find_final_status_before_call(row, outbound, question, claiming.policy):
         claiming.batch.end_message(row, end.status, end.fact_name, code=end.code, reason=end.reason)
         return None
     claiming.policy.count_sent(question)
     return _write_attempt(due, outbound, claiming)
 
 
-class _FinalStatus(NamedTuple):
-    """The end of a message that is not sent."""
-
-    status: Status
-    fact_name: str
-    code: str = ""
-    reason: str = ""
-
-
-def _find_final_status(
-    due: DueMessage, decision: PolicyDecision, current_time: datetime, succession: Succession
-) -> _FinalStatus | None:
-    """Return the final status of a message that must not be sent, or None if it can be sent."""
-    row = due.row
-    if row.stop_reason:
-        return _FinalStatus(Status.CANCELED, "stopped", reason=row.stop_reason)
-    if succession.is_obsolete:
-        return _FinalStatus(Status.CANCELED, "stopped", reason=NOTHING_TO_SIGN)
-    if succession.is_stopped:
-        return _FinalStatus(Status.CANCELED, "stopped", reason=FALLBACKS_STOPPED)
-    if succession.is_reached:
-        return _FinalStatus(Status.CANCELED, REACHED, REACHED)
-    if due.request_expires_at is not None and due.request_expires_at <= current_time:
-        return _FinalStatus(Status.EXPIRED, "expired", "request_expired")
-    if row.expires_at is not None and row.expires_at <= current_time:
-        return _FinalStatus(Status.EXPIRED, "expired", row.code)  # the reason is what it waited for
-    if decision.code:
-        return _FinalStatus(Status.SUPPRESSED, "suppressed", decision.code)
-    if due.content is None or due.erased:
-        return _FinalStatus(Status.CANCELED, "erased", reason=ERASED)
-    return None
+def _quiet_until(
+    row: MessageRow, decision: PolicyDecision, current_time: datetime
+) -> datetime | None:
+    """Return until when a message waits: for the rules, and for the end of its own night."""
+    ends = [end for end in (decision.until, night.end_of_night(row.night, current_time)) if end]
+    return max(ends, default=None)
 
 
 def _postpone(
@@ -337,23 +309,6 @@ def _build_outbound(due: DueMessage, claiming: _ClaimContext) -> Outbound | None
     if not row.thread:
         return outbound
     return replace(outbound, thread=find_provider_thread(row), edits=find_edited_post_id(row))
-
-
-def _find_final_status_before_call(
-    row: MessageRow, outbound: Outbound, question: PolicyQuestion, policy: Policy
-) -> _FinalStatus | None:
-    """Return the final status of a message that cannot be sent unchanged or exceeds a spending
-    limit; None otherwise.
-    """
-    if row.edits_id and not (outbound.edits or outbound.reply_to):
-        return _FinalStatus(Status.CANCELED, "nothing to edit", reason=NOTHING_TO_EDIT)
-    if media.is_file_missing(outbound.files):
-        return _FinalStatus(Status.FAILED, "file gone", "media_gone")
-    if row.estimate is None:
-        code, row.estimate = policy.spend(question, outbound.text)
-        if code:
-            return _FinalStatus(Status.SUPPRESSED, "suppressed", code)
-    return None
 
 
 def _write_attempt(due: DueMessage, outbound: Outbound, claiming: _ClaimContext) -> Claim:

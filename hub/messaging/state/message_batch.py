@@ -93,6 +93,7 @@ class MessageRow:
     fallback_goal: str | None
     fallback_minutes: int | None
     escalate_at: datetime | None
+    night: str | None
 
 
 COLUMNS = [messages.c[name] for name in MessageRow.__slots__]

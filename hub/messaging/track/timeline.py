@@ -203,6 +203,10 @@ _HUB_FACTS = {
         "Its connection does not send, so the next step of the route followed.",
     ),
     "skipped": ("Next steps skipped", ""),
+    "step expired": (
+        "Next step expired",
+        "It was due for more than 24 hours, for example after an outage, so it was left out.",
+    ),
     "stopped": ("Stopped", "The message was no longer needed."),
     "too late": (
         "Too late to cancel",
