@@ -137,7 +137,8 @@ class Hub:
 
     def start_web(self) -> Started:
         started = self._start("web")
-        self.crew.wait_for(self._ready, "the web server answering", of=started)
+        # a large database is checked first, and the disk may still be writing it
+        self.crew.wait_for(self._ready, "the web server answering", of=started, seconds=180)
         return started
 
     def start_worker(self, queue: str) -> Started:
