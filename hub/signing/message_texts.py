@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -141,16 +140,12 @@ class MessageWriter:
 
     def _shares_address(self, signer: SignerRecord, kind: str) -> bool:
         """Return whether another signer of the request has the same address of a kind."""
-        return (kind, people.addresses(signer).get(kind)) in self._shared_addresses
+        shared = self._shared_addresses
+        return bool(shared) and (kind, people.addresses(signer).get(kind)) in shared
 
     @cached_property
     def _shared_addresses(self) -> frozenset[tuple[str, str]]:
-        """The addresses that several signers have, with their kinds."""
-        signers = self.request.signers
-        if len(signers) < 2:
-            return frozenset()
-        uses = Counter(item for signer in signers for item in people.addresses(signer).items())
-        return frozenset(address for address, count in uses.items() if count > 1)
+        return people.shared_addresses(self.request)
 
     def to_team(
         self, items: Mapping[bytes, plan.PlannedPost], reminded: Sequence[SignerRecord]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -121,6 +122,15 @@ def list_sender(request: RequestRecord) -> bool:
 def addresses(person: SignerRecord) -> dict[str, str]:
     """Return the addresses of a person, by kind."""
     return _addresses(person.details)
+
+
+def shared_addresses(request: RequestRecord) -> frozenset[tuple[str, str]]:
+    """Return the kinds and addresses that several signers of a request have."""
+    signers = request.signers
+    if len(signers) < 2:
+        return frozenset()
+    uses = Counter(item for signer in signers for item in addresses(signer).items())
+    return frozenset(address for address, count in uses.items() if count > 1)
 
 
 def sender_addresses(request: RequestRecord) -> dict[str, str]:

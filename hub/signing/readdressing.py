@@ -16,7 +16,9 @@ from sqlalchemy import select
 from hub.core.vocabulary import EventType, RequestState, Status
 from hub.db.engine import db
 from hub.lib import addresses as normal_forms
-from hub.messaging.compose import cancellation, resend
+from hub.lib.text import clean_line, is_blank
+from hub.messaging.compose import cancellation, render, resend, text_values
+from hub.messaging.compose.opt_out_line import remove_opt_out_line
 from hub.messaging.compose.outbox import Draft, MessageSummary, add_messages
 from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.models import Contact, Event, Message, MessageBody
@@ -177,9 +179,22 @@ def _redirect(
         time_zone=person.details.get("time_zone") or "",
     )
     expires_at = request.expires_at if event_type.asks_to_sign else None
+    draft = resend.copy_message(message, body.content)
+    text = remove_opt_out_line(draft.text, draft.connection, message.contact.address)
+    if (message.contact.kind, address) in people.shared_addresses(request):
+        text = _name_reader(text, person)
     return replace(
-        resend.copy_message(message, body.content),
-        recipient=recipient,
-        expires_at=expires_at,
-        night=message.night,
+        draft, text=text, recipient=recipient, expires_at=expires_at, night=message.night
     )
+
+
+def _name_reader(text: str, person: SignerRecord) -> str:
+    """Begin a text to an address that several signers share with its reader, unless it names them.
+
+    The text is complete, so its template is not known.
+    """
+    name = clean_line(person.details.get("name") or "")
+    if is_blank(name) or name in text:
+        return text
+    locale = person.details.get("locale") or render.default_locale()
+    return text_values.begin_with_addressee(text, name, locale)

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from hub.db.engine import db
+from hub.models import MessageBody
 from hub.signing import reminders
-from tests.hub_fixtures import ANNA, ERIC, signer_body, update_message
+from tests.hub_fixtures import ANNA, ERIC, OPT_OUT_LINE, signer_body, update_message
 from tests.signing.people_steps import (
     FORMER,
     LEGAL,
@@ -46,6 +48,18 @@ def test_waiting_messages_follow_to_the_new_address() -> None:
     former, follower = messages_to("eric", "sent")
     assert follower.after_id == former.id
     assert (follower.event_id, follower.step_id) == (former.event_id, former.step_id)
+
+
+@pytest.mark.parametrize(("number", "line"), [(ERIC, OPT_OUT_LINE), (ANNA, "")])
+def test_following_message_ends_with_the_opt_out_line_of_its_number(number: str, line: str) -> None:
+    post(signers=[signer_body("Eric", FORMER)])
+    correct(number)
+    former, follower = (
+        db.session.get_one(MessageBody, message.id).content["text"]
+        for message in messages_to("eric", "sent")
+    )
+    assert former.endswith(OPT_OUT_LINE)
+    assert follower == former.removesuffix(OPT_OUT_LINE) + line
 
 
 def test_repeated_correction_sends_nothing_more() -> None:

@@ -14,7 +14,7 @@ from hub.models import MessageBody, Template
 from tests.hub_fixtures import ANNA, ERIC, OPT_OUT_LINE, deliver, signer_body
 from tests.messaging.inbox.opt_out_steps import receive_text
 from tests.signing.ladder_steps import EMAIL_SMS, lose, set_route
-from tests.signing.people_steps import messages_to, post
+from tests.signing.people_steps import FORMER, messages_to, post
 
 pytestmark = pytest.mark.usefixtures("hub_demo")
 ASKED = 'You\'ve been sent "Employment Agreement". Please review & sign'
@@ -146,6 +146,19 @@ def test_next_step_to_a_shared_phone_names_its_reader() -> None:
     lose(messages_to("anna")[0])
     assert [message.channel for message in messages_to("anna")] == ["email", "sms"]
     assert texts_to("anna")[1] == f"For Anna: {ASKED}: https://sign.example/r/anna"
+
+
+@pytest.mark.parametrize("name", ["Eric", "Anna"])
+def test_message_that_follows_to_a_shared_phone_names_its_reader(name: str) -> None:
+    former = {"Eric": ERIC, "Anna": ANNA} | {name: FORMER}
+    post(signers=[signer_body(*person) for person in former.items()])
+    shared = former["Anna" if name == "Eric" else "Eric"]
+    for _ in range(2):
+        post("viewed", signers=[{"id": name.lower(), "mobile_number": shared}])
+    assert texts_to(name.lower()) == [
+        f"{ASKED}: https://sign.example/r/{name.lower()}",
+        f"For {name}: {ASKED}: https://sign.example/r/{name.lower()}",
+    ]
 
 
 # ── Opt-outs ──────────────────────────────────────────────────────────────────────────────────────

@@ -17,6 +17,7 @@ from hub.messaging.contacts import suppressions
 from hub.models import Connection, Message, MessageBody, PlatformEvent, Signer
 from hub.signing import unreached
 from tests.endpoints.event_steps import bodies, listen
+from tests.hub_fixtures import update_message
 from tests.signing.ladder_steps import (
     SMS_EMAIL,
     SMS_WHATSAPP,
@@ -53,6 +54,16 @@ def test_ladder_that_reaches_nobody_is_reported_once() -> None:
     assert (body["signer"], body["message"]) == ("eric", legs()[1].id)
     assert (body["channel"], body["code"]) == ("sms", "30003")
     assert unreached.list_unreached(now() - timedelta(days=1), 10) == [legs()[1].id]
+
+
+def test_message_that_is_due_again_is_not_reported_twice() -> None:
+    set_route(*SMS_WHATSAPP)
+    post()
+    lose(legs()[0])
+    lose(legs()[1])
+    update_message(legs()[1].id, escalate_at=now())
+    assert escalate() == 1
+    assert len(reports()) == 1
 
 
 def test_signer_who_has_signed_no_longer_needs_attention() -> None:

@@ -1,4 +1,4 @@
-"""Find the opt-out line that ends the first SMS to a contact."""
+"""Add the opt-out line that ends the first SMS to a contact."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ def add_opt_out_line(text: str, connection: ConnectionInfo, recipient: Recipient
     line = get_rules(connection).opt_out_line_for(recipient.address)
     longer = f"{text}\n{line}"
     return longer if line and _is_accepted(longer, connection) else text
+
+
+def remove_opt_out_line(text: str, connection: ConnectionInfo, address: str) -> str:
+    """Return a text to an address without its opt-out line, to send it to another address."""
+    if connection.channel != Channel.SMS:
+        return text
+    line = get_rules(connection).opt_out_line_for(address)
+    return text.removesuffix(f"\n{line}") if line else text
 
 
 def _is_accepted(text: str, connection: ConnectionInfo) -> bool:
