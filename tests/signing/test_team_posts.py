@@ -110,7 +110,7 @@ def test_several_signers_are_reminded_together(
 ) -> None:
     connect_team("W1")
     post_event(signers=[signer_body(f"P{number}", None) for number in range(12)])
-    [post] = deliver_posts(fake_provider, "W1")
+    [post] = [sent for sent in deliver_posts(fake_provider, "W1") if sent.buttons]
     assert [button.text for button in post.buttons[1:]] == [
         "Remind all (12)",
         "Snooze all for a day",
