@@ -18,6 +18,7 @@ from hub.db.store import transaction
 from hub.lib.text import clean_line
 from hub.models import ApiKey, Source
 from hub.shared import audit
+from hub.shared.sentences import LANGUAGES
 
 DEFAULT = "default"
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -94,6 +95,20 @@ def set_opt_out_scope(slug: str, *, enabled: bool) -> None:
     if source.applies_to_all != enabled:
         source.applies_to_all = enabled
         audit.record("source.changed", source.id, source.name, opt_outs_for_every_source=enabled)
+
+
+@transaction
+def set_language(slug: str, locale: str) -> None:
+    """Choose the language of posts to a source's team; '' is that of HUB_LOCALE.
+
+    Raises NotFound, or Refused with the field.
+    """
+    source = get_source(slug)
+    if locale and locale not in LANGUAGES.values():
+        raise Refused("bad_locale", "Choose a language.", field="locale")
+    if source.locale != locale:
+        source.locale = locale
+        audit.record("source.language_changed", source.id, source.name)
 
 
 def _clean_name(name: str) -> str:

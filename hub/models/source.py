@@ -31,6 +31,8 @@ class Source(Base):
     test_reminders_since: Mapped[datetime | None] = mapped_column(Time)
     reminders: Mapped[str | None]  # settings of the schedule as JSON, see signing/reminder_settings
     time_zone: Mapped[str] = mapped_column(default="")  # of signers whose zone is unknown
+    # the language of posts to its team; '': that of HUB_LOCALE
+    locale: Mapped[str] = mapped_column(default="", server_default="")
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
 
 

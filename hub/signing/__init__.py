@@ -5,6 +5,7 @@ events              the schema of an event as signing apps post it
 identifiers         the IDs that signing apps give to requests, signers and events
 requests            apply an event to a request and its signers
 people              the signers, observers and sender of a request, as events report them
+team_language       the language of posts to the team of a source
 turns               whose turn it is to sign
 readdressing        the messages that follow to a corrected address
 prolonged_requests  the messages that follow a later expiry

@@ -23,6 +23,7 @@ from hub.shared.audit import Actor
 from hub.signing import cards, planning, reminders, signing_batch, team_posts
 from hub.signing.cards import REMIND, SNOOZE
 from hub.signing.signing_batch import RequestRecord
+from hub.signing.team_language import team_locale
 
 KINDS = (REMIND, SNOOZE)
 
@@ -36,6 +37,8 @@ class ButtonPage:
     title: str  # of the document
     result: str  # the result in a sentence, or '' while the button can be pressed
     is_expired: bool
+    locale: str  # the language of the team
+    affects_all: bool  # every signer who has not signed
 
 
 def preview_action(token: str) -> ButtonPage | None:
@@ -44,10 +47,19 @@ def preview_action(token: str) -> ButtonPage | None:
     request = _find_request(action, lock=False) if action else None
     if action is None or request is None:
         return None
+    locale = team_locale(request.source_id)
     names = cards.names_on_button(action.subject, request)
     pressed = cards.card_note(action, request) + "." if action.used_at else ""
     expired = action.used_at is None and (request.expired or not action_tokens.is_open(action))
-    return ButtonPage(action.kind, names, cards.request_title(request), pressed, expired)
+    return ButtonPage(
+        action.kind,
+        names,
+        cards.request_title(request, locale),
+        pressed,
+        expired,
+        locale,
+        affects_all=action.subject == request.id,
+    )
 
 
 @transaction

@@ -11,18 +11,19 @@ from flask import current_app
 from hub.core.vocabulary import EventType, RequestState, SignerState
 from hub.db.types import now
 from hub.integrations.base import Button, Card
-from hub.lib.localized import format_datetime
-from hub.lib.text import Joined, clean_line, isolate, shorten
+from hub.lib.text import Joined, isolate, shorten, visible_line
 from hub.lib.wall_clock import read_zone
+from hub.messaging.compose.text_values import format_names
 from hub.models import ActionToken
 from hub.shared import action_tokens
+from hub.shared.sentences import ENGLISH, format_time, has_sentence, known_locale, sentence
 from hub.signing import turns
 from hub.signing.signing_batch import RequestRecord, SignerRecord
+from hub.signing.team_language import team_locale
 
 REMIND = "remind"
 SNOOZE = "snooze"  # kinds of tokens
 BUTTON_LIFETIME = timedelta(days=30)  # unless the request ends earlier
-UNTITLED = "Untitled document"
 UNNAMED = "Somebody"
 NAMED_SIGNERS = 8  # the most signers with a line of their own
 SIGNERS_WITH_BUTTONS = 2  # the most signers with their own buttons; more share one pair
@@ -34,42 +35,52 @@ EVENTS_WITH_BUTTONS = (EventType.SENT, EventType.VIEWED, EventType.SIGNED)
 
 # ── The card ──────────────────────────────────────────────────────────────────────────────────────
 def build_card(request: RequestRecord, notes: Sequence[str] = ()) -> Card:
-    """Return the card that shows the current state of a request."""
+    """Return the card that shows the current state of a request, in the team's language."""
+    locale = team_locale(request.source_id)
+    count = len(request.signers)
     signed = sum(signer.state == SignerState.SIGNED for signer in request.signers)
-    state = (
-        f"{signed} of {len(request.signers)} signed"
-        if request.state == RequestState.OPEN
-        else request.state.capitalize()
-    )
-    facts = [("Status", state), ("Sent by", isolate(sender_name(request)))]
+    state = _state_name("request", request.state, locale)
+    if request.state == RequestState.OPEN:
+        state = sentence("signed_count", locale, signed=signed, count=count)
+    sender = isolate(sender_name(request, sentence("somebody", locale)))
+    facts = [(sentence("status", locale), state), (sentence("sent_by", locale), sender)]
     if request.expires_at is not None and request.state == RequestState.OPEN:
-        facts.append(("Expired" if request.expired else "Expires", card_time(request.expires_at)))
+        label = sentence("has_expired" if request.expired else "expires", locale)
+        facts.append((label, card_time(request.expires_at, locale)))
     named = request.signers[:NAMED_SIGNERS]
-    facts += [(isolate(signer_name(signer)), _signer_status(signer)) for signer in named]
-    if (more := len(request.signers) - NAMED_SIGNERS) > 0:
-        facts.append(("And", f"{more} more signer{'' if more == 1 else 's'}"))
-    return Card(request_title(request), tuple(facts), tuple(notes))
+    facts += [(isolate(signer_name(signer)), _signer_status(signer, locale)) for signer in named]
+    if (more := count - NAMED_SIGNERS) > 0:
+        words = sentence("more_signers", locale, count=more)
+        facts.append((sentence("more_label", locale), words))
+    return Card(request_title(request, locale), tuple(facts), tuple(notes))
 
 
-def _signer_status(signer: SignerRecord) -> str:
-    texts = {SignerState.PENDING: "Not signed", SignerState.VIEWED: "Opened, not signed"}
-    status = texts.get(SignerState.read(signer.state), signer.state.capitalize())
+def _state_name(kind: str, state: str, locale: str) -> str:
+    """Return the name of a state of a `request` or `signer`, or the state itself if unknown."""
+    key = f"{kind}_{state}"
+    return sentence(key, locale) if has_sentence(key) else state.capitalize()
+
+
+def _signer_status(signer: SignerRecord, locale: str) -> str:
+    status = _state_name("signer", signer.state, locale)
     if signer.has_not_signed and signer.reminders:
-        status += f", reminded {'once' if signer.reminders == 1 else f'{signer.reminders} times'}"
+        status = sentence("reminded", locale, status=status, times=signer.reminders)
     if signer.has_not_signed and signer.snoozed_until is not None and signer.snoozed_until > now():
-        status += f", reminders snoozed until {card_time(signer.snoozed_until)}"
+        time = card_time(signer.snoozed_until, locale)
+        status = sentence("snoozed", locale, status=status, time=time)
     return status
 
 
-def request_title(request: RequestRecord) -> str:
+def request_title(request: RequestRecord, locale: str = ENGLISH) -> str:
     """Return the title of a request's document, on one line."""
-    return clean_line(request.title or "") or UNTITLED
+    return visible_line(request.title or "") or sentence("untitled", locale)
 
 
-def sender_name(request: RequestRecord, unknown: str = UNNAMED) -> str:
+def sender_name(request: RequestRecord, unknown: str) -> str:
     """Return the name of a request's sender, on one line, or `unknown`."""
     sender = request.sender or {}
-    return clean_line(sender.get("name") or "") or clean_line(sender.get("email") or "") or unknown
+    name = visible_line(sender.get("name") or "")
+    return name or visible_line(sender.get("email") or "") or unknown
 
 
 def expiry_day(request: RequestRecord, time_zone: str = "") -> str:
@@ -84,29 +95,25 @@ def expiry_day(request: RequestRecord, time_zone: str = "") -> str:
 
 def signer_name(signer: SignerRecord) -> str:
     """Return the name of a signer, on one line: a person's name, an email address or an ID."""
-    return button_name(signer) or clean_line(signer.external_id) or UNNAMED
+    return button_name(signer) or visible_line(signer.external_id) or UNNAMED
 
 
 def button_name(signer: SignerRecord) -> str:
     """Return a signer's name, or the email address, or '' if both are missing."""
-    return clean_line(signer.details.get("name") or "") or clean_line(
-        signer.details.get("email") or ""
-    )
+    name = visible_line(signer.details.get("name") or "")
+    return name or visible_line(signer.details.get("email") or "")
 
 
-def format_signer_names(signers: Sequence[SignerRecord]) -> Joined:
+def format_signer_names(signers: Sequence[SignerRecord], locale: str) -> Joined:
     """Return the names of signers on one line, such as "Eric Smith, Ann Lee and 3 others"."""
-    names = [isolate(signer_name(signer)) for signer in signers]
-    if len(names) > 3:
-        names = [*names[:2], f"{len(names) - 2} others"]
-    if len(names) > 1:
-        return Joined(f"{', '.join(names[:-1])} and {names[-1]}")
-    return Joined("".join(names) or UNNAMED)
+    names = [signer_name(signer) for signer in signers]
+    listed = format_names(names, known_locale(locale), isolated=True)
+    return Joined(listed or sentence("somebody", locale))
 
 
-def card_time(at: datetime) -> str:
+def card_time(at: datetime, locale: str = ENGLISH) -> str:
     """Format a time in UTC, such as "November 3, 14:05 UTC"."""
-    return f"{format_datetime(at.astimezone(UTC), 'MMMM d, HH:mm')} UTC"
+    return f"{format_time(at.astimezone(UTC), locale)} UTC"
 
 
 # ── The buttons ───────────────────────────────────────────────────────────────────────────────────
@@ -114,25 +121,29 @@ def build_buttons(
     request: RequestRecord, event_type: EventType, event_id: str, document: str = ""
 ) -> tuple[Button, ...]:
     """Return the buttons under an event's posts: a link, and reminders of signers in turn."""
+    locale = team_locale(request.source_id)
     post_buttons = [opening_button(request, document)]
     owing = turns.signers_in_turn(request.signers)
     is_open = request.state == RequestState.OPEN and not request.expired
     if event_type not in EVENTS_WITH_BUTTONS or not is_open or not owing:
         return tuple(post_buttons)
     if len(owing) > SIGNERS_WITH_BUTTONS:
-        remind_all = f"Remind all ({len(owing)})"
+        remind_all = sentence("remind_all", locale, count=len(owing))
+        snooze_all = sentence("snooze_all", locale)
         post_buttons += [
             _button(remind_all, REMIND, request.id, request, event_id, style="primary"),
-            _button("Snooze all for a day", SNOOZE, request.id, request, event_id),
+            _button(snooze_all, SNOOZE, request.id, request, event_id),
         ]
         return tuple(post_buttons)
     for position, signer in enumerate(owing):
         name = isolate(_shorten_name(signer_name(signer)))
         style = "" if position else "primary"
-        snooze = "Snooze for a day" if len(owing) == 1 else f"Snooze {name} for a day"
+        snooze = "snooze" if len(owing) == 1 else "snooze_name"
+        remind_text = sentence("remind", locale, name=name)
+        snooze_text = sentence(snooze, locale, name=name)
         post_buttons += [
-            _button(f"Remind {name}", REMIND, signer.id, request, event_id, style=style),
-            _button(snooze, SNOOZE, signer.id, request, event_id),
+            _button(remind_text, REMIND, signer.id, request, event_id, style=style),
+            _button(snooze_text, SNOOZE, signer.id, request, event_id),
         ]
     return tuple(post_buttons)
 
@@ -148,12 +159,11 @@ def opening_button(request: RequestRecord, document: str = "") -> Button:
 
     It never holds a signer's own link.
     """
-    url = document or request.url
-    return (
-        Button("Open document", url)
-        if url
-        else Button("Open in Signpost", f"{_public_url()}/requests/{request.id}")
-    )
+    locale = team_locale(request.source_id)
+    if url := document or request.url:
+        return Button(sentence("open_document", locale), url)
+    page = f"{_public_url()}/requests/{request.id}"
+    return Button(sentence("open_in_signpost", locale), page)
 
 
 def signer_buttons(event_type: EventType, values: Mapping[str, Any]) -> tuple[Button, ...]:
@@ -194,38 +204,36 @@ def names_on_button(subject: str, request: RequestRecord) -> str:
 
     A button for all signers names no one, because some may have signed since it was pressed.
     """
-    return (
-        ALL_SIGNERS
-        if subject == request.id
-        else format_signer_names(signers_of_button(subject, request))
-    )
+    locale = team_locale(request.source_id)
+    if subject == request.id:
+        return sentence("everyone", locale)
+    return format_signer_names(signers_of_button(subject, request), locale)
 
 
 def card_note(action: ActionToken, request: RequestRecord) -> str:
     """Return the result of a pressed button in a sentence."""
+    locale = team_locale(request.source_id)
     names = names_on_button(action.subject, request)
-    at = card_time(action.used_at or now())
-    presser = isolate(clean_line(action.used_by)) or UNNAMED
-    template = OUTCOMES.get((action.kind, action.outcome), FAILED)
-    return f"{template.format(who=presser, names=names)} · {at}"
+    at = card_time(action.used_at or now(), locale)
+    presser = isolate(visible_line(action.used_by)) or sentence("somebody", locale)
+    key = f"{action.kind}_{action.outcome}"
+    if key not in OUTCOMES:
+        key = "too_late"
+    return f"{sentence(key, locale, who=presser, names=names)} · {at}"
 
 
-ALL_SIGNERS = "everyone who has not signed"
-FAILED = "{who} used a button for {names} too late. Nothing was changed"
-OUTCOMES = {
-    (REMIND, "done"): "{who} reminded {names}",
-    (SNOOZE, "done"): "{who} snoozed reminders for one day: {names}",
-    (REMIND, "unreached"): "{who} tried to remind {names}, who could not be reached",
-    (REMIND, "not_their_turn"): "{who} tried to remind {names}: other signers sign first",
-    (REMIND, "snoozed"): "{who} tried to remind {names}: reminders are snoozed",
-    (REMIND, "reminded_recently"): (
-        "{who} tried to remind {names}, who got a reminder less than an hour before"
-    ),
-    (REMIND, "request_expired"): "{who} tried to remind {names}: the request has expired",
-    (SNOOZE, "request_expired"): "{who} tried to snooze {names}: the request has expired",
-    (REMIND, "already_signed"): "{who} tried to remind {names}: no signature is missing",
-    (
-        SNOOZE,
-        "already_signed",
-    ): "{who} tried to snooze reminders to {names}: no signature is missing",
-}
+# the results of buttons that have a sentence of their own
+OUTCOMES = frozenset(
+    {
+        f"{REMIND}_done",
+        f"{REMIND}_unreached",
+        f"{REMIND}_not_their_turn",
+        f"{REMIND}_snoozed",
+        f"{REMIND}_reminded_recently",
+        f"{REMIND}_request_expired",
+        f"{REMIND}_already_signed",
+        f"{SNOOZE}_done",
+        f"{SNOOZE}_request_expired",
+        f"{SNOOZE}_already_signed",
+    }
+)

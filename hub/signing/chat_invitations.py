@@ -20,9 +20,10 @@ from hub.db.engine import db
 from hub.db.store import cached, transaction
 from hub.db.types import new_id, now
 from hub.integrations.base import ChatLinked, ChatPermission, Integration
-from hub.lib.text import clean_line, isolate
+from hub.lib.text import clean_line, isolate, visible_line
+from hub.messaging.compose import render
 from hub.messaging.compose.outbox import Draft, add_message
-from hub.messaging.contacts import chats
+from hub.messaging.contacts import chats, languages
 from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.contacts.keywords import Keyword
 from hub.messaging.contacts.opt_out_events import Decision, report_decision
@@ -30,6 +31,7 @@ from hub.messaging.inbox import chat_membership, opt_out
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, ConnectionInfo, Consent, Recipient, Signer, SigningRequest
 from hub.shared import action_tokens, audit, integration_instances
+from hub.shared.sentences import sentence
 from hub.signing import people, team_subscriptions
 from hub.signing.signing_batch import SignerRecord
 
@@ -218,8 +220,10 @@ def link_chat(event: ChatLinked, origin: Origin, at: datetime) -> bool:
     if action is None or not action_tokens.is_open(action) or action.connection_id != connection.id:
         # a second report of the same opening needs no second answer
         if action is None or action.outcome != contact.id:
+            signer = db.session.get(Signer, action.subject) if action and not event.team else None
+            text = sentence("link_void", _language_of(signer, contact))
             add_message(
-                Draft(connection=connection.info, recipient=contact, text=VOID, exempt=True)
+                Draft(connection=connection.info, recipient=contact, text=text, exempt=True)
             )
         return True
     action.used_at = now()
@@ -230,7 +234,8 @@ def link_chat(event: ChatLinked, origin: Origin, at: datetime) -> bool:
     chat_membership.apply_membership(permission, origin, at)
     if event.team:
         _set_destination(connection, event)
-        text = f"{isolate(clean_line(connection.title))} will post updates in this chat."
+        title = isolate(clean_line(connection.title))
+        text = sentence("team_linked", render.default_locale(), connection=title)
         add_message(Draft(connection=connection.info, recipient=contact, text=text, exempt=True))
         return True
     signer = db.session.get(Signer, action.subject)
@@ -271,7 +276,7 @@ def _link_signer(
         Draft(
             connection=connection.info,
             recipient=contact,
-            text=_welcome_text(request, signer),
+            text=_welcome_text(request, signer, _language_of(signer, contact)),
             source_id=request.source_id,
             request_id=request.id,
             signer_id=signer.id,
@@ -303,7 +308,11 @@ def _report_consent(
     )
 
 
-VOID = "This link was already used or has expired. Ask the sender for a new one."
+def _language_of(signer: Signer | None, contact: Recipient) -> str:
+    """Return the language of a signer, or of the last text to the chat."""
+    details = (signer.details or {}) if signer else {}
+    known = details.get("locale") or languages.find_language(contact.id)
+    return known or render.default_locale()
 
 
 def _receiver(connection_ids: Collection[str]) -> Connection | None:
@@ -322,17 +331,16 @@ def _set_destination(connection: Connection, opened: ChatLinked) -> None:
     audit.record("connection.placed", connection.id, connection.title, chat=opened.name)
 
 
-def _welcome_text(request: SigningRequest, signer: Signer) -> str:
+def _welcome_text(request: SigningRequest, signer: Signer, locale: str) -> str:
     sender = request.sender or {}
-    sender_name = clean_line(sender.get("name") or sender.get("email") or "") or "Your signing app"
-    how_to_stop = "Send /stop to opt out."
-    paragraphs = [
-        f"You are connected. {isolate(sender_name)} will send you messages here. {how_to_stop}"
-    ]
+    name = visible_line(sender.get("name") or "") or visible_line(sender.get("email") or "")
+    sender_name = isolate(name) or sentence("your_signing_app", locale)
+    paragraphs = [sentence("welcome", locale, sender=sender_name)]
     owes = SignerState.read(signer.state).has_not_signed and not request.expired
     if request.state == RequestState.OPEN and owes and signer.signing_url:
-        title = isolate(clean_line(request.title or "") or "A document")
-        paragraphs.append(f"“{title}” is waiting for your signature: {signer.signing_url}")
+        title = isolate(visible_line(request.title or "")) or sentence("a_document", locale)
+        link = signer.signing_url
+        paragraphs.append(sentence("waiting", locale, title=title, link=link))
     return "\n\n".join(paragraphs)
 
 

@@ -21,6 +21,7 @@ from hub.messaging.policy.session_windows import WINDOW_CLOSED
 from hub.models import ConnectionInfo, Recipient
 from hub.signing import cards, chat_invitations, merged_notices, people, reminder_times
 from hub.signing.signing_batch import RequestRecord, SignerRecord
+from hub.signing.team_language import team_locale
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class MessageWriter:
                     max_length,
                     item.step.template,
                     connection.channel,
-                    render.default_locale(),
+                    team_locale(self.request.source_id),
                     values,
                 )
             except (TooLong, render.IncompleteText) as refusal:

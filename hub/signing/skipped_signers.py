@@ -20,9 +20,11 @@ from hub.endpoints.platform_events import NewEvent, store_events
 from hub.messaging.compose import plan
 from hub.messaging.compose.outbox import ASKING, add_messages
 from hub.models import Event, Message, PlatformEvent, Signer, SigningRequest
+from hub.shared.sentences import ENGLISH, known_locale, sentence
 from hub.signing import cards, unreached
 from hub.signing.message_texts import EventRecord
 from hub.signing.signing_batch import RequestRecord, SignerRecord
+from hub.signing.team_language import team_locale
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 MAX_NAMES = 5  # in a post to the team
@@ -147,10 +149,13 @@ def _platform_event(event: EventRecord, request: RequestRecord, item: _Unreached
 
 def _describe(found: Sequence[_Unreached], request: RequestRecord) -> str:
     """Return the text of the post to the team."""
+    locale = team_locale(request.source_id)
     names = [cards.signer_name(item.signer) for item in found[:MAX_NAMES]]
     if len(found) > MAX_NAMES:
-        names.append(f"{len(found) - MAX_NAMES} more")
-    reasons = found[0].reasons if len(found) == 1 else "The page of the request shows why."
+        names.append(sentence("more_signers", locale, count=len(found) - MAX_NAMES))
+    is_english = known_locale(locale) == ENGLISH  # the reasons have no translation
+    is_shown = len(found) == 1 and is_english
+    reasons = found[0].reasons if is_shown else sentence("see_request_page", locale)
     return f"{unreached.describe(names, request)} {reasons}"
 
 

@@ -30,8 +30,10 @@ from hub.messaging.send import predecessors
 from hub.messaging.state import fallback_timers
 from hub.models import Connection, Event, Message, PlatformEvent, Signer, SigningRequest
 from hub.shared.index_key import index_key
+from hub.shared.sentences import has_sentence, sentence
 from hub.signing import cards, planning
 from hub.signing.signing_batch import RequestRecord, SignerRecord
+from hub.signing.team_language import team_locale
 
 MAX_TITLE = 200  # characters of a document's title in a post
 _GIVEN_UP = (*fallback_timers.LOST, Status.CANCELED)
@@ -125,8 +127,10 @@ def draft_posts(
 
 
 def _describe_result(message: Message, request: RequestRecord, signer: SignerRecord) -> str:
+    locale = team_locale(request.source_id)
     results = [
-        f"{db.session.get_one(Connection, row.connection_id).title}: {row.status}"
+        f"{db.session.get_one(Connection, row.connection_id).title}:"
+        f" {_status_name(row.status, locale)}"
         for row in reversed(predecessors.list_former(message.id))
     ]
     return f"{describe([cards.signer_name(signer)], request)} {', '.join(results)}."
@@ -134,10 +138,16 @@ def _describe_result(message: Message, request: RequestRecord, signer: SignerRec
 
 def describe(names: Sequence[str], request: RequestRecord) -> str:
     """Return the sentence that people could not be reached about a request."""
-    title = cards.request_title(request)
+    locale = team_locale(request.source_id)
+    title = cards.request_title(request, locale)
     short_title = shorten(title, lambda text: len(text) <= MAX_TITLE) or title[:MAX_TITLE]
     shown = ", ".join(isolate(name) for name in names)
-    return f"{shown} could not be reached about “{isolate(short_title)}”."
+    return sentence("unreached", locale, names=shown, title=isolate(short_title))
+
+
+def _status_name(status: str, locale: str) -> str:
+    key = f"message_{status}"
+    return sentence(key, locale) if has_sentence(key) else status
 
 
 # ── The admins ────────────────────────────────────────────────────────────────────────────────────

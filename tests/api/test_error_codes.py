@@ -69,6 +69,7 @@ NOT_IN_THE_API = {
     "nothing_before",
     "reserved_header",
     "rotation_running",
+    "shipped_text",
     "too_many_headers",
     "too_many_steps",
     "twice",

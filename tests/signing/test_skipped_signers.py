@@ -199,7 +199,7 @@ def test_many_signers_are_one_post_to_the_team(connect_team: Callable[..., Conne
     post(signers=[unreachable(f"Signer{number}") for number in range(30)])
     assert len(reports()) == 30
     [text] = team_texts(team)
-    assert "25 more could not be reached" in text
+    assert "25 more signers could not be reached" in text
 
 
 def test_overview_links_to_the_request(admin: Browser) -> None:

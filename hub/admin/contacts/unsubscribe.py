@@ -12,6 +12,7 @@ from flask import make_response, render_template, request
 
 from hub.admin.auth.guard import accepts_body, admin, posted_by_others, public
 from hub.admin.auth.page_rate_limits import limit_wrong_links
+from hub.admin.view import public_pages
 from hub.messaging.contacts import unsubscribing
 
 MAX_BODY_SIZE = 10_000  # bytes
@@ -33,7 +34,13 @@ def unsubscribe(token: str) -> Any:
     if is_done:
         unsubscribing.unsubscribe(token)
     answer = make_response(
-        render_template("unsubscribe.html", page_of_link=page, done=is_done), status
+        render_template(
+            "unsubscribe.html",
+            page_of_link=page,
+            done=is_done,
+            locale=public_pages.reader_locale(page.locale if page else None),
+        ),
+        status,
     )
     answer.headers["X-Robots-Tag"] = "noindex"
     answer.headers["Referrer-Policy"] = "no-referrer"

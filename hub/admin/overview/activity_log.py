@@ -210,6 +210,7 @@ SENTENCES = {
     "signer.invited": "created a link that invites a signer of {} to a chat",
     "source.added": "added the source {}",
     "source.changed": "changed where the opt-outs of the source {} apply",
+    "source.language_changed": "changed the language of the source {}",
     "source.renamed": "renamed a source to {}",
     "opt_out.changed": "changed the opt-out keywords",
     "consent.imported": "imported a list of consents",

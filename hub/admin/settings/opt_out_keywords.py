@@ -15,8 +15,10 @@ from hub.admin.view.forms import add_error
 from hub.core.errors import Refused
 from hub.core.quotes import quoted
 from hub.core.vocabulary import Role
+from hub.messaging.compose import render
 from hub.messaging.contacts import keywords
 from hub.messaging.inbox import opt_out
+from hub.shared.sentences import sentence
 
 LINES = {"rows": 3, "mono": True, "placeholder": "de: ABMELDEN, STOPP"}
 
@@ -91,7 +93,7 @@ def _page(form: RulesForm) -> str:
         form=form,
         shipped=shipped,
         may_change=has_role(Role.ADMIN),
-        confirmation=opt_out.CONFIRMATION,
+        confirmation=sentence("opted_out", render.default_locale()),
         answers=_keyword_repliers(),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
-from wtforms import BooleanField, Form, StringField
+from wtforms import BooleanField, Form, SelectField, StringField
 from wtforms.validators import InputRequired
 
 from hub.accounts import api_keys, sources
@@ -14,6 +14,9 @@ from hub.admin.settings import source_reminders
 from hub.admin.view.forms import add_error
 from hub.core.errors import Refused
 from hub.core.vocabulary import Role
+from hub.lib.localized import language_name
+from hub.messaging.compose import render
+from hub.shared.sentences import LANGUAGES
 
 NAME = {"autocomplete": "off", "maxlength": sources.MAX_NAME_LENGTH}
 
@@ -38,6 +41,15 @@ class EditSource(Form):
     """The name of a source, and the scope of its opt-outs and consents."""
 
     name = StringField("Name", [InputRequired("Enter a name.")], render_kw=NAME)
+    locale = SelectField(
+        "Language of team posts",
+        choices=lambda: {
+            "": f"Default ({language_name(render.default_locale())})",
+            **{locale: language_name(locale) for locale in LANGUAGES.values()},
+        },
+        default="",
+        description="The language of posts to a team, with their cards, buttons and pages.",
+    )
     applies_to_all = BooleanField(
         "Opt-outs and consents of this source apply to every source",
         description=(
@@ -86,6 +98,8 @@ def change_source(slug: str) -> Any:
         if form.validate():
             sources.rename_source(slug, form.name.data or "")
             sources.set_opt_out_scope(slug, enabled=bool(form.applies_to_all.data))
+            if form.locale.name in request.form:
+                sources.set_language(slug, form.locale.data or "")
             flash("Changes saved.", "good")
             return redirect(url_for("admin.source", slug=slug), 303)
     except Refused as refusal:

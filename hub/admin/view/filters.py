@@ -16,6 +16,7 @@ from hub.admin.view import datetimes, error_summary, field_attributes, status_ba
 from hub.core.vocabulary import Role
 from hub.lib import phones
 from hub.lib.localized import format_amount, format_language, format_number
+from hub.shared.sentences import sentence
 
 STATIC = Path(__file__).parents[2] / "static"
 ICONS = STATIC / "icons"
@@ -160,5 +161,6 @@ GLOBALS: dict[str, Any] = {
     "zone_title": datetimes.zone_title,
     "zone_names": datetimes.zone_names,
     "control_attributes": field_attributes.with_error_attributes,
+    "sentence": sentence,
     "validation_errors": error_summary.validation_errors,
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.messaging.contacts import suppressions
+from hub.messaging.contacts import languages, suppressions
 from hub.messaging.policy.policy import sender_key
 from hub.models import Message
 from hub.shared import audit
@@ -20,6 +20,7 @@ class UnsubscribePage:
     sender: str
     address: str
     channel: str
+    locale: str | None  # of the message, if it has a text in a language
 
 
 def preview_unsubscribe(token: str) -> UnsubscribePage | None:
@@ -29,7 +30,9 @@ def preview_unsubscribe(token: str) -> UnsubscribePage | None:
         return None
     contact = message.contact
     address = "" if contact.erased_at is not None else contact.address
-    return UnsubscribePage(message.connection.title, address, message.channel)
+    return UnsubscribePage(
+        message.connection.title, address, message.channel, languages.language_of_message(message)
+    )
 
 
 @transaction

@@ -16,8 +16,9 @@ from hub.db.engine import db
 from hub.db.store import cached, transaction
 from hub.db.types import first_id_at, new_id, now
 from hub.integrations.base import Inbound
+from hub.messaging.compose import render
 from hub.messaging.compose.outbox import Draft, add_message
-from hub.messaging.contacts import contact_links
+from hub.messaging.contacts import contact_links, languages
 from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.contacts.keywords import MAX_LENGTH, Keyword, recognize_keyword, spellings
 from hub.messaging.contacts.opt_out_events import Decision, report_decision
@@ -27,11 +28,11 @@ from hub.messaging.state import unreadable_rows
 from hub.models import Connection, ConnectionInfo, Consent, Recipient, Setting, Suppression
 from hub.models import InboundMessage as ReceivedMessage
 from hub.shared import audit
+from hub.shared.sentences import sentence
 
 BY_KEYWORD = "keyword"  # the reason of suppressions that a keyword adds and lifts
 # the code of a suppression by a keyword sent to an account that no connection uses
 UNASSIGNED_CODE = "keyword_elsewhere"
-CONFIRMATION = "You have opted out. Reply START to opt in again."
 MAX_HELP_REPLIES = 3
 HELP_PERIOD = timedelta(
     hours=1
@@ -77,8 +78,8 @@ def save_rules(words: Mapping[str, Mapping[str, str]], *, everywhere: bool) -> N
     Raises Refused with the field.
     """
     seen: dict[str, str] = {}
-    for name, languages in words.items():
-        for word in _split_words(languages):
+    for name, by_language in words.items():
+        for word in _split_words(by_language):
             _check_word(word, name, seen)
     row = db.session.get(Setting, SETTING) or Setting(name=SETTING)
     row.value = {**{name: dict(texts) for name, texts in words.items()}, "everywhere": everywhere}
@@ -134,13 +135,13 @@ def process_keyword(
     if keyword == Keyword.STOP and _add_opt_out(receiver, contact, at):
         _record_decision(receiver, contact, at, text, consented=False)
         if not answered:
-            _reply(receiver, contact, CONFIRMATION)
+            _reply(receiver, contact, sentence("opted_out", _language_of(contact)))
         return False
     if keyword == Keyword.START and _lift_opt_outs(receiver, contact, at):
         _record_decision(receiver, contact, at, text, consented=True)
         return True
     if keyword == Keyword.HELP and not answered and not _has_enough_help(receiver, contact):
-        _reply(receiver, contact, help_text(receiver.id))
+        _reply(receiver, contact, help_text(receiver.id, _language_of(contact)))
     return None
 
 
@@ -349,10 +350,13 @@ def _reply(receiver: ConnectionInfo, contact: Recipient, text: str) -> None:
     add_message(Draft(connection=receiver, recipient=contact, text=text, exempt=True))
 
 
-def help_text(connection_id: str) -> str:
-    """Return the reply to HELP: the text of the connection's form, or a standard text."""
+def _language_of(contact: Recipient) -> str:
+    return languages.find_language(contact.id) or render.default_locale()
+
+
+def help_text(connection_id: str, locale: str) -> str:
+    """Return the reply to HELP: the text of the connection's form, or one in a language."""
     connection = db.session.get_one(Connection, connection_id)
     custom = (connection.settings_or_none() or {}).get("help_text", "")
-    stop = "Send /stop" if connection.channel == Channel.CHAT else "Reply STOP"
-    standard = f"{connection.title}: messages about documents for you to sign. {stop} to opt out."
-    return custom or standard
+    key = "help_chat" if connection.channel == Channel.CHAT else "help_text"
+    return custom or sentence(key, locale, connection=connection.title)

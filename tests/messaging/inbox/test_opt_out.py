@@ -14,9 +14,12 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.messaging.inbox import opt_out
 from hub.models import Connection, Message, MessageBody
+from hub.shared.sentences import sentence
 from tests.messaging.inbox.opt_out_steps import list_consents, receive_text, send
 from tests.messaging.whatsapp_steps import claim_one, forget_window
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
+
+CONFIRMATION = sentence("opted_out", "en")
 
 CHANNELS = [("sms", ""), ("whatsapp", "whatsapp:")]
 
@@ -41,7 +44,7 @@ def test_stop_blocks_and_start_unblocks(hub_demo: Flask, channel: str, prefix: s
     assert list_consents() == [(False, channel, "keyword"), (True, channel, "keyword")]
 
 
-@pytest.mark.parametrize(("prefix", "answers"), [("", []), ("whatsapp:", [opt_out.CONFIRMATION])])
+@pytest.mark.parametrize(("prefix", "answers"), [("", []), ("whatsapp:", [CONFIRMATION])])
 def test_stop_is_confirmed_once_if_the_provider_does_not(
     hub_demo: Flask, whatsapp: Connection, prefix: str, answers: list[str]
 ) -> None:
@@ -51,7 +54,7 @@ def test_stop_is_confirmed_once_if_the_provider_does_not(
     if answers:
         claim = claim_one(whatsapp)
         assert claim is not None, "the confirmation goes to who wants nothing else"
-        assert claim.outbound.text == opt_out.CONFIRMATION
+        assert claim.outbound.text == CONFIRMATION
         receive_text(hub_demo, "START", prefix)
         receive_text(hub_demo, "STOP", prefix)
         assert queued_texts() == answers * 2
@@ -128,7 +131,7 @@ def test_help_in_a_chat_names_the_command(hub_demo: Flask) -> None:
         select(Connection).where(Connection.slug == "demo-telegram")
     ).one()
     assert (
-        opt_out.help_text(connection.id)
+        opt_out.help_text(connection.id, "en")
         == "Demo Telegram: messages about documents for you to sign. Send /stop to opt out."
     )
 
@@ -148,6 +151,6 @@ def test_help_names_the_sender_and_how_to_opt_out(hub_demo: Flask, whatsapp: Con
     change()
     receive_text(hub_demo, "STOP")
     receive_text(hub_demo, "INFO")
-    assert queued_texts()[1:] == [opt_out.CONFIRMATION, "Acme HR, hr@acme.example. STOP ends it."]
+    assert queued_texts()[1:] == [CONFIRMATION, "Acme HR, hr@acme.example. STOP ends it."]
     receive_text(hub_demo, "HELP", "")
     assert len(queued_texts()) == 3, "over SMS the provider answers"

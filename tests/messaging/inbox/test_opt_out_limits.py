@@ -18,10 +18,13 @@ from hub.messaging.send import claims as delivery
 from hub.messaging.track import timeline
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, Message, Suppression
+from hub.shared.sentences import sentence
 from tests.hub_fixtures import ERIC, count, process_pending_callbacks, queue_text
 from tests.messaging.inbox.opt_out_steps import NEXT, list_consents, receive_text, send
 from tests.messaging.whatsapp_steps import forget_window, queue_draft, receive_whatsapp
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
+
+CONFIRMATION = sentence("opted_out", "en")
 
 
 def test_start_lifts_only_opt_outs_by_keyword(hub_demo: Flask) -> None:
@@ -144,7 +147,7 @@ def test_nothing_is_sent_after_a_stop_from_a_long_queue(
     claims = [
         claim for _ in range(12) for claim in delivery.record_and_claim([], {whatsapp.id: 20})
     ]
-    assert [claim.outbound.text for claim in claims] == [opt_out.CONFIRMATION]
+    assert [claim.outbound.text for claim in claims] == [CONFIRMATION]
     assert count(Suppression) == 1
     stopped = db.session.scalars(select(Message.status).where(Message.code == "keyword")).all()
     assert (len(stopped), set(stopped)) == (180, {"suppressed"})
