@@ -32,6 +32,7 @@ from tests.integrations.instances import (
     every,
     instance,
     make_webhook,
+    sample,
     samples_of,
     signer_of,
 )
@@ -110,21 +111,20 @@ def test_signed_webhook_is_accepted_and_each_change_is_refused(cls: type[Webhook
             "define sign(request, settings) in its test, which signs a sample as the provider does"
         )
         pytest.skip("its own test defines no sign(request, settings)")
-    known = samples_of(cls)
+    settings = sample(cls, "SETTINGS")
     connection = instance(cls)
     others = {
-        name: f"{value}x" if isinstance(value, str) else value
-        for name, value in known["SETTINGS"].items()
+        name: f"{value}x" if isinstance(value, str) else value for name, value in settings.items()
     }
     other_connection = cls(others, provider_http.ProviderHttpClient())
-    for sample in samples(cls):
-        signed = sign(sample, known["SETTINGS"])
+    for received in samples(cls):
+        signed = sign(received, settings)
         connection.verify(signed)
         with pytest.raises(BadWebhook):
             other_connection.verify(signed)
-        proofs = [name for name, value in signed.headers.items() if sample.headers[name] != value]
+        proofs = [name for name, value in signed.headers.items() if received.headers[name] != value]
         forged = [replace(signed, headers={**signed.headers, name: "AAAA"}) for name in proofs]
-        if known.get("SIGNS_BODY", True):
+        if samples_of(cls).get("SIGNS_BODY", True):
             forged += changed_requests(signed)
         assert forged, "nothing in the request depends on the secret"
         for request in forged:
