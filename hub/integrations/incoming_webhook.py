@@ -82,6 +82,10 @@ class IncomingWebhook(TeamPosts):
         hidden = urlsplit(url).path.lstrip("/")
         return self.request("POST", self.post_url(url), content=payload, hidden=hidden)
 
+    def own_urls(self) -> list[str]:
+        url = self.setting(self.url_setting)
+        return [*super().own_urls(), *([self.post_url(url)] if url else [])]
+
     def post_url(self, url: str) -> str:
         """Return the URL to call, which differs if an address of `api` is replaced."""
         for name, official in self.api.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -45,11 +46,28 @@ class ProviderRequests:
         return {name: value for name in names if (value := self.setting(name))}
 
     def auth_headers(self) -> dict[str, str]:
-        """Return the headers that sign in: those of `auth_setting`. Every request sends them."""
+        """Return the headers that sign in: those of `auth_setting`.
+
+        Every request to one of `own_urls()` sends them.
+        """
         if isinstance(self.auth_setting, str):
             return bearer(self.setting(self.auth_setting))
         user, password = self.auth_setting
         return basic(self.setting(user), self.setting(password))
+
+    def own_urls(self) -> list[str]:
+        """Return URLs of the servers that get `auth_headers()`.
+
+        These are the servers of `api`, or only `server_url()` if an admin entered another.
+        """
+        server = self.server_url()
+        known = list(self.api_urls.values())
+        return known if server in known else [server]
+
+    def _auth_headers_for(self, url: str) -> dict[str, str]:
+        """Return `auth_headers()` for a URL of one of the own servers, {} for any other."""
+        own = {origin_of(own_url) for own_url in self.own_urls()} - {""}
+        return self.auth_headers() if origin_of(url) in own else {}
 
     def call(
         self,
@@ -64,18 +82,20 @@ class ProviderRequests:
     ) -> ProviderResponse:
         """Make one request to the provider and return its response, whatever the HTTP status.
 
-        A `url` such as `/v1/messages` is one of `server_url()`. `content` is sent as JSON in place
-        of `body`, and `form` as the fields of a form. `hidden` is a secret part of the URL's path.
-        Raises Unreachable and OutcomeUnknown.
+        A `url` such as `/v1/messages` is one of `server_url()`. The request carries
+        `auth_headers()`, unless the URL is at another server than `own_urls()`. `content` is sent
+        as JSON in place of `body`, and `form` as the fields of a form. `hidden` is a secret part of
+        the URL's path. Raises Unreachable and OutcomeUnknown.
         """
+        target = self.server_url() + url if url.startswith("/") else url
         # errors name the product, if their table does
         name = self.provider if self.errors is NO_ERRORS else self.errors.provider
         return calls.call(
             self.http,
             name,
             method,
-            self.server_url() + url if url.startswith("/") else url,
-            headers={**self.auth_headers(), **(headers or {})},
+            target,
+            headers={**self._auth_headers_for(target), **(headers or {})},
             body=body,
             content=content,
             form=form,
@@ -186,6 +206,26 @@ class ProviderRequests:
             if entered in ("", official):
                 return self.api_urls[name]
         return entered
+
+
+# plain ASCII only: every client reads such a URL in the same way
+_ORIGIN = re.compile(
+    r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?(?=[/?#]|\Z)",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+def origin_of(url: str) -> str:
+    """Return the scheme, host and port of a URL in lower case, or "" if it is written unusually.
+
+    A URL with a user name, for instance, is unusual.
+    """
+    match = _ORIGIN.match(url)
+    if match is None:
+        return ""
+    scheme = match[1].lower()
+    port = int(match[3] or (443 if scheme == "https" else 80))
+    return f"{scheme}://{match[2].lower()}:{port}"
 
 
 def is_html(response: ProviderResponse) -> bool:

@@ -64,8 +64,9 @@ class Card:
 
 @dataclass(frozen=True)
 class Outbound:
-    """One message to send: `id` msg_…, `attempt` from 1, `to` in the integration's normal form.
+    """One message to send: `id` msg_…, `attempt` from 1, `to` as `recipient_form` returns it.
 
+    `address` is the recipient in normal form, by default the same.
     Its texts contain no control characters, and none that reorder the text around them.
     """
 
@@ -97,8 +98,10 @@ class Outbound:
     reply_to: str = ""  # from the ButtonPress that this message responds to
     expires_at: datetime | None = None
     status_url: str = ""  # for status callbacks; contains the message and the attempt
+    address: str = ""
 
     def __post_init__(self) -> None:
+        _clean(self, address=self.address or self.to)
         _clean(self, text=readable(self.text), html=readable(self.html))
         _clean(self, subject=one_line(self.subject), sender_name=one_line(self.sender_name))
 
@@ -110,7 +113,7 @@ class Outbound:
     @property
     def country(self) -> str:
         """The ISO 3166 code of the country of a phone number, or '' if it has none."""
-        return phones.region(self.to) if self.to.startswith("+") else ""
+        return phones.region(self.address) if self.address.startswith("+") else ""
 
 
 @dataclass(frozen=True)

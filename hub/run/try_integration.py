@@ -84,7 +84,13 @@ def _send(connection: Integration, trial: Trial, show: Show) -> bool:
     own = connection.destination_of(connection.settings)
     if own and to != own:
         show(f"The recipient {to} is not the connection's own destination, {own}.")
-    message = Outbound(id=new_id("msg"), attempt=1, to=to, text=trial.text)
+    message = Outbound(
+        id=new_id("msg"),
+        attempt=1,
+        to=connection.recipient_form(to),
+        address=to,
+        text=trial.text,
+    )
     payload = json.dumps(connection.render(message), indent=2, ensure_ascii=False)
     show(f"Payload: {payload}")
     try:

@@ -62,7 +62,7 @@ def connection_to(cls: type[Integration], url: str) -> Integration:
 def send(cls: type[Integration], url: str) -> Accepted:
     connection = connection_to(cls, url)
     to = connection.destination_of(connection.settings) or valid_address(cls)
-    return connection.send(outbound(to, TEXT))
+    return connection.send(outbound(connection.recipient_form(to), TEXT, address=to))
 
 
 def try_send(cls: type[Integration], provider: HttpRecorder) -> Accepted | SendError:

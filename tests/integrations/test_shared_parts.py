@@ -33,6 +33,7 @@ from hub.integrations.api import (
     describe_last,
     escape_html,
     escape_markdown,
+    phones,
     plain_text,
     read_error_codes,
     record_exchanges,
@@ -353,3 +354,16 @@ def test_senders_choose_by_the_country_of_a_number() -> None:
     assert senders.country_sender("+5511961234567") == "MG1"
     assert senders.country_sender("+13175551234") == ""
     assert senders.country_sender("eric@example.com") == ""
+
+
+@pytest.mark.parametrize(
+    "number", ["+13175551234", "+5511961234567", "+525512345678", "+4915112345678"]
+)
+def test_country_does_not_depend_on_the_form_of_the_recipient(number: str) -> None:
+    forms = (number, number.removeprefix("+"), f"00{number[1:]}", f"whatsapp:{number}")
+    for form in forms:
+        message = Outbound(id="msg_1", attempt=1, to=form, text="", address=number)
+        assert message.country == phones.region(number)
+        assert message.country
+        senders = Senders("ACME", {message.country: "MG1"})
+        assert senders.country_sender(message.address) == "MG1"

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from hub.cli import cli
 from hub.core.errors import Refused
-from hub.integrations.api import Accepted, Outbound, ProviderHttpClient, Status, TeamPosts
+from hub.integrations.api import Accepted, Address, Outbound, ProviderHttpClient, Status, TeamPosts
 from hub.run import try_integration
 from tests.integrations.http_recorder import HttpRecorder, record_requests
 
@@ -95,6 +95,27 @@ class Push(TeamPosts):
 
     def render(self, message: Outbound) -> dict[str, str]:
         return {"text": message.text}
+
+
+class Text(Push):
+    """Send to numbers that the provider writes without a plus sign."""
+
+    address = Address.PHONE
+    destination_setting = ""
+
+    @classmethod
+    def recipient_form(cls, address: str) -> str:
+        return address.removeprefix("+")
+
+    def render(self, message: Outbound) -> dict[str, str]:
+        return {"to": message.to, "country": message.country}
+
+
+def test_recipient_is_written_as_the_provider_reads_it() -> None:
+    shown: list[str] = []
+    trial = try_integration.Trial({}, "+13175551234")
+    assert try_integration._send(Text({}, ProviderHttpClient()), trial, shown.append)
+    assert json.loads(shown[0].removeprefix("Payload: ")) == {"to": "13175551234", "country": "US"}
 
 
 def test_recipient_that_is_not_the_destination_is_remarked() -> None:

@@ -121,7 +121,7 @@ class TwilioIntegration(WebhookReceiver):
 
     def render(self, message: Outbound) -> dict[str, Any]:
         sender = (
-            self.senders.country_sender(message.to).removeprefix(self.sender_prefix)
+            self.senders.country_sender(message.address).removeprefix(self.sender_prefix)
             or self.settings["sender"]
         )
         payload: dict[str, Any] = {"To": self.sender_prefix + message.to}

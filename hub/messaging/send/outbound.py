@@ -51,6 +51,7 @@ def build_outbound(
         id=row.id,
         attempt=attempt,
         to=integration.recipient_form(address),
+        address=address,
         text=opened["text"],
         subject=opened.get("subject", ""),
         card=read_card(opened),
