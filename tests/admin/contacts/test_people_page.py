@@ -69,13 +69,48 @@ def test_closed_request_is_no_open_request(app: Flask, viewer: Browser) -> None:
     assert "Canceled" in page
 
 
-def test_people_are_filtered_by_kind_of_address(app: Flask, viewer: Browser) -> None:
+def test_people_are_filtered_by_channel_consent_and_requests(app: Flask, viewer: Browser) -> None:
     with app.app_context():
         get_or_create_contact(Address.EMAIL, "eva@example.com", test=True, name="Eva Lund")
-    assert list(rows_of(viewer, "/people?kind=email")) == ["Eva Lund"]
-    assert "Eva Lund" not in rows_of(viewer, "/people?kind=phone")
-    assert "No people with this kind of address" in viewer.get("/people?kind=chat").text
-    assert viewer.get("/people?kind=nonsense").status_code == 200
+        entry = ConsentEntry(ERIC, True, "sms", proof="I agree")
+        consents.record_consent(entry, source="api", test=True)
+        suppressions.add_opt_out(ANNA, explanation="Asked on the phone.", test=True)
+    for filters, names in (
+        ("", ["Anna Berg", "Eric Smith", "Eva Lund"]),
+        ("channel=sms", ["Anna Berg", "Eric Smith"]),
+        ("channel=sms&consent=recorded", ["Eric Smith"]),
+        ("consent=opted_out", ["Anna Berg"]),
+        ("consent=missing", ["Eva Lund"]),
+        ("requests=open", ["Anna Berg", "Eric Smith"]),
+        (
+            "channel=nonsense&consent=nonsense&before=nonsense",
+            ["Anna Berg", "Eric Smith", "Eva Lund"],
+        ),
+    ):
+        rows = rows_of(viewer, f"/people?{filters}")
+        assert sorted(rows) == names, filters
+        assert f"Showing {len(names)} of {len(names)}" in viewer.get(f"/people?{filters}").text
+    assert "No people match these filters" in viewer.get("/people?consent=refused").text
+
+
+def test_person_with_the_newest_message_comes_first(app: Flask, viewer: Browser) -> None:
+    for number in (ANNA, ERIC, ANNA):
+        with app.app_context():
+            queue_text(number)
+        first = next(iter(rows_of(viewer)))
+        assert first == ("Anna Berg" if number == ANNA else "Eric Smith")
+
+
+def test_links_of_filters_and_pages_hold_no_personal_data(
+    app: Flask, viewer: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pagination, "ROWS", 1)
+    page = viewer.get("/people?channel=sms&requests=open").text
+    links = re.findall(r'href="(/people[^"]*)"', page)
+    assert any("before=msg_" in link and "requests=open" in link for link in links)
+    for link in links:
+        assert "Eric" not in link
+        assert "1317" not in link
 
 
 def test_erased_person_is_not_listed(app: Flask, viewer: Browser) -> None:
