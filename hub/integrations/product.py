@@ -70,6 +70,9 @@ class Product(ProviderRequests):
     replies_to_keywords: ClassVar[bool | None] = None
     # error codes for a recipient who replied STOP to this sender; a START removes that opt-out
     stop_codes: ClassVar[frozenset[str]] = frozenset()
+    # codes of RecipientRefused that say that an address cannot be reached. All others count as the
+    # person's own wish, after which a route tries no other phone channel.
+    unreachable_codes: ClassVar[frozenset[str]] = frozenset()
     consent_required: ClassVar[bool] = False
     counts_segments: ClassVar[bool] = False
     max_post_length: ClassVar[int] = 0  # of text beside a card; 0: three quarters of max_length

@@ -17,8 +17,17 @@ from hub.messaging.compose.step_descriptions import StepFacts, describe_steps
 from hub.messaging.contacts import suppressions
 from hub.messaging.send import predecessors
 from hub.messaging.state import fallback_timers
-from hub.models import ConnectionInfo, Contact, Event, Message, Route, RouteStep, StatusEvent
-from hub.signing import planning
+from hub.models import (
+    ConnectionInfo,
+    Contact,
+    Event,
+    Message,
+    Route,
+    RouteStep,
+    StatusEvent,
+    Suppression,
+)
+from hub.signing import planning, step_facts
 from hub.signing.message_texts import EventRecord, MessageWriter, WrittenRung
 from hub.signing.prolonged_requests import EXPIRED
 from hub.signing.signing_batch import RequestRecord, SignerRecord
@@ -146,16 +155,20 @@ def read_route_of_step(step_id: str | None) -> plan.Route | None:
 def refused_channel(message: Message) -> str:
     """Return the channel of a message if its recipient has opted out of it, otherwise ''.
 
-    A returned email shows a wrong address, and is no refusal by the person.
+    An address that cannot be reached, such as that of a returned email, is no refusal.
     """
-    opt_out = suppressions.find_blocking_opt_out(message)
-    is_bounce = (
-        opt_out is not None
-        and opt_out.reason == suppressions.BY_PROVIDER
-        and message.channel == Channel.EMAIL
+    opt_outs = suppressions.find_blocking_opt_outs(message)
+    is_refused = any(not _is_unreachable(opt_out, message) for opt_out in opt_outs)
+    return message.channel if is_refused or message.code in REFUSALS else ""
+
+
+def _is_unreachable(opt_out: Suppression, message: Message) -> bool:
+    """Return whether a provider blocked an address because nobody can be reached there."""
+    if opt_out.reason != suppressions.BY_PROVIDER:
+        return False
+    return message.channel == Channel.EMAIL or step_facts.is_unreachable(
+        opt_out.code, message.connection.integration
     )
-    is_refused = (opt_out is not None and not is_bounce) or message.code in REFUSALS
-    return message.channel if is_refused else ""
 
 
 # ── The message ───────────────────────────────────────────────────────────────────────────────────

@@ -118,7 +118,7 @@ class FactsReader:
         counts = integration_class.counts_segments
         return StepFacts(
             reason,
-            is_refused=bool(decision.code) and decision.code not in LIMITS,
+            is_refused=_is_refusal(decision.code, message.connection.integration),
             not_before=self._waits_until(message),
             next_allowed=_quiet_hours(policy, message.question),
             is_waiting=not message.connection.enabled,
@@ -140,6 +140,17 @@ class FactsReader:
         return merged_notices.waits_until(
             writer.event.type, writer.request, writer.actor, person_id
         )
+
+
+def is_unreachable(code: str, integration: str) -> bool:
+    """Return whether a code of an integration says that an address cannot be reached."""
+    integration_class = integrations.registry().get(integration)
+    return integration_class is not None and code in integration_class.unreachable_codes
+
+
+def _is_refusal(code: str, integration: str) -> bool:
+    """Return whether the code of a decision is that of an opt-out by the person."""
+    return bool(code) and code not in LIMITS and not is_unreachable(code, integration)
 
 
 def _build_policy(connection: ConnectionInfo, messages: Sequence[_Message]) -> Policy | None:

@@ -261,3 +261,28 @@ def test_timer_that_was_written_while_the_clock_was_ahead_is_corrected() -> None
     assert clock_skew.correct_times() == 1
     assert timedelta(minutes=29) < legs()[0].escalate_at - now() < timedelta(minutes=31)
     assert clock_skew.correct_times() == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "following"),
+    [
+        ("63024", ["whatsapp", "sms"]),  # not on WhatsApp
+        ("63033", ["whatsapp", "email"]),  # the recipient blocked this sender
+    ],
+)
+def test_number_that_is_not_on_whatsapp_gets_the_next_step(code: str, following: list[str]) -> None:
+    """A number that nobody can be reached at is no opt-out, unlike a block by the person."""
+    invite()
+    report_status(legs()[0], Status.UNDELIVERED, code=code)
+    suppressions.suppress(legs()[0].id, reason=suppressions.BY_PROVIDER, code=code)
+    escalate()
+    assert channels() == following
+
+
+def test_opt_out_counts_beside_a_number_that_cannot_be_reached() -> None:
+    invite()
+    report_status(legs()[0], Status.UNDELIVERED, code="63024")
+    suppressions.suppress(legs()[0].id, reason=suppressions.BY_PROVIDER, code="63024")
+    suppressions.add_opt_out(ERIC, explanation="Asked on the phone.", test=True)
+    escalate()
+    assert channels() == ["whatsapp", "email"]

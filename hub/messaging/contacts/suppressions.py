@@ -283,6 +283,17 @@ def find_blocking_opt_out(message: Message) -> Suppression | None:
     )
 
 
+def find_blocking_opt_outs(message: Message) -> list[Suppression]:
+    """Return all opt-outs that would block a message like this one now."""
+    return opt_outs.list_opt_outs(
+        contact_links.person_address_keys(message.contact),
+        message.channel,
+        policy.sender_key(message.connection.info),
+        test=message.test,
+        source_id=message.source_id,
+    )
+
+
 # ── Find ──────────────────────────────────────────────────────────────────────────────────────────
 def list_opt_outs(
     *,

@@ -27,10 +27,23 @@ def find_opt_out(
 
     `sender` is a `sender_key`.
     """
+    found = list_opt_outs(address_keys, channel, sender, test=test, source_id=source_id)
+    return found[0] if found else None
+
+
+def list_opt_outs(
+    address_keys: Collection[bytes],
+    channel: str,
+    sender: str,
+    *,
+    test: bool,
+    source_id: str | None = None,
+) -> list[Suppression]:
+    """Return the opt-outs that block a source's messages over a channel and sender."""
     query = active_opt_outs(address_keys, test=test, source_id=source_id).where(
         Suppression.channel.in_(("", channel)), Suppression.sender.in_(("", sender))
     )
-    return db.session.scalar(query.limit(1))
+    return list(db.session.scalars(query))
 
 
 def active_opt_outs(
