@@ -53,6 +53,9 @@ ERROR_CODES = MappingProxyType(
             409, "The connection has no saved settings yet, so it cannot create a link."
         ),
         "connection_off": ErrorCode(409, "The connection is not enabled."),
+        "download_expired": ErrorCode(
+            409, "The link in the message has expired, so the message cannot be resent."
+        ),
         "media_gone": ErrorCode(
             409, "The attached file was deleted when its retention period ended."
         ),

@@ -86,6 +86,8 @@ class Message(Base):
     exempt: Mapped[bool] = mapped_column(default=False)
     manual: Mapped[bool] = mapped_column(default=False)  # a user chose to send it now
     stop_reason: Mapped[str | None]  # set when it must no longer be sent
+    # when the link in it expires, as the app says; NULL: not known
+    link_expires_at: Mapped[datetime | None] = mapped_column(Time)
     # the recipient's night, in which it waits until the morning; NULL: only the rules apply
     night: Mapped[str | None]
     dedup_key: Mapped[bytes | None] = mapped_column(LargeBinary(32))

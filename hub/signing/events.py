@@ -269,6 +269,15 @@ class RequestIn(Strict):
     )
 
 
+LINK_EXPIRY: Any = Field(
+    default=None,
+    description=(
+        "When `download_url` stops working, if it does. A message with the link is not sent"
+        " afterwards. Default: it keeps working."
+    ),
+)
+
+
 class SignerIn(PersonIn):
     """A person who is asked to sign."""
 
@@ -282,6 +291,7 @@ class SignerIn(PersonIn):
     )
     signing_url: Url | None = None
     download_url: Url | None = None
+    download_url_expires_at: Moment | None = LINK_EXPIRY
 
 
 class ObserverIn(PersonIn):
@@ -289,6 +299,7 @@ class ObserverIn(PersonIn):
 
     id: SignerId = Field(description="The observer's ID in your app.")
     download_url: Url | None = None
+    download_url_expires_at: Moment | None = LINK_EXPIRY
 
 
 # the discriminator makes an error refer to the shape that the app sent
@@ -342,6 +353,7 @@ class EventIn(Strict):
     download_url: Url | None = Field(
         default=None, description=("The URL of the completed document.")
     )
+    download_url_expires_at: Moment | None = LINK_EXPIRY
 
     @model_validator(mode="after")
     def _consistent(self) -> EventIn:

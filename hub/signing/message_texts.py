@@ -10,12 +10,14 @@ from typing import Any
 
 from hub import integrations
 from hub.core.vocabulary import EventType, Lane
+from hub.db.types import now
 from hub.integrations.base import Button, FilledTemplate
 from hub.lib.text import clean_line
 from hub.messaging.compose import plan, provider_templates, render
 from hub.messaging.compose.content import letterhead
 from hub.messaging.compose.fitting import TooLong
 from hub.messaging.compose.outbox import Draft
+from hub.messaging.compose.skipped_steps import LINK_EXPIRED
 from hub.messaging.contacts.contacts import KnownAddress, get_or_create_contacts
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
 from hub.models import ConnectionInfo, Recipient
@@ -46,6 +48,7 @@ class MessageText:
     template_values: dict[str, Any] | None  # the template's name, locale and values
     letterhead: dict[str, Any] | None = None
     buttons: tuple[Button, ...] = ()
+    link_expires_at: datetime | None = None  # of the link to a document, if the message has one
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,9 @@ class MessageWriter:
                     text = self._render(ladder.message(rung))
                 except (TooLong, render.IncompleteText) as refusal:
                     reason = refusal.code
+            if text is not None and text.link_expires_at and text.link_expires_at <= now():
+                text = None
+                reason = LINK_EXPIRED
             if text is not None and rung.candidate is not None and text.template is None:
                 is_closed = rung.candidate.connection.id in ladder.person.closed_windows
                 reason = WINDOW_CLOSED if is_closed else ""
@@ -131,13 +137,15 @@ class MessageWriter:
             is_reminder = self.event.type == EventType.REMINDER
             sender = letterhead(locale, self.request.sender, reminds=is_reminder)
             buttons = cards.signer_buttons(self.event.type, values)
+        shows_link = "download_link" in shown_names or bool(buttons)
+        link_expires_at = _link_expiry(self.event, signer) if shows_link else None
         if not (integration_class.session_window or integration_class.prefers_templates):
-            return MessageText(rendered, None, None, sender, buttons)
+            return MessageText(rendered, None, None, sender, buttons, link_expires_at)
         filled = provider_templates.fill_mapped(
             connection.id, template, locale, values, integration_class
         )
         says = {"name": template, "locale": locale, "values": values}
-        return MessageText(rendered, filled, says, sender, buttons)
+        return MessageText(rendered, filled, says, sender, buttons, link_expires_at)
 
     def _shares_address(self, signer: SignerRecord, kind: str) -> bool:
         """Return whether another signer of the request has the same address of a kind."""
@@ -208,6 +216,7 @@ class MessageWriter:
             fallback_goal=item.fallback_goal,
             fallback_minutes=item.fallback_minutes,
             expires_at=_expiry(event, request),
+            link_expires_at=text.link_expires_at,
             night=self._night(item),
             not_before=merged_notices.waits_until(event.type, request, self.actor, item.person.id),
         )
@@ -228,6 +237,17 @@ def _known_address(item: plan.PlannedMessage, signer: SignerRecord) -> KnownAddr
 
 def _expiry(event: EventRecord, request: RequestRecord) -> datetime | None:
     return request.expires_at if event.type.asks_to_sign else None
+
+
+def _link_expiry(event: EventRecord, signer: SignerRecord) -> datetime | None:
+    """Return when the link to the document in a message expires, if the app has reported it.
+
+    Links to sign have no such time: the request has one.
+    """
+    owner = signer.details if signer.details.get("download_url") else event.payload
+    is_linked = event.type == EventType.COMPLETED and bool(owner.get("download_url"))
+    stored = owner.get(people.LINK_EXPIRY) if is_linked else None
+    return datetime.fromisoformat(stored) if stored else None
 
 
 # ── Values of templates ───────────────────────────────────────────────────────────────────────────

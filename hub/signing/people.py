@@ -17,6 +17,7 @@ LISTED = "id"  # the field of REPORTED_AT for the newest event that listed the p
 SENDER_ID = "sender"  # the sender has no ID in the app
 # the field of a person's details that holds an address of each kind
 ADDRESS_FIELDS = {Address.PHONE.value: "mobile_number", Address.EMAIL.value: "email"}
+LINK_EXPIRY = "download_url_expires_at"
 NOT_STORED = ("consent",)  # it is added to the consent history instead
 
 
@@ -61,7 +62,10 @@ def _update_person(
     timestamp = _timestamp(at)
     # a copy, because changes are detected by comparing with the values that were read
     times = person.details[REPORTED_AT] = dict(person.details.get(REPORTED_AT, {}))
-    for field, value in reported.sent_fields().items():
+    fields = reported.sent_fields()
+    if "download_url" in fields and LINK_EXPIRY in person.details:
+        fields.setdefault(LINK_EXPIRY, None)  # the one of the former link
+    for field, value in fields.items():
         if (
             field in NOT_STORED
             or timestamp < times.get(field, "")

@@ -223,6 +223,7 @@ def test_every_reason_is_a_failure_or_known_to_ask_nobody() -> None:
         "window_closed",
         "text_incomplete",
         "too_long",
+        "link_expired",
         "opted_out",
     }
     of_others = {"own_action", "request_completed"}  # never of a signer who is asked to sign

@@ -58,6 +58,7 @@ def resend_as_template(row: MessageRow, n: int, batch: MessageBatch) -> None:
             fallback_minutes=message.fallback_minutes,
             expires_at=message.expires_at,
             night=message.night,
+            link_expires_at=message.link_expires_at,
         )
     )
     batch.record_fact(row, "taken over", reason=f"by {successor_id}")

@@ -75,6 +75,7 @@ class Draft:
     fallback_goal: str | None = None
     fallback_minutes: int | None = None
     expires_at: datetime | None = None
+    link_expires_at: datetime | None = None  # it is not sent with a link that leads nowhere
     night: str | None = None  # the recipient's, in which it is not sent; see policy/night.py
     not_before: datetime | None = None  # it waits, because another message may replace it
 
@@ -194,7 +195,8 @@ def recheck_quiet_hours(connection_id: str) -> None:
 
 
 def _policy_question(draft: Draft, current_time: datetime) -> PolicyQuestion:
-    expires_at = find_expiry(draft.expires_at, draft.connection.integration, current_time)
+    limit = min(draft.expires_at or LATEST, draft.link_expires_at or LATEST)
+    expires_at = find_expiry(limit, draft.connection.integration, current_time)
     return PolicyQuestion(
         draft.recipient,
         expires_at,
@@ -299,6 +301,7 @@ def _row(
         "due_at": None if code else _due_at(draft, decision, current_time),
         "expires_at": question.expires_at,
         "night": draft.night,
+        "link_expires_at": draft.link_expires_at,
         "dedup_key": draft.dedup_key,
         "after_id": draft.after_id,
         "fallback_goal": draft.fallback_goal,

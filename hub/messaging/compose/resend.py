@@ -113,15 +113,19 @@ def copy_message(message: Message, content: Mapping[str, Any]) -> Draft:
         buttons=read_buttons(content),
         reply_to=content.get("reply_to", ""),
         letterhead=content.get("letterhead"),
+        link_expires_at=message.link_expires_at,
     )
 
 
 def find_obsolete(message: Message) -> Conflict | None:
-    """Return why nobody needs a message that asks a signer to sign, or None if it is needed.
+    """Return why a message is of no use anymore, or None if it is needed.
 
-    A claim would cancel such a message, so it is not resent. Posts to a team are, because they
-    report what happened.
+    Its link has expired, or it asks a signer to sign who does not have to. A claim would end such a
+    message, so it is not resent. Posts to a team are, because they report what happened.
     """
+    if message.link_expires_at is not None and message.link_expires_at <= now():
+        reason = "The link in the message has expired, so the message cannot be resent."
+        return Conflict("download_expired", reason)
     if message.event_id is None or message.thread:
         return None
     query = (

@@ -25,6 +25,7 @@ class SkippedStep:
         }
 
 
+LINK_EXPIRED = "link_expired"
 ALREADY_NOTIFIED = "already_notified"
 # reasons for which a step is skipped by choice, not because of a problem
 EXPECTED = ("no_connection", "connection_broken", "no_consent", "paid_channel", "window_closed")
@@ -60,5 +61,6 @@ REASONS = {
     "text_incomplete": (
         "The text needs a value that the request does not have. Send the value, or change the text."
     ),
+    LINK_EXPIRED: "The link in the message has expired. Post the event with a current link.",
     "too_long": "The text is longer than the channel allows, even without the document's title.",
 }

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from hub.core.vocabulary import Status
 from hub.integrations.base import Outbound
 from hub.messaging.compose import media
+from hub.messaging.compose.skipped_steps import LINK_EXPIRED
 from hub.messaging.policy import night
 from hub.messaging.policy.policy import QUIET, Policy, PolicyDecision, PolicyQuestion
 from hub.messaging.send.calls import DueMessage
@@ -44,6 +45,8 @@ def find_final_status(
         return FinalStatus(Status.CANCELED, REACHED, REACHED)
     if due.request_expires_at is not None and due.request_expires_at <= current_time:
         return FinalStatus(Status.EXPIRED, "expired", "request_expired")
+    if row.link_expires_at is not None and row.link_expires_at <= current_time:
+        return FinalStatus(Status.EXPIRED, "expired", LINK_EXPIRED)
     if row.expires_at is not None and row.expires_at <= current_time:
         return FinalStatus(Status.EXPIRED, "expired", row.code)  # the reason is what it waited for
     if decision.code:

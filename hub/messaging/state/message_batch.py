@@ -94,6 +94,7 @@ class MessageRow:
     fallback_minutes: int | None
     escalate_at: datetime | None
     night: str | None
+    link_expires_at: datetime | None
 
 
 COLUMNS = [messages.c[name] for name in MessageRow.__slots__]

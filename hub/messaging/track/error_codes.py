@@ -165,6 +165,11 @@ CODES = {
         "The signing request expired before the message was sent.",
         "Post an event with a later request.expires_at. Then remind the signers.",
     ),
+    "link_expired": Problem(
+        "",
+        "The link in the message expired before the message was sent.",
+        "Send the person a current link in another message.",
+    ),
     "media_gone": Problem(
         "",
         "The attached file was deleted at the end of its retention period.",

@@ -252,6 +252,7 @@ OTHER_SENDER = {
     "media_type": "tests/messaging/send/test_media_check.py",
     "media_too_large": "tests/messaging/send/test_media_check.py",
     "request_expired": "tests/signing",
+    "link_expired": "tests/signing/test_expired_links.py",
     "fault": "tests/messaging/send/test_outcomes.py",
 }
 
