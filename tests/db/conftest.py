@@ -16,9 +16,16 @@ from tests.conftest import POSTGRES, make_app
 
 
 @pytest.fixture
-def empty_app(tmp_path: Path, secret_keys: dict[str, str], queue_url: str) -> Iterator[Flask]:
+def empty_app(
+    tmp_path: Path, secret_keys: dict[str, str], queue_url: str, settings: dict[str, str]
+) -> Iterator[Flask]:
     """Return an application with an empty database."""
-    environ = {"HUB_DATA_DIR": str(tmp_path / "data"), "HUB_REDIS_URL": queue_url, **secret_keys}
+    environ = {
+        "HUB_DATA_DIR": str(tmp_path / "data"),
+        "HUB_REDIS_URL": queue_url,
+        **secret_keys,
+        **settings,
+    }
     if not POSTGRES:
         app = make_app(environ)
         with app.app_context():

@@ -1,0 +1,242 @@
+"""A hub of version 0.2.0 is upgraded in the middle of its work, keeps its data, and goes on.
+
+Version 0.2.0 itself wrote the rows of `hub_0_2_0.json.gz`: open and ended requests, messages that
+wait, an edited text, rules of a connection, an opt-out and the key of a signing app.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+import pytest
+from flask import Flask
+from sqlalchemy import Boolean, Column, DateTime, MetaData, Uuid, select
+
+from hub.connections import demo
+from hub.core.vocabulary import Audience, RequestState, SignerState, Status
+from hub.db import engine
+from hub.db.engine import db
+from hub.db.types import now
+from hub.messaging.contacts import suppressions
+from hub.messaging.policy.policy import get_rules
+from hub.models import Connection, Event, Message, MessageBody, Signer, SigningRequest
+from hub.run import up
+from hub.signing import routes
+from tests.conftest import POSTGRES, config_of, free_port
+from tests.hub_fixtures import (
+    SigningApp,
+    event_body,
+    json_of,
+    message,
+    post_callback,
+    process_pending_callbacks,
+    source_id,
+    status_form,
+    status_target,
+    update_message,
+)
+from tests.signing.ladder_steps import escalate, hand_over, report_status
+from tests.signing.reminder_steps import check, let_pass, zone_at_noon
+
+STORED = json.loads(gzip.decompress((Path(__file__).parent / "hub_0_2_0.json.gz").read_bytes()))
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+A_TIME = 10**15  # a larger number is a time in microseconds
+ERIC = "+13175551234"
+
+
+@pytest.fixture(scope="module")
+def secret_keys() -> dict[str, str]:
+    """Return the keys that encrypted the stored rows."""
+    key = base64.urlsafe_b64encode(bytes(32)).decode()
+    return {"HUB_SECRET_KEY": "upgrade-test-" + "0" * 40, "HUB_ENCRYPTION_KEYS": f"k1:{key}"}
+
+
+@pytest.fixture
+def settings() -> dict[str, str]:
+    return {
+        "HUB_DEMO": "1",
+        "HUB_BIND": f"127.0.0.1:{free_port()}",
+        "HUB_SIMULATOR_BIND": f"127.0.0.1:{free_port()}",
+    }
+
+
+@pytest.fixture
+def upgraded(empty_app: Flask) -> Flask:
+    """Store the data of a hub of version 0.2.0, as if it had just run, and upgrade it."""
+    folder = config_of(empty_app).data_dir
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for name, content in STORED["files"].items():
+        (folder / name).write_text(content)
+    flask_migrate.Migrate(empty_app, db, directory=engine.MIGRATIONS)
+    flask_migrate.upgrade(revision="0.2.0")
+    shift = int((now() - EPOCH) / timedelta(microseconds=1)) - STORED["created_at"]
+    with db.engine.begin() as connection:
+        tables = MetaData()
+        tables.reflect(connection, only=list(STORED["tables"]))
+        for table in tables.sorted_tables:
+            rows = [
+                {name: read_value(table.c[name], value, shift) for name, value in row.items()}
+                for row in STORED["tables"].get(table.name, ())
+            ]
+            if rows:
+                connection.execute(table.insert(), rows)
+    up.migrate()
+    db.session.rollback()
+    return empty_app
+
+
+def read_value(column: Column[Any], stored: Any, shift: int) -> Any:
+    """Return a stored value for a column of this database, with times moved to the present."""
+    if isinstance(stored, dict):
+        stored = bytes.fromhex(stored["hex"])
+    if isinstance(stored, int) and stored > A_TIME:
+        stored += shift
+    if not POSTGRES or stored is None:
+        return stored
+    if isinstance(column.type, Uuid):
+        return uuid.UUID(bytes=stored)
+    if isinstance(column.type, DateTime):
+        return EPOCH + timedelta(microseconds=stored)
+    if isinstance(column.type, Boolean):
+        return bool(stored)
+    is_json = column.type.python_type is dict
+    return json.loads(stored) if is_json else stored
+
+
+@pytest.fixture
+def app_0_2_0(upgraded: Flask) -> SigningApp:
+    """Return the signing app, with the key that version 0.2.0 created."""
+    return SigningApp(upgraded.test_client(), STORED["files"]["demo-key"].strip())
+
+
+def request(external_id: str) -> SigningRequest:
+    db.session.rollback()
+    query = select(SigningRequest).where(SigningRequest.external_id == external_id)
+    return db.session.scalars(query).one()
+
+
+def messages_to(name: str, event_type: str = "request.sent") -> list[Message]:
+    db.session.rollback()
+    query = (
+        select(Message)
+        .join(Signer, Signer.id == Message.signer_id)
+        .join(Event, Event.id == Message.event_id)
+        .where(Signer.external_id == name, Event.type == event_type)
+    )
+    return list(db.session.scalars(query.order_by(Message.id)))
+
+
+def text_of(row: Message) -> str:
+    body = db.session.get_one(MessageBody, row.id.partition("_")[2])
+    return str(body.content["text"])
+
+
+def postpone_waiting() -> None:
+    """Let all messages that wait be sent later, so that a test can send another one first."""
+    for row in db.session.scalars(select(Message).where(Message.status == Status.QUEUED)).all():
+        update_message(row.id, due_at=now() + timedelta(hours=1))
+
+
+def post(app: SigningApp, kind: str, external_id: str, **fields: Any) -> Any:
+    body = event_body(kind, **fields)
+    body["request"] = {"id": external_id}
+    answer = app.post("/events", body)
+    assert answer.status_code == 202, answer.text
+    return json_of(answer)
+
+
+# ── What is kept ──────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.usefixtures("upgraded")
+def test_requests_and_messages_are_kept() -> None:
+    assert request("open").state == RequestState.OPEN
+    assert request("done").state == RequestState.COMPLETED
+    assert request("open").title == "Contract open"
+    states = {
+        signer.external_id: signer.state for signer in db.session.scalars(select(Signer)).all()
+    }
+    assert (states["eric"], states["anna"]) == (SignerState.PENDING, SignerState.VIEWED)
+    assert (states["carl"], states["dora"]) == (SignerState.SIGNED, SignerState.PENDING)
+    [invitation] = messages_to("eric")
+    assert invitation.status == Status.QUEUED
+    assert text_of(invitation).endswith("Please review & sign: https://sign.example/r/eric")
+    assert {row.status for row in messages_to("carl")} == {Status.CANCELED}
+
+
+@pytest.mark.usefixtures("upgraded")
+def test_settings_and_opt_outs_are_kept() -> None:
+    sms = db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
+    assert get_rules(sms.info).per_day == 50
+    blocks = suppressions.blocks_of_address("+13175550105", test=True, source_id=source_id())
+    assert len(blocks) == 1
+
+
+@pytest.mark.usefixtures("upgraded")
+def test_installed_routes_get_fallbacks() -> None:
+    route = routes.read_routes_in_force(None)["request.sent", Audience.SIGNER]
+    assert [step.channel for step in route.steps] == ["whatsapp", "sms", "email"]
+
+
+# ── How it goes on ────────────────────────────────────────────────────────────────────────────────
+def test_waiting_message_is_sent_and_its_report_is_applied(upgraded: Flask) -> None:
+    [invitation] = messages_to("eric")
+    postpone_waiting()
+    hand_over(invitation)
+    sent = message(invitation.id)
+    assert sent.status == Status.ACCEPTED
+    form = status_form(upgraded, sent.provider_id or "", "delivered") | {"To": ERIC}
+    post_callback(upgraded, form, target=status_target(sent.id))
+    process_pending_callbacks()
+    assert message(sent.id).status == Status.DELIVERED
+
+
+def test_signature_cancels_what_waits_and_the_edited_text_is_used(app_0_2_0: SigningApp) -> None:
+    post(app_0_2_0, "request.signed", "open", signer="eric")
+    assert [row.status for row in messages_to("eric")] == [Status.CANCELED]
+    [thanks] = messages_to("eric", "request.signed")
+    assert text_of(thanks).startswith('Thank you for signing "Contract open".')
+    [dora] = messages_to("dora")
+    assert dora.status == Status.QUEUED
+
+
+def test_repeated_event_of_before_the_upgrade_notifies_nobody_again(app_0_2_0: SigningApp) -> None:
+    answer = post(app_0_2_0, "request.sent", "open", signers=[])
+    assert {row["id"] for row in answer["messages"]} == {
+        row.id for name in ("eric", "anna") for row in messages_to(name)
+    }
+
+
+def test_new_request_has_fallbacks(app_0_2_0: SigningApp) -> None:
+    signer = {
+        "id": "gina",
+        "name": "Gina",
+        "mobile_number": "+13175550109",
+        "email": "gina@example.com",
+    }
+    postpone_waiting()
+    demo.connect_chats_and_mail()
+    post(app_0_2_0, "request.sent", "new", signers=[signer])
+    [first] = messages_to("gina")
+    hand_over(first)
+    report_status(message(first.id), Status.UNDELIVERED, code="30003")
+    escalate()
+    assert [row.channel for row in messages_to("gina")] == ["sms", "email"]
+
+
+def test_pending_signers_are_reminded_once_days_after_the_upgrade(app_0_2_0: SigningApp) -> None:
+    zone = zone_at_noon()
+    for name in ("eric", "anna"):
+        post(app_0_2_0, "request.viewed", "open", signer={"id": name, "time_zone": zone})
+    check()
+    assert messages_to("eric", "request.reminder") == [], "nobody is flooded by the upgrade"
+    let_pass(timedelta(days=3))
+    check()
+    [reminder] = messages_to("eric", "request.reminder")
+    assert text_of(reminder).startswith('Reminder: "Contract open"')
+    assert messages_to("carl", "request.reminder") == []
