@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -14,6 +15,7 @@ from hub.core.vocabulary import Status
 from hub.db.engine import db
 from hub.db.types import now
 from hub.integrations.base import Accepted, Price, StatusUpdate
+from hub.messaging.policy.quiet_hours import QuietHours
 from hub.messaging.send import calls, claims
 from hub.messaging.track import statuses, timeline
 from hub.messaging.track.statuses import Origin
@@ -96,6 +98,36 @@ def test_fallback_that_is_being_sent_is_not_recalled_by_a_late_delivery(
     end_call(claim, error)
     escalate()
     assert [leg.status for leg in legs()] == ["delivered", "unknown" if error else "accepted"]
+
+
+# ── At night ──────────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture
+def night() -> QuietHours:
+    """Return quiet hours at Eric's place that began an hour ago and end in an hour."""
+    local_time = now().astimezone(ZoneInfo("America/New_York"))
+    begins, ends = (local_time + timedelta(hours=hours) for hours in (-1, 1))
+    return QuietHours(f"{begins:%H:%M}", f"{ends:%H:%M}")
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+def test_step_that_follows_at_night_waits_and_is_sent_only_if_still_needed(
+    night: QuietHours, delivered: bool
+) -> None:
+    sms = connection_of("sms")
+    save_rules(sms, quiet=night)
+    invite()
+    let_time_end(legs()[0])
+    waiting = legs()[1]
+    assert (waiting.status, waiting.code) == ("queued", "quiet_hours")
+    assert waiting.due_at - now() > timedelta(minutes=55)
+    if delivered:
+        report_status(legs()[0], Status.DELIVERED)
+    save_rules(sms)  # the morning
+    make_due(waiting.id)
+    sent = claims.record_and_claim([], {sms.id: 1})
+    db.session.rollback()
+    assert [claim.message_id for claim in sent] == ([] if delivered else [waiting.id])
+    assert legs()[1].status == ("canceled" if delivered else "sending")
 
 
 # ── Late deliveries ───────────────────────────────────────────────────────────────────────────────
