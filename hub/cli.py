@@ -18,6 +18,7 @@ import click
 from hub.core import __version__
 from hub.core.errors import ConfigError, HubError
 from hub.core.vocabulary import QUEUES, Role, Scope
+from hub.run.evidence_commands import evidence
 from hub.run.integration_commands import new_integration, try_integration
 from hub.run.search_commands import search
 
@@ -316,6 +317,7 @@ def inbound_mail(connection: str) -> None:
 cli.add_command(new_integration)
 cli.add_command(try_integration)
 cli.add_command(search)
+cli.add_command(evidence)
 
 
 def _show_progress(report: Report) -> None:

@@ -51,6 +51,8 @@ ONE: tuple[tuple[Any, str], ...] = (
     (Contact, "/contacts/{}"),
     (Contact, "/contacts/{}/data"),
     (SigningRequest, "/requests/{}"),
+    (SigningRequest, "/requests/{}/evidence"),
+    (SigningRequest, "/requests/{}/evidence.json"),
     (Conversation, "/inbox/{}"),
     (Suppression, "/opt-outs/{}"),
     (Template, "/templates/texts/{}?sample=longest"),

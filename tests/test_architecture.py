@@ -100,6 +100,7 @@ LAYERS = (
     "messaging.send",
     "messaging.track",
     "messaging.inbox",
+    "evidence",
     "signing",
     "intake",
     "accounts",

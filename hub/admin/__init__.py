@@ -12,6 +12,8 @@ from hub.admin.connections import integrations, rules, team_posts, templates
 from hub.admin.connections import pages as connection_pages
 from hub.admin.contacts import contact_page, people, privacy, suppressions, unsubscribe
 from hub.admin.documentation import pages as documentation_pages
+from hub.admin.evidence import pages as evidence_pages
+from hub.admin.evidence import verify_page
 from hub.admin.messages import (
     error_code_report,
     inbox,
@@ -65,6 +67,8 @@ PAGES = (
     signers,
     action_links,
     scheduled,
+    evidence_pages,
+    verify_page,
     unsubscribe,
     branding,
     contact_page,

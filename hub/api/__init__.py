@@ -1,6 +1,6 @@
 """The JSON API for signing apps under /api/v1/. Every request carries an API key.
 
-events, messages, media, suppressions, requests, webhook_endpoints   the views
+events, messages, media, suppressions, requests, evidence, webhook_endpoints   the views
 shapes, request_shapes, consent_shapes, webhook_shapes, fields   the schemas
 guard, scopes                                     API keys, rate limits and scopes
 operations                                        the description that each view declares
@@ -15,6 +15,7 @@ from flask import Blueprint, Flask
 from hub.api import document as document
 from hub.api import (
     events,
+    evidence,
     guard,
     media,
     messages,
@@ -32,7 +33,7 @@ def init_app(app: Flask) -> None:
     request_checks.add_request_checks(api)
     guard.require_api_key(api)
     problems.register_error_handlers(api)
-    for module in (events, messages, media, suppressions, requests, webhook_endpoints):
+    for module in (events, messages, media, suppressions, requests, evidence, webhook_endpoints):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(api)
     unmatched.register_fallback(

@@ -22,6 +22,9 @@ ERROR_CODES = MappingProxyType(
         "forbidden": ErrorCode(403, "API keys cannot access this URL."),
         "missing_scope": ErrorCode(403, "The API key lacks the scope that `scope` names."),
         "not_found": ErrorCode(404, "The URL does not exist."),
+        "evidence_deleted": ErrorCode(
+            404, "The evidence of this request is no longer kept (`HUB_EVIDENCE_DAYS`)."
+        ),
         "link_expired": ErrorCode(404, "The link to a file has expired or is not valid."),
         "no_such_connection": ErrorCode(
             404, "No connection with this name is available to this key."

@@ -44,7 +44,7 @@ blueprint = Blueprint("requests", __name__)
 )
 def get_request(request_id: str) -> dict[str, Any]:
     """Return a signing request with its signers and their messages."""
-    return serialize_request(_own_request(request_id))
+    return serialize_request(own_request(request_id))
 
 
 @blueprint.post("/requests/<path:request_id>/remind")
@@ -67,7 +67,7 @@ def get_request(request_id: str) -> dict[str, Any]:
 )
 def remind(request_id: str) -> tuple[dict[str, Any], int]:
     """Remind pending signers."""
-    row = _own_request(request_id)
+    row = own_request(request_id)
     body = parse_body(RemindIn) if request.get_data() else RemindIn()
     answer, _ = idempotency.run_once_per_key(
         current_caller().key_id,
@@ -100,11 +100,11 @@ def remind(request_id: str) -> tuple[dict[str, Any], int]:
 )
 def snooze(request_id: str) -> dict[str, Any]:
     """Snooze reminders for a day."""
-    own_id = _own_request(request_id).id
+    own_id = own_request(request_id).id
     body = parse_body(SnoozeIn) if request.get_data() else SnoozeIn()
     return store_and_respond(
         lambda: reminders.snooze(own_id, body.signer),
-        lambda _: serialize_request(_own_request(request_id)),
+        lambda _: serialize_request(own_request(request_id)),
     )
 
 
@@ -124,11 +124,11 @@ def snooze(request_id: str) -> dict[str, Any]:
 )
 def unsnooze(request_id: str) -> dict[str, Any]:
     """End the snooze of reminders."""
-    own_id = _own_request(request_id).id
+    own_id = own_request(request_id).id
     body = parse_body(SnoozeIn) if request.get_data() else SnoozeIn()
     return store_and_respond(
         lambda: reminders.unsnooze(own_id, body.signer),
-        lambda _: serialize_request(_own_request(request_id)),
+        lambda _: serialize_request(own_request(request_id)),
     )
 
 
@@ -151,7 +151,7 @@ def unsnooze(request_id: str) -> dict[str, Any]:
 )
 def invite(request_id: str) -> tuple[dict[str, Any], int]:
     """Create a link with which a signer opens a chat."""
-    own_id = _own_request(request_id).id
+    own_id = own_request(request_id).id
     body = parse_body(InviteIn)
     answer = store_and_respond(
         lambda: chat_invitations.invite(own_id, body.signer, body.connection or ""),
@@ -160,7 +160,18 @@ def invite(request_id: str) -> tuple[dict[str, Any], int]:
     return answer, 201
 
 
-def _own_request(request_id: str) -> SigningRequest:
+def own_request(request_id: str) -> SigningRequest:
+    """Return a request of the caller's source by either ID. Raises NotFound."""
+    row = find_own_request(request_id)
+    if row is None:
+        raise NotFound(
+            "no_such_request", "No signing request with this ID is accessible to this key."
+        )
+    return row
+
+
+def find_own_request(request_id: str) -> SigningRequest | None:
+    """Return a request of the caller's source by either ID, or None."""
     client = current_caller()
     query = select(SigningRequest).where(
         SigningRequest.source_id == client.source_id, SigningRequest.test == client.test
@@ -168,8 +179,4 @@ def _own_request(request_id: str) -> SigningRequest:
     row = db.session.scalar(query.where(SigningRequest.external_id == request_id))
     if row is None and is_id("req", request_id):
         row = db.session.scalar(query.where(SigningRequest.id == request_id))
-    if row is None:
-        raise NotFound(
-            "no_such_request", "No signing request with this ID is accessible to this key."
-        )
     return row

@@ -175,6 +175,12 @@ class Config:
         "Days before messages, their recipients and their results are deleted.",
         parse_positive,
     )
+    evidence_days: int = setting(
+        "HUB_EVIDENCE_DAYS",
+        "3650",
+        "Days after the last event of a request before its evidence is deleted.",
+        parse_positive,
+    )
     receipt_days: int = setting(
         "HUB_RECEIPT_DAYS",
         "30",

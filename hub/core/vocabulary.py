@@ -58,7 +58,7 @@ class Scope(DescribedEnum):
         "add and remove opt-outs, record consents, invite signers to chats",
     )
     WEBHOOKS_MANAGE = "webhooks:manage", "manage the webhooks that receive platform events"
-    EVIDENCE_READ = "evidence:read", "read consents with their evidence"
+    EVIDENCE_READ = "evidence:read", "read the evidence of requests, and consents with theirs"
 
 
 class Address(DescribedEnum):

@@ -16,6 +16,8 @@ from sqlalchemy.orm import aliased
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import first_id_at, now
+from hub.evidence import recording, retention
+from hub.evidence.holds import held_messages, held_requests
 from hub.models import (
     ActionToken,
     Attempt,
@@ -58,7 +60,12 @@ def delete_old_rows(before: datetime) -> dict[str, int]:
         return {}
     removed = {
         "inbound": delete_in_batches(
-            InboundMessage.id, InboundMessage.id < first_id_at("inb", before), _delete_inbound
+            InboundMessage.id,
+            and_(
+                InboundMessage.id < first_id_at("inb", before),
+                ~held_messages(InboundMessage.contact_id),
+            ),
+            _delete_inbound,
         ),
         "messages": delete_in_batches(Message.id, _finished_messages(before), _delete_messages),
         "events": delete_in_batches(
@@ -77,6 +84,11 @@ def delete_old_rows(before: datetime) -> dict[str, int]:
             ActionToken.digest, ActionToken.expires_at < before, _delete_tokens
         ),
         "contacts": delete_in_batches(Contact.id, _unused_contacts(before), _delete_contacts),
+        "evidence": delete_in_batches(
+            SigningRequest.id,
+            retention.ended_requests(retention.kept_since(), recorded=True),
+            retention.delete_evidence,
+        ),
     }
     if max(removed.values()) < AT_ONCE * BATCHES:
         _store_run()
@@ -127,6 +139,7 @@ def _finished_messages(before: datetime) -> ColumnElement[bool]:
     return and_(
         Message.id < first_id_at("msg", before),
         Message.due_at.is_(None),
+        ~held_requests(Message.request_id),
         ~exists().where(or_(later.after_id == Message.id, later.edits_id == Message.id)),
         ~exists().where(Suppression.message_id == Message.id),
     )
@@ -147,6 +160,7 @@ def _requests_with_texts(before: datetime) -> ColumnElement[bool]:
     return and_(
         SigningRequest.id < first_id_at("req", before),
         SigningRequest.reported_at < before,
+        ~held_requests(SigningRequest.id),
         has_texts,
     )
 
@@ -184,6 +198,7 @@ def _unused_contacts(before: datetime) -> ColumnElement[bool]:
 # ── Deleting ──────────────────────────────────────────────────────────────────────────────────────
 @transaction
 def _delete_messages(ids: Sequence[str]) -> None:
+    recording.record_messages(ids)
     for column in (
         Attempt.message_id,
         StatusEvent.message_id,
@@ -197,6 +212,10 @@ def _delete_messages(ids: Sequence[str]) -> None:
 
 @transaction
 def _delete_inbound(ids: Sequence[str]) -> None:
+    senders = select(InboundMessage.contact_id).where(
+        InboundMessage.id.in_(ids), InboundMessage.contact_id.is_not(None)
+    )
+    recording.record_contacts({str(contact_id) for contact_id in db.session.scalars(senders)})
     _delete(MessageBody.owner_id, [inbound_id.partition("_")[2] for inbound_id in ids])
     _delete(Conversation.last_id, ids)  # nothing newer was written
     _delete(InboundMessage.id, ids)
@@ -209,6 +228,7 @@ def _delete_events(ids: Sequence[str]) -> None:
 
 @transaction
 def _delete_requests(ids: Sequence[str]) -> None:
+    recording.record_requests(ids)
     entries.forget_requests(ids)
     _run(update(Signer).where(Signer.request_id.in_(ids)).values(_details=None, _signing_url=None))
     _run(

@@ -9,12 +9,13 @@ from datetime import datetime
 
 import structlog
 from flask import current_app
-from sqlalchemy import delete, select
+from sqlalchemy import and_, delete, select
 
 from hub.core.config import Config
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import first_id_at, now
+from hub.evidence.holds import held_texts
 from hub.intake import purge
 from hub.intake.purge import AT_ONCE, delete_in_batches
 from hub.lib import times
@@ -35,7 +36,10 @@ def apply_retention() -> int:
     removed = {
         "bodies": delete_in_batches(
             MessageBody.owner_id,
-            MessageBody.owner_id < first_id_at("msg", oldest_message),
+            and_(
+                MessageBody.owner_id < first_id_at("msg", oldest_message),
+                ~held_texts(MessageBody.owner_id),
+            ),
             _delete_texts,
         ),
         "receipts": delete_in_batches(

@@ -8,6 +8,7 @@ from hub.models.consent import Consent
 from hub.models.contact import Contact, Recipient
 from hub.models.contact_link import ContactLink
 from hub.models.event import Event
+from hub.models.evidence import EvidenceHold, EvidenceKey, EvidenceRow
 from hub.models.idempotency_key import IdempotencyKey
 from hub.models.inbound_message import Conversation, InboundMessage, Thread
 from hub.models.link import Link
@@ -55,6 +56,9 @@ __all__ = [
     "ContactWord",
     "Conversation",
     "Event",
+    "EvidenceHold",
+    "EvidenceKey",
+    "EvidenceRow",
     "IdempotencyKey",
     "InboundMessage",
     "Link",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
@@ -31,6 +31,9 @@ class InboundMessage(Base):
     keyword: Mapped[str] = mapped_column(default="")  # stop, start, help or empty
     at: Mapped[datetime] = mapped_column(Time, default=now)
     read_at: Mapped[datetime | None] = mapped_column(Time)
+    # SHA-256 of the salt and the content, for evidence. An erasure removes the salt
+    content_salt: Mapped[bytes | None] = mapped_column(LargeBinary(16))
+    content_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
 
 
 class Conversation(Base):

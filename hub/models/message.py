@@ -96,6 +96,9 @@ class Message(Base):
     edits_id: Mapped[str | None] = foreign_key("msg", "messages.id")
     provider_id: Mapped[str | None]
     body_hmac: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    # SHA-256 of the salt and the content, for evidence. An erasure removes the salt
+    content_salt: Mapped[bytes | None] = mapped_column(LargeBinary(16))
+    content_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     segments: Mapped[int | None]
     # the expected cost when it was first sent
     estimate: Mapped[Decimal | None] = mapped_column(Numeric(12, 5))

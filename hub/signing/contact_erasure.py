@@ -15,6 +15,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import is_id, now
 from hub.endpoints import deliveries
+from hub.evidence import erasure as evidence_erasure
 from hub.lib import addresses
 from hub.messaging.compose import cancellation
 from hub.messaging.contacts import contact_links, opt_out_events, suppressions
@@ -118,6 +119,7 @@ def _erase(contact_id: str, found: FoundPeople, reason: str) -> ErasureResult:
             f"Enter who requested the erasure and when, in at most {MAX_REASON} characters.",
             field="why",
         )
+    evidence_erasure.check_no_hold(contact, found.person_ids, found.sender_request_ids)
     cancellation.stop_contact(contact.id, STOP_REASON)
     sent = _sent_messages(contact.id)
     received = _received_messages(contact.id)
@@ -126,6 +128,7 @@ def _erase(contact_id: str, found: FoundPeople, reason: str) -> ErasureResult:
         for batch in _batches(sent + received)
     )
     webhooks = _delete_callbacks(contact.id, sent, received)
+    evidence_erasure.erase_values(contact)
     people = _erase_people(contact.id, found)
     webhooks += _delete_chats(contact)
     _blank_records(contact)

@@ -13,6 +13,7 @@ BEHIND_THE_API = ("addresses.py", "idempotency.py", "times.py")
 STATUSES = {"Refused": 422, "NotFound": 404, "Conflict": 409}
 # raised for pages, imports and webhooks only
 NOT_IN_THE_API = {
+    "ambiguous_request",
     "bad_amount",
     "bad_currency",
     "bad_encoding",
@@ -41,11 +42,14 @@ NOT_IN_THE_API = {
     "erased_already",
     "event_deleted",
     "exists",
+    "held_already",
     "jinja",
+    "legal_hold",
     "missing_column",
     "never_opened",
     "never_reached",
     "never_reported",
+    "no_hold",
     "no_letters",
     "no_line",
     "no_opt_out",

@@ -75,6 +75,45 @@ def submit_signer_action(no_script: NoScriptBrowser) -> None:
     expect(no_script.page.get_by_text("It works once and expires")).to_be_visible()
 
 
+@form("admin.place_hold")
+def submit_place_hold(no_script: NoScriptBrowser) -> None:
+    open_evidence(no_script)
+    no_script.page.get_by_label("Reason").fill("Case 12")
+    press(no_script.page, "Place legal hold")
+    no_script.says("Legal hold placed. Nothing about this request is deleted.")
+
+
+@form("admin.remove_hold")
+def submit_remove_hold(no_script: NoScriptBrowser) -> None:
+    open_evidence(no_script)
+    no_script.page.get_by_label("Reason").fill("Case 13")
+    press(no_script.page, "Place legal hold")
+    press(no_script.page, "Remove legal hold")
+    no_script.says("Legal hold removed. Retention applies again.")
+
+
+@form("admin.verify_evidence")
+def submit_verify_evidence(no_script: NoScriptBrowser) -> None:
+    open_evidence(no_script)
+    with no_script.page.expect_download() as download:
+        no_script.page.get_by_role("link", name="Download JSON").click()
+    page = no_script.tabs(javascript=False)
+    page.goto("/evidence")
+    page.get_by_label("File").set_input_files(download.value.path())
+    press(page, "Verify file")
+    expect(page.get_by_text("The file is intact.")).to_be_visible()
+
+
+def open_evidence(no_script: NoScriptBrowser) -> None:
+    """Open the evidence of a new request."""
+    _, answer = no_script.hub.request(
+        {"id": "anna", "name": "Anna Berg", "mobile_number": no_script.hub.number()}
+    )
+    message = no_script.hub.wait_for_status(answer["messages"][0]["id"])
+    no_script.page.goto(f"/requests/{message['request']}")
+    no_script.page.get_by_role("link", name="Evidence").click()
+
+
 @form("admin.confirm_action")
 def submit_confirm_action(no_script: NoScriptBrowser) -> None:
     no_script.hub.request(

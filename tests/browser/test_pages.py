@@ -34,6 +34,9 @@ NO_PAGES = (
     "admin.docs_image",
     "admin.export_suppressions",
     "admin.contact_data",
+    "admin.evidence_file",
+    "admin.evidence_pdf",
+    "admin.evidence_keys",
     "admin.separate_contacts",  # needs two linked contacts
     "admin.preview_branding",  # a frame of another page
 )
@@ -48,6 +51,7 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.codes": ("/codes",),
     "admin.requests": ("/requests", "/requests?state=declined"),
     "admin.request_page": ("/requests/{request}",),
+    "admin.evidence": ("/requests/{request}/evidence",),
     "admin.search": ("/search", "/search?find={find}"),
     "admin.inbox": ("/inbox", "/inbox?show=unread"),
     "admin.conversation": ("/inbox/{talk}", "/inbox/{closed}"),

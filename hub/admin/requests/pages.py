@@ -127,6 +127,7 @@ def render_request(request_id: str, invitation: Invitation | None = None, invite
         updates=updates,
         skipped_posts=skipped.get(TEAM, []),
         may_act=operator,
+        may_read_evidence=has_role(Role.ADMIN),
         open=row.state == RequestState.OPEN,
         invites=operator and bool(chat_invitations.inviting_connections(test=row.test)),
         invitation=invitation,

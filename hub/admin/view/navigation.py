@@ -143,7 +143,12 @@ PAGES = (
         "admin.messages",
         ("admin.message", "admin.callbacks", "admin.codes"),
     ),
-    NavigationPage("Requests", "pen", "admin.requests", ("admin.request_page",)),
+    NavigationPage(
+        "Requests",
+        "pen",
+        "admin.requests",
+        ("admin.request_page", "admin.evidence", "admin.place_hold"),
+    ),
     NavigationPage(
         "People",
         "people",

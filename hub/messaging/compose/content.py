@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from hub.integrations.base import Button, Card, FilledTemplate
+from hub.lib import commitments
 
 
 class Content(Protocol):
@@ -55,6 +56,33 @@ def read_content(message: Content) -> dict[str, Any]:
     if message.media:
         content["media"] = [dict(file) for file in message.media]
     return content
+
+
+# the fields of stored content that its recipient receives
+RECEIVED_FIELDS = (
+    "subject",
+    "text",
+    "template",
+    "card",
+    "buttons",
+    "media",
+    "button",
+    "contents",
+)
+
+
+def received_content(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of stored content that is evidence: what its recipient receives."""
+    return {name: content[name] for name in RECEIVED_FIELDS if content.get(name)}
+
+
+def hash_content(content: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return a new salt and the salted hash of stored content, as columns of its row."""
+    salt = commitments.new_salt()
+    return {
+        "content_salt": salt,
+        "content_hash": commitments.commit(salt, received_content(content)),
+    }
 
 
 def letterhead(

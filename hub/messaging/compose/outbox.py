@@ -20,7 +20,7 @@ from hub.db.types import keyring, new_id, now
 from hub.integrations.base import Button, Card, FilledTemplate
 from hub.lib.crypto import blind_index
 from hub.lib.text import readable
-from hub.messaging.compose.content import read_content
+from hub.messaging.compose.content import hash_content, read_content
 from hub.messaging.compose.opt_out_line import add_opt_out_line
 from hub.messaging.contacts.contacts import mark_informed
 from hub.messaging.policy.policy import QUIET, Policy, PolicyDecision, PolicyQuestion
@@ -172,7 +172,9 @@ def store_edit(draft: Draft) -> None:
         return
     body = db.session.get_one(MessageBody, row.id.partition("_")[2])
     reply = {name: value for name, value in body.content.items() if name == "reply_to"}
-    body.content = reply | read_content(draft)
+    body.content = content = reply | read_content(draft)
+    for column, value in hash_content(content).items():
+        setattr(row, column, value)
     row.body_hmac = blind_index(index_key(), "body", draft.subject, draft.text)
     row.event_id = draft.event_id
     row.manual = row.manual or draft.manual
@@ -277,6 +279,7 @@ def _row(
     connection = draft.connection
     message_id = new_id("msg")
     code = decision.code
+    content = read_content(draft)
     row = {
         "id": message_id,
         "event_id": draft.event_id,
@@ -309,10 +312,9 @@ def _row(
         "escalate_at": _escalation(draft, code, current_time),
         "changed_at": current_time,
         "body_hmac": blind_index(index_key(), "body", draft.subject, draft.text),
+        **hash_content(content),
     }
-    encrypted = keyring().seal_json(
-        MESSAGE_CONTENT, message_id.partition("_")[2], read_content(draft)
-    )
+    encrypted = keyring().seal_json(MESSAGE_CONTENT, message_id.partition("_")[2], content)
     return row, {"owner_id": message_id, "content": encrypted}
 
 

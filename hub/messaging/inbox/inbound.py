@@ -20,6 +20,7 @@ from hub.endpoints.catalog import BUTTON_PRESSED, RECEIVED
 from hub.endpoints.platform_events import NewEvent, store_events
 from hub.integrations import base
 from hub.lib.crypto import digest
+from hub.messaging.compose.content import hash_content
 from hub.messaging.contacts import contact_links
 from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.contacts.opt_out_events import Decision, report_decision
@@ -72,7 +73,8 @@ def store_inbound(inbound: base.Inbound, origin: Origin, at: datetime) -> bool:
         "at": at,
         "read_at": None,
     }
-    row_id = _store_message(row, _build_content(inbound))
+    content = _build_content(inbound)
+    row_id = _store_message({**row, **hash_content(content)}, content)
     _update_conversation(receiver, contact_id, row_id, at)
     integration_class = integrations.get(receiver.integration)
     if contact:

@@ -1,0 +1,1 @@
+"""Pages of the evidence of a request, and the public page that verifies a file."""

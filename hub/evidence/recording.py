@@ -1,0 +1,161 @@
+"""Record facts about requests, so that they outlive messages and texts.
+
+Facts are recorded when evidence is exported, and before their rows are deleted. Until then, they
+stand in the rows themselves, so that sending writes nothing twice.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import func, select
+
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.evidence import contact_facts, message_facts, request_facts, retention
+from hub.evidence.facts import Fact
+from hub.models import EvidenceRow, Message, SigningRequest
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@transaction
+def record_request(request_id: str) -> None:
+    """Record everything known about a request that is not recorded yet."""
+    request = db.session.get_one(SigningRequest, request_id)
+    messages = list(db.session.scalars(select(Message).where(Message.request_id == request_id)))
+    requests = {request.id: request}
+    store_facts([*request_facts.collect(requests), *_message_facts(requests, messages)])
+
+
+@transaction
+def record_requests(request_ids: Collection[str]) -> None:
+    """Record titles, people and events of requests, before their texts are deleted."""
+    store_facts(request_facts.collect(_read_requests(request_ids)))
+
+
+@transaction
+def record_messages(message_ids: Collection[str]) -> None:
+    """Record messages, with all that concerns their recipients, before they are deleted."""
+    query = select(Message).where(Message.id.in_(message_ids), Message.request_id.is_not(None))
+    messages = list(db.session.scalars(query))
+    requests = _read_requests({str(message.request_id) for message in messages})
+    store_facts(_message_facts(requests, messages, with_running=True))
+
+
+@transaction
+def record_contacts(contact_ids: Collection[str]) -> None:
+    """Record the consents, opt-outs and replies of contacts, before replies are deleted."""
+    store_facts(_contact_facts(contact_facts.notified_contacts(list(contact_ids))))
+
+
+def _read_requests(request_ids: Collection[str]) -> dict[str, SigningRequest]:
+    query = select(SigningRequest).where(retention.kept_requests(request_ids))
+    return {request.id: request for request in db.session.scalars(query)}
+
+
+def _message_facts(
+    requests: dict[str, SigningRequest],
+    messages: Sequence[Message],
+    *,
+    with_running: bool = False,
+) -> Iterator[Fact]:
+    messages = [message for message in messages if message.request_id in requests]
+    yield from message_facts.collect(messages, with_running=with_running)
+    yield from request_facts.collect_actions(
+        {message.id: str(message.request_id) for message in messages}
+    )
+    yield from _contact_facts(contact_facts.find_notified(requests, messages))
+
+
+def _contact_facts(notified: Sequence[contact_facts.Notified]) -> Iterator[Fact]:
+    facts = list(contact_facts.collect(notified))
+    yield from facts
+    for request_id, grouped in groupby(
+        sorted((fact for fact in facts if fact.kind == "opt_out.added"), key=_request_id),
+        key=_request_id,
+    ):
+        yield from request_facts.collect_actions({fact.id: request_id for fact in grouped})
+
+
+def _request_id(fact: Fact) -> str:
+    return fact.request_id
+
+
+def store_facts(facts: Iterable[Fact]) -> None:
+    """Store the facts that are not recorded yet, in the order of their times."""
+    new = list(facts)
+    known = _recorded_ids({fact.request_id for fact in new})
+    groups: dict[tuple[str, str], list[Fact]] = {}
+    for fact in sorted(new, key=lambda fact: (fact.at or EPOCH, fact.id)):
+        if fact.id not in known[fact.request_id] and not _was_known(fact, known):
+            known[fact.request_id].add(fact.id)
+            groups.setdefault((fact.request_id, fact.subject), []).append(fact)
+    numbers = _last_numbers({request_id for request_id, _ in groups})
+    for (request_id, _), group in groups.items():
+        numbers[request_id] = numbers.get(request_id, 0) + 1
+        db.session.add(_row(group, numbers[request_id]))
+    db.session.flush()
+
+
+def _was_known(fact: Fact, known: dict[str, set[str]]) -> bool:
+    """Return whether a title or a person was recorded before its details were deleted."""
+    if not fact.id.endswith(f"/{request_facts.NO_DETAILS}"):
+        return False
+    return any(name.startswith(f"{fact.subject}/") for name in known[fact.request_id])
+
+
+def _recorded_ids(request_ids: Collection[str]) -> dict[str, set[str]]:
+    ids: dict[str, set[str]] = {request_id: set() for request_id in request_ids}
+    query = select(EvidenceRow.request_id, EvidenceRow.content).where(
+        EvidenceRow.request_id.in_(request_ids)
+    )
+    for request_id, content in db.session.execute(query):
+        ids[request_id].update(entry["id"] for entry in read_entries(content))
+    return ids
+
+
+def _last_numbers(request_ids: Collection[str]) -> dict[str, int]:
+    query = select(EvidenceRow.request_id, func.max(EvidenceRow.number)).where(
+        EvidenceRow.request_id.in_(request_ids)
+    )
+    rows = db.session.execute(query.group_by(EvidenceRow.request_id))
+    return {request_id: number for request_id, number in rows}  # noqa: C416 - types of a row
+
+
+def _row(group: Sequence[Fact], number: int) -> EvidenceRow:
+    entries: list[dict[str, Any]] = []
+    values: dict[str, Any] = {}
+    for fact in group:
+        entry, entry_values = fact.build()
+        entries.append(entry)
+        values |= entry_values
+    first = group[0]
+    keys = [*first.address_keys, None, None]
+    row = EvidenceRow(
+        request_id=first.request_id,
+        number=number,
+        contact_id=first.contact_id,
+        address_key=keys[0],
+        other_key=keys[1],
+        last_at=max(fact.at or EPOCH for fact in group),
+        content=write_entries(entries),
+    )
+    row.values = values or None
+    return row
+
+
+def write_entries(entries: Sequence[dict[str, Any]]) -> bytes:
+    """Return entries as a row stores them."""
+    return zlib.compress(json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def read_entries(content: bytes) -> list[dict[str, Any]]:
+    """Return the entries that a row stores."""
+    entries: list[dict[str, Any]] = json.loads(zlib.decompress(content))
+    return entries

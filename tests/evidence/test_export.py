@@ -1,0 +1,180 @@
+"""The evidence of a request contains what happened to it, and by whom it was recorded."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.models import Message, SigningRequest
+from hub.signing import reminders
+from tests.evidence.conftest import entries_of, export_file, report_status, value_of, verify
+from tests.hub_fixtures import (
+    ANNA,
+    ERIC,
+    OPT_OUT_LINE,
+    SigningApp,
+    deliver,
+    event_body,
+    signer_body,
+    source_id,
+)
+
+
+def test_evidence_says_who_was_sent_what(request_id: str) -> None:
+    data = export_file(request_id)
+    verdict = verify(data)
+    assert verdict.findings == []
+    assert verdict.entries == len(entries_of(data))
+    sent = entries_of(data, "message.created")
+    assert [value_of(data, entry["recipient"]) for entry in sent] == [ERIC, ANNA]
+    content = value_of(data, sent[0]["content"])
+    assert content["text"].endswith(OPT_OUT_LINE)
+    assert sent[0]["template"]["name"] == "request_sent"
+    assert sent[0]["template"]["version"] == 1
+    assert sent[0]["connection"]["title"] == "Demo SMS"
+
+
+def test_evidence_has_the_way_of_each_message(request_id: str) -> None:
+    data = export_file(request_id)
+    first = entries_of(data, "message.created")[0]["message"]
+    [attempt, _] = entries_of(data, "message.attempt")
+    assert (attempt["message"], attempt["outcome"]) == (first, "accepted")
+    assert attempt["provider_id"].startswith("SM")
+    reported = [
+        (entry["status"], entry["by"])
+        for entry in entries_of(data, "message.status")
+        if entry["message"] == first
+    ]
+    assert reported == [("sent", "provider"), ("delivered", "provider")]
+
+
+def test_evidence_is_interim_while_the_request_is_open(
+    request_id: str, signing_app: SigningApp
+) -> None:
+    assert json.loads(export_file(request_id))["about"]["status"] == "interim"
+    signing_app.post("/events", event_body("request.canceled"))
+    data = export_file(request_id)
+    assert json.loads(data)["about"]["status"] == "closed"
+    assert [entry["type"] for entry in entries_of(data, "event.received")] == [
+        "request.sent",
+        "request.canceled",
+    ]
+
+
+def test_a_later_export_continues_the_earlier_one(request_id: str) -> None:
+    before = entries_of(export_file(request_id))
+    reminders.remind(request_id)
+    deliver()
+    after = entries_of(export_file(request_id))
+    assert after[: len(before)] == before
+    assert [entry["action"] for entry in after if entry["kind"] == "action"] == ["request.reminded"]
+
+
+def test_repeated_exports_add_nothing(request_id: str) -> None:
+    assert entries_of(export_file(request_id)) == entries_of(export_file(request_id))
+
+
+def test_evidence_names_the_message_that_follows_a_failure(
+    hub_demo: Flask, signing_app: SigningApp, request_id: str
+) -> None:
+    second = entries_of(export_file(request_id), "message.created")[1]["message"]
+    report_status(hub_demo, second, "undelivered")
+    answer = signing_app.post(f"/messages/{second}/resend")
+    assert answer.status_code == 202, answer.text
+    data = export_file(request_id)
+    assert entries_of(data, "message.created")[-1]["follows"] == second
+    [action] = entries_of(data, "action")
+    assert (action["action"], action["actor"]) == ("message.resent", "API key Demo")
+    assert verify(data).is_intact
+
+
+def test_messages_of_version_0_2_0_have_no_hash_of_their_content(request_id: str) -> None:
+    _set_messages(content_salt=None, content_hash=None)
+    data = export_file(request_id)
+    assert all("content" not in entry for entry in entries_of(data, "message.created"))
+    assert verify(data).is_intact
+
+
+@transaction
+def _set_messages(**values: Any) -> None:
+    db.session.execute(update(Message).values(**values))
+
+
+def test_reply_and_opt_out_are_evidence(hub_demo: Flask, request_id: str, simulator: Any) -> None:
+    from tests.hub_fixtures import credentials, post_callback, process_pending_callbacks
+
+    account = credentials(hub_demo)
+    form = {
+        "AccountSid": account.account_sid,
+        "ApiVersion": "2010-04-01",
+        "From": ERIC,
+        "To": account.phone_number,
+        "MessageSid": "SM" + "a" * 32,
+        "SmsStatus": "received",
+        "Body": "STOP",
+    }
+    post_callback(hub_demo, form)
+    process_pending_callbacks()
+    data = export_file(request_id)
+    [reply] = entries_of(data, "reply.received")
+    assert (reply["keyword"], reply["by"]) == ("stop", "recipient")
+    assert value_of(data, reply["content"])["text"] == "STOP"
+    [opt_out] = entries_of(data, "opt_out.added")
+    assert (opt_out["cause"], opt_out["by"]) == ("keyword", "recipient")
+    assert verify(data).is_intact
+
+
+def test_evidence_of_200_entries_takes_less_than_a_second(
+    signing_app: SigningApp, simulator: Any
+) -> None:
+    signers = [signer_body(f"Signer{n}", f"+1317555{n:04}") for n in range(100, 150)]
+    signing_app.post("/events", event_body("request.sent", signers=signers))
+    deliver()
+    request = db.session.query(SigningRequest.id).scalar()
+    started = time.perf_counter()
+    data = export_file(request)
+    seconds = time.perf_counter() - started
+    assert len(entries_of(data)) >= 150
+    assert seconds < 1
+    assert verify(data).is_intact
+
+
+@pytest.mark.parametrize("path", ["agr-1001", "own"])
+def test_api_returns_the_file(request_id: str, signing_app: SigningApp, path: str) -> None:
+    name = request_id if path == "own" else path
+    answer = signing_app.get(f"/requests/{name}/evidence")
+    assert answer.status_code == 200
+    assert answer.content_type == "application/json"
+    assert verify(answer.data).is_intact
+
+
+def test_request_whose_id_ends_with_evidence_is_found(signing_app: SigningApp) -> None:
+    event = event_body("request.sent", signers=[signer_body("Eric")])
+    event["request"]["id"] = "2026/evidence"
+    assert signing_app.post("/events", event).status_code == 202
+    answer = signing_app.get("/requests/2026/evidence").get_json()
+    assert answer["external_id"] == "2026/evidence"
+    signed = signing_app.get("/requests/2026/evidence/evidence").data
+    assert verify(signed).about["request"]["external_id"] == "2026/evidence"
+
+
+def test_a_key_without_the_scope_gets_no_evidence(request_id: str, hub_demo: Flask) -> None:
+    from hub.accounts import api_keys
+
+    key = api_keys.create_key(
+        "reader", test=True, source="default", grant=api_keys.KeyPermissions(("messages:read",))
+    )
+    answer = SigningApp(hub_demo.test_client(), key).get(f"/requests/{request_id}/evidence")
+    assert (answer.status_code, answer.get_json()["scope"]) == (403, "evidence:read")
+
+
+def test_unknown_request_has_no_evidence(signing_app: SigningApp) -> None:
+    assert signing_app.get("/requests/nothing/evidence").status_code == 404
+    assert source_id()
