@@ -37,8 +37,9 @@ from tests import databases, effort, groups
 from tests.databases import Template
 from tests.databases import close as close
 from tests.quick_setup import cheap_password_hashes as cheap_password_hashes
+from tests.quick_setup import shared_statements as shared_statements
 from tests.quick_setup import shared_templates as shared_templates
-from tests.quick_setup import shared_url_builders as shared_url_builders
+from tests.quick_setup import shared_url_rules as shared_url_rules
 
 PASSWORD = "four words nobody knows"
 POSTGRES = os.environ.get("HUB_TEST_DATABASE_URL", "")
@@ -251,10 +252,10 @@ class Browser:
         return self.client.post(path, data={"csrf_token": self.token(), **(data or {})}, **kwargs)
 
     def token(self) -> str:
-        """Return the CSRF token of the session, read once from the sign-in or account page."""
+        """Return the CSRF token of the session, read once from a page that is made quickly."""
         if (token := self.tokens.get(self.session())) is None:
             page = self.get("/sign-in")
-            token = token_in(page if page.status_code == 200 else self.get("/account"))
+            token = token_in(page if page.status_code == 200 else self.get("/codes"))
             self.tokens[self.session()] = token
         return token
 

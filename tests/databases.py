@@ -12,6 +12,7 @@ from flask import Flask
 from sqlalchemy import Connection, Engine, text
 
 import hub
+from hub.accounts import rate_limits
 from hub.connections import demo
 from hub.core import config
 from hub.db.engine import Base, db
@@ -119,3 +120,4 @@ def close(app: Flask) -> None:
     elif storage := app.extensions.get("hub.callbacks"):
         storage.close()
     app.extensions["hub.waker"].redis.close()
+    rate_limits.limiter.storage.storage.close()  # type: ignore[union-attr]

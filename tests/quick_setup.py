@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import is_dataclass
 from types import CodeType
 from typing import Any
@@ -13,6 +13,9 @@ from flask import Flask
 from jinja2 import BytecodeCache, Undefined, UndefinedError
 from jinja2.bccache import Bucket
 from jinja2.utils import missing
+from sqlalchemy import Engine
+from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
 
 from hub.accounts import passwords
@@ -29,24 +32,47 @@ def cheap_password_hashes() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def shared_url_builders() -> Iterator[None]:
-    """Compile the URL builder of each route once for all applications of this process.
+def shared_url_rules() -> Iterator[None]:
+    """Compile the URL rule of each route once for all applications of this process.
 
-    Werkzeug compiles two functions for each of a hundred routes, which is 95% of the time that an
-    application takes to start. A function depends on nothing but the arguments of the key.
+    Werkzeug compiles a pattern and two functions for each of 150 routes, which is nearly all of the
+    time that an application takes to start. They depend on nothing but the values of the key.
     """
-    compile_builder = Rule._compile_builder
-    builders: dict[Hashable, Callable[..., tuple[str, str]]] = {}
+    compile_rule = Rule.compile
+    rules: dict[Hashable, Rule] = {}
 
-    def compile_once(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+    def compile_once(rule: Rule) -> None:
         defaults = tuple(sorted((rule.defaults or {}).items()))
-        key = (rule.rule, tuple(rule._trace), defaults, append_unknown)
-        if key not in builders:
-            builders[key] = compile_builder(rule, append_unknown)
-        return builders[key]
+        converters = tuple(rule.map.converters.values())
+        key = (rule.rule, rule.subdomain, rule.host, defaults, rule.merge_slashes, converters)
+        if (same := rules.get(key)) is None:
+            compile_rule(rule)
+            rules[key] = rule
+            return
+        rule._parts = same._parts
+        rule._trace = same._trace
+        rule._converters = same._converters
+        rule.arguments |= same.arguments
+        rule._build = same._build.__func__.__get__(rule, None)  # type: ignore[attr-defined]
+        rule._build_unknown = same._build_unknown.__func__.__get__(rule, None)  # type: ignore[attr-defined]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Rule, "_compile_builder", compile_once)
+        patch.setattr(Rule, "compile", compile_once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_statements() -> Iterator[None]:
+    """Compile each statement once for all engines of this process, which use the same settings.
+
+    SQLAlchemy keeps compiled statements by engine and by its dialect, and each test has its own.
+    """
+    statements = LRUCache[Any, Any](5000)
+    shared = property(lambda _: statements, lambda _, own: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Engine, "_compiled_cache", shared, raising=False)
+        patch.setattr(DefaultDialect, "__eq__", lambda one, other: type(one) is type(other))
+        patch.setattr(DefaultDialect, "__hash__", lambda one: hash(type(one)))
         yield
 
 
