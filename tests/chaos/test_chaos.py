@@ -17,6 +17,7 @@ from tests.chaos.scenario import Plan, run
 from tests.conftest import POSTGRES
 from tests.effort import LONG
 
+MESSAGES = 150
 QUICK = ("parent-killed",) if POSTGRES else ("parent-killed", "redis-stopped", "web-killed")
 
 
@@ -45,9 +46,9 @@ def test_nobody_is_asked_to_sign_after_signing_while_jobs_are_killed(database_ur
 
 
 def test_no_message_is_lost_or_sent_twice_during_a_fault(database_url: str) -> None:
-    line = run(
-        combine_faults(*QUICK), Plan(rate=40, seconds=3 * len(QUICK), database_url=database_url)
-    )
+    seconds = 3 * len(QUICK)
+    plan = Plan(rate=MESSAGES / seconds, seconds=seconds, database_url=database_url)
+    line = run(combine_faults(*QUICK), plan)
     assert line.has_held, line
     accepted, received, delivered = line.cells[:3]
     assert accepted == received == delivered

@@ -24,6 +24,7 @@ from hub.messaging.contacts import address_migration, merging
 from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.models import Connection, Consent, Contact, Message, Setting, Suppression
 from hub.shared.address_keys import address_key
+from tests.effort import sized
 from tests.hub_fixtures import count
 from tests.messaging.contacts.test_address_forms import (
     add_legacy_suppression,
@@ -32,7 +33,7 @@ from tests.messaging.contacts.test_address_forms import (
     store_without_normal_form,
 )
 
-PEOPLE = 300
+PEOPLE = sized(300, 100)  # more than one batch
 COUNTRIES = (
     ("+5255", 10_000_000),
     ("+49151", 10_000_000),

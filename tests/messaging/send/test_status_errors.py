@@ -34,6 +34,7 @@ from hub.messaging.send import claims as delivery
 from hub.messaging.track import statuses
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, Suppression, Throttle
+from tests.effort import sized
 from tests.hub_fixtures import (
     copy_connection,
     count,
@@ -53,6 +54,16 @@ WIDE = {
     if entry.error in (SlowDown, ConnectionBroken, RecipientRefused)
 }
 HOUR = timedelta(hours=1)
+PER_KIND = sized(len(CODES), 4)
+
+
+def tried_codes() -> list[str]:
+    """Return the codes to try: all in a long run, some of each kind in a short one."""
+    by_kind: dict[Any, list[str]] = {}
+    for code, entry in CODES.items():
+        kind = (entry.error, entry.scope, entry.retry_after, entry.sure, entry.from_signpost)
+        by_kind.setdefault(kind, []).append(code)
+    return [code for codes in by_kind.values() for code in codes[:PER_KIND]]
 
 
 # ── Every code, every way ─────────────────────────────────────────────────────────────────────────
@@ -165,7 +176,7 @@ def test_code_has_the_same_effect_in_every_report(
         provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{http_recorder.port}"]),
         {"twilio": http_recorder.url},
     )
-    codes = list(CODES)
+    codes = tried_codes()
     [lines, other_lines] = make_cases(connection, [*codes, *codes], 2)
     untouched = lines[0].effects()
     record_outcomes(lines, [refuse(line, http_recorder, twilio) for line in lines])
@@ -181,7 +192,7 @@ def test_code_has_the_same_effect_in_every_report(
         record_outcomes(other_lines, way_results)
     results = {line.code: line.effects() for line in lines}
     assert {line.code: line.effects() for line in other_lines} == results
-    assert {code for code, result in results.items() if result != untouched} == WIDE
+    assert {code for code, result in results.items() if result != untouched} == WIDE & set(codes)
 
 
 def make_cases(like: Connection, codes: Sequence[str], groups: int) -> list[list[ErrorCase]]:
