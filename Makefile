@@ -24,7 +24,7 @@ PYTEST = -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run example test test-postgres test-long bench chaos fuzz check lint check-integration format types lock docs screenshots
+.PHONY: help run example test test-postgres test-long bench chaos fuzz check collect lint check-integration format types lock docs screenshots
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ fuzz: .venv/.dev ## throw hostile input at the API and the webhooks, 20 minutes;
 	@exec $(PYTHON_IN) -m tests.fuzz $(ARGS)
 
 check: lint types test ## what a change must pass: lint, types, tests
+
+collect: .venv/.dev ## import all tests without running them
+	@$(PYTHON_IN) -m pytest --collect-only -qq >.venv/collected || { cat .venv/collected; exit 1; }
 
 lint: .venv/.dev ## check form, likely mistakes, wording, templates and spelling
 	@$(PYTHON_IN) -m ruff format --check --quiet . || { echo "Not formatted. Run: make format"; exit 1; }
