@@ -15,7 +15,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -271,5 +271,6 @@ def live_hub(folder: Path, **fields: str) -> Iterator[Hub]:
                 process.wait(15)
             except subprocess.TimeoutExpired:
                 for related in [*family, process]:
-                    related.kill()
+                    with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+                        related.kill()
                 process.wait()

@@ -25,6 +25,7 @@ from pydantic import (
     StrictBool,
     StringConstraints,
     Tag,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -32,6 +33,7 @@ from hub import integrations
 from hub.core.vocabulary import Channel, EventType
 from hub.lib import phones, times
 from hub.lib.text import clean_line, validate_url
+from hub.messaging.compose.candidates import PHONE_CHANNELS
 from hub.signing import identifiers
 from hub.signing.reminder_schedule import MAX_DAYS, MAX_REMINDERS, MAX_TIMES
 
@@ -170,13 +172,20 @@ class SendTo(Strict):
     email: StrictBool = True
 
 
+# a chat has no address that events report
+CONSENT_CHANNELS = (*PHONE_CHANNELS, Channel.EMAIL)
+ConsentChannel = Annotated[
+    Channel, WithJsonSchema({"type": "string", "enum": [str(name) for name in CONSENT_CHANNELS]})
+]
+
+
 class PersonConsentIn(Strict):
     """A person's consent to messages, with its evidence.
 
     It is recorded for the addresses of the person that the channel uses.
     """
 
-    channel: Channel | None = Field(default=None, description="Omit for every channel.")
+    channel: ConsentChannel | None = Field(default=None, description="Omit for every channel.")
     at: Moment | None = Field(
         default=None, description="The time of the consent. Default: the time of the event."
     )

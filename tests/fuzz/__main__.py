@@ -16,14 +16,16 @@ from tests.fuzz import api
 HERE = Path(__file__).parent
 
 
-def webhooks(seconds: int, seed: int) -> int:
+def webhooks(seconds: int, seed: int, examples: int) -> int:
     """Fuzz every webhook route."""
+    if examples:
+        raise SystemExit("Webhooks are tried for a time: give --seconds.")
     os.environ |= {"FUZZ_SECONDS": str(seconds), "FUZZ_SEED": str(seed)}
     quiet = ["-p", "no:cacheprovider", "-o", "faulthandler_timeout=0"]  # a long run is no hang
     return int(pytest.main(["-q", "-x", *quiet, str(HERE / "test_webhooks.py")]))
 
 
-PARTS: dict[str, Callable[[int, int], int]] = {"api": api.run, "webhooks": webhooks}
+PARTS: dict[str, Callable[[int, int, int], int]] = {"api": api.run, "webhooks": webhooks}
 
 
 def main() -> int:
@@ -35,6 +37,12 @@ def main() -> int:
     )
     wishes.add_argument("--seconds", type=int, default=600, help="how long each part runs")
     wishes.add_argument(
+        "--examples",
+        type=int,
+        default=0,
+        help="try so many examples of each operation of the API instead, the same on each machine",
+    )
+    wishes.add_argument(
         "--seed", type=int, help="repeat the run with this seed; a new one when none is given"
     )
     arguments = wishes.parse_args()
@@ -44,7 +52,7 @@ def main() -> int:
     seed = random.SystemRandom().randrange(2**32) if arguments.seed is None else arguments.seed
     print(f"seed {seed}", flush=True)
     # each runs, whatever broke before
-    outcomes = {name: PARTS[name](arguments.seconds, seed) for name in names}
+    outcomes = {name: PARTS[name](arguments.seconds, seed, arguments.examples) for name in names}
     return int(any(outcomes.values()))
 
 

@@ -9,8 +9,10 @@ from flask import Flask
 from sqlalchemy import select
 
 from hub.connections.connections import get_by_slug
+from hub.core.vocabulary import Channel
 from hub.db.engine import db
 from hub.models import Consent, Event
+from hub.signing.events import PersonConsentIn
 from tests.hub_fixtures import ERIC, SigningApp, count, event_body, json_of, signer_body
 from tests.messaging.policy.policy_steps import save_rules
 from tests.signing.people_steps import LEGAL, SENDER, add_route, at, post
@@ -100,6 +102,17 @@ def test_consent_that_cannot_be_recorded_is_refused_with_its_field(
     answer = signing_app.post("/events", body)
     assert (answer.status_code, json_of(answer)["field"]) == (422, field)
     assert (count(Consent), count(Event)) == (0, 0)
+
+
+@pytest.mark.parametrize("channel", Channel)
+def test_document_lists_exactly_the_channels_of_consents(
+    signing_app: SigningApp, channel: Channel
+) -> None:
+    listed = PersonConsentIn.model_json_schema()["properties"]["channel"]["anyOf"][0]["enum"]
+    eric = signer_body("Eric", ERIC, email="eric@acme.example")
+    eric["consent"] = {**CONSENT, "channel": channel.value}
+    answer = signing_app.post("/events", event_body(signers=[eric]))
+    assert answer.status_code == (202 if channel.value in listed else 422)
 
 
 def test_consent_is_in_force_for_the_messages_of_its_event() -> None:
