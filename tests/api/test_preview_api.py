@@ -15,7 +15,7 @@ from hub.db.engine import Base, db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.messaging.policy.rules import OTHERS, Rules
-from hub.models import Connection, MessageBody
+from hub.models import Connection, Message, MessageBody
 from tests.api.conftest import StrictApp
 from tests.hub_fixtures import ANNA, ERIC, event_body, json_of, signer_body
 
@@ -135,6 +135,26 @@ def test_repeated_event_shows_that_it_was_sent(signing_app: StrictApp) -> None:
     [eric] = preview(signing_app, body())
     assert reasons(eric)["sms"] == "repeated"
     assert acting(eric) == []
+
+
+def test_preview_while_messages_wait_changes_none_of_them(
+    with_emails: None, signing_app: StrictApp
+) -> None:
+    event = body(signers=[signer_body("Eric", email="eric@example.com")])
+    signing_app.post("/events", event)
+    before = read_messages()
+    assert before
+    [eric] = preview(signing_app, event)
+    assert acting(eric) == [], "everything was notified before"
+    assert "repeated" in reasons(eric).values()
+    assert read_messages() == before
+
+
+def read_messages() -> list[tuple[object, ...]]:
+    """Return all columns of all messages."""
+    db.session.rollback()
+    rows = db.session.execute(select(Message.__table__).order_by(Message.id))
+    return [tuple(row) for row in rows]
 
 
 def test_opt_out_is_shown_with_the_step_that_follows(

@@ -7,19 +7,25 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import current_app
 from sqlalchemy import select
 
 from hub.core.vocabulary import Status
 from hub.db.engine import db
 from hub.db.types import now
-from hub.integrations.base import StatusUpdate
-from hub.messaging.compose import cancellation, resend
+from hub.integrations.base import StatusUpdate, TemplateInfo
+from hub.messaging.compose import (
+    cancellation,
+    provider_templates,
+    resend,
+    template_sync,
+)
 from hub.messaging.contacts import suppressions
 from hub.messaging.send import claims
 from hub.messaging.state import clock_skew
 from hub.messaging.track import statuses
 from hub.messaging.track.statuses import Origin
-from hub.models import Contact, SigningRequest
+from hub.models import Contact, ProviderTemplate, SigningRequest
 from hub.signing import contact_erasure, ladders, reminders
 from tests.hub_fixtures import ERIC, make_due, update_message
 from tests.signing.ladder_steps import (
@@ -27,6 +33,7 @@ from tests.signing.ladder_steps import (
     SMS_EMAIL,
     SMS_WHATSAPP,
     channels,
+    connection_of,
     end_time,
     escalate,
     hand_over,
@@ -237,20 +244,75 @@ def test_resent_message_is_sent_although_the_first_one_was_delivered() -> None:
     assert legs()[1].status == "accepted"
 
 
-def test_refused_free_text_is_followed_by_its_template_before_the_next_step() -> None:
-    invite()
-    first = legs()[0]
+def refuse_free_text() -> None:
+    """Let the provider report that the first message needs a template."""
     update = StatusUpdate(
-        message_id=first.id,
+        message_id=legs()[0].id,
         attempt=1,
         provider_status="failed",
         status=Status.FAILED,
         code="63016",
         outside_window=True,
     )
-    statuses.apply_status(update, Origin("callback", [first.connection_id]))
+    statuses.apply_status(update, Origin("callback", [legs()[0].connection_id]))
+    db.session.rollback()
+
+
+def map_template() -> None:
+    """Map an approved template to the text of invitations."""
+    connection_id = connection_of("whatsapp").id
+    approved = TemplateInfo(
+        "HX" + "1" * 32,
+        "invitation",
+        "en_US",
+        "approved",
+        text="Sign {{1}}: {{2}}",
+        variables={"1": "A", "2": "B"},
+    )
+    template_sync.store_templates(connection_id, [approved])
+    row = db.session.scalars(select(ProviderTemplate)).one()
+    variables = {"1": "title", "2": "link"}
+    provider_templates.save_mapping(connection_id, "request_sent", "en", row.id, variables)
+    current_app.extensions.pop("hub.cached", None)
+
+
+@pytest.mark.parametrize("is_mapped_before", [True, False], ids=["before", "since"])
+def test_refused_free_text_is_followed_by_its_template_before_the_next_step(
+    *, is_mapped_before: bool
+) -> None:
+    if is_mapped_before:
+        map_template()
+    invite()
+    if not is_mapped_before:
+        map_template()
+    refuse_free_text()
     escalate()
-    assert channels()[:2] == ["whatsapp", "sms"], "no template is mapped"
+    assert channels() == ["whatsapp", "whatsapp"]
+    first, template = legs()
+    assert (template.after_id, template.step_id) == (first.id, first.step_id)
+    assert first.escalate_at is None, "the ladder goes on from the template"
+    hand_over(template)
+    end_time(legs()[1])
+    escalate()
+    assert channels() == ["whatsapp", "whatsapp", "sms"]
+    assert legs()[2].after_id == template.id
+
+
+def test_rejected_template_is_followed_by_the_next_step() -> None:
+    map_template()
+    invite()
+    refuse_free_text()
+    hand_over(legs()[1])
+    report_status(legs()[1], Status.UNDELIVERED, code="63024")
+    escalate()
+    assert channels() == ["whatsapp", "whatsapp", "sms"]
+
+
+def test_refused_free_text_without_a_template_is_followed_by_the_next_step() -> None:
+    invite()
+    refuse_free_text()
+    escalate()
+    assert channels() == ["whatsapp", "sms"]
 
 
 # ── Clock leaps ───────────────────────────────────────────────────────────────────────────────────

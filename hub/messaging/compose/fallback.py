@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from hub.core.vocabulary import Lane
 from hub.db.engine import db
-from hub.messaging.compose import outbox
+from hub.messaging.compose import outbox, resend
 from hub.messaging.compose.content import read_template
 from hub.messaging.policy import session_windows
 from hub.messaging.policy.connection_info import read_connections
@@ -33,7 +33,8 @@ def resend_as_template(row: MessageRow, n: int, batch: MessageBatch) -> None:
     if contact is None or body is None:
         return
     content = body.content
-    template = read_template(content)
+    # one that was mapped since is used too
+    template = resend.current_template(connection, content) or read_template(content)
     if template is None:
         return
     successor_id = outbox.add_message(

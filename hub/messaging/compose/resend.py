@@ -18,7 +18,15 @@ from hub.messaging.compose import media, provider_templates
 from hub.messaging.compose.content import read_buttons, read_card, read_template
 from hub.messaging.compose.outbox import ASKING, Draft, add_message, lock_message
 from hub.messaging.state import fallback_timers, unreadable_rows
-from hub.models import Connection, Event, Message, MessageBody, Signer, SigningRequest
+from hub.models import (
+    Connection,
+    ConnectionInfo,
+    Event,
+    Message,
+    MessageBody,
+    Signer,
+    SigningRequest,
+)
 from hub.shared import audit
 
 DAMAGED = (
@@ -99,7 +107,7 @@ def copy_message(message: Message, content: Mapping[str, Any]) -> Draft:
         signer_id=message.signer_id,
         step_id=message.step_id,
         template_version_id=message.template_version_id,
-        template=_current_template(message.connection, content),
+        template=current_template(message.connection, content),
         template_values=content.get("says"),
         media=content.get("media", ()),
         manual=message.manual,
@@ -161,7 +169,9 @@ def _check_files(content: Mapping[str, Any]) -> None:
         raise Conflict("media_gone", reason)
 
 
-def _current_template(connection: Connection, content: Mapping[str, Any]) -> FilledTemplate | None:
+def current_template(
+    connection: Connection | ConnectionInfo, content: Mapping[str, Any]
+) -> FilledTemplate | None:
     """Return the approved template that is mapped now to the text of a message, if any."""
     says = content.get("says")
     if not says:
