@@ -11,8 +11,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import make_url
 
-from hub.db.engine import db
 from tests.conftest import POSTGRES, make_app
+from tests.databases import close
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def empty_app(
         app = make_app(environ)
         with app.app_context():
             yield app
-            _close(app)
+            close(app)
         return
     name = f"hub_{secrets.token_hex(6)}"
     server = make_url(POSTGRES)
@@ -45,12 +45,6 @@ def empty_app(
     )
     with app.app_context():
         yield app
-        _close(app)
+        close(app)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _close(app: Flask) -> None:
-    db.session.remove()
-    db.engine.dispose()
-    app.extensions["hub.waker"].redis.close()
