@@ -202,7 +202,9 @@ class Integration(MessageTexts, Product):
                 table = self.errors
                 if table is NO_ERRORS:
                     table = ErrorTable(self.provider, {})
-                return table.failed_check(error, exchanges, reference=self.request_ref_header)
+                return table.failed_check(
+                    error, exchanges, reference=self.request_ref_header, settings=self.settings
+                )
 
     def send(self, message: Outbound) -> Accepted:
         """Send a message to the provider, in one attempt. Raises a SendError."""

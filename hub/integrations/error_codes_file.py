@@ -69,6 +69,8 @@ def _error_code(code: str, entry: Mapping[str, Any], known: Mapping[str, Any]) -
         fields["scope"] = Scope(entry["scope"])
     if "words" in entry:
         fields["words"] = tuple(entry["words"])
+    if isinstance(entry.get("field"), list):
+        fields["field"] = tuple(entry["field"])
     try:
         return ErrorCode(**fields)
     except TypeError as problem:

@@ -41,6 +41,7 @@ Code = str | tuple[int, str]
 class ErrorCode:
     """The meaning of a code: its error, its cause, its remedy, and the setting at fault.
 
+    Of several names in `field`, such as two ways to sign in, the first filled one is at fault.
     `retry_after` is the wait in seconds if the response names none, and `scope` the reach of the
     wait, both for a TransientError. `sure` is False if a DestinationUnavailable may also concern
     the message only. `url` replaces the table's `docs_url`. `from_signpost` is True of a code that
@@ -52,7 +53,7 @@ class ErrorCode:
     error: type[SendError]
     text: str
     remedy: str
-    field: str = ""
+    field: str | tuple[str, ...] = ""
     url: str = ""
     retry_after: float | None = None
     scope: Scope | None = None
@@ -64,6 +65,11 @@ class ErrorCode:
     @property
     def sentence(self) -> str:
         return f"{self.text} {self.remedy}"
+
+    def setting_at_fault(self, settings: Mapping[str, Any]) -> str:
+        """Return the first setting of `field` that is filled, or else the first."""
+        names = (self.field,) if isinstance(self.field, str) else self.field
+        return next((name for name in names if settings.get(name)), names[0] if names else "")
 
     def new_error(self, code: str, retry_after: float | None = None) -> SendError:
         """Return the error, with the wait in seconds that the provider asked for."""
@@ -85,7 +91,8 @@ class ErrorTable:
     provider and `docs_url` are those of the class whose `errors` the table is, unless they are
     given.
 
-    `credential` is the setting at fault when the provider rejects the credentials.
+    `credential` is the setting at fault when the provider rejects the credentials. Of several, it
+    is the first filled one.
     `destination` is the setting that names a team's channel: HTTP 404 then pauses the destination.
     `server` is the setting with the server's address, if an admin enters it.
     `settings` names the settings that lead to the provider, for a response that a proxy wrote.
@@ -100,7 +107,7 @@ class ErrorTable:
         codes: Mapping[Any, ErrorCode] = MappingProxyType({}),  # by `Code`, or by text only
         *,
         docs_url: str = "",
-        credential: str = "",
+        credential: str | tuple[str, ...] = "",
         destination: str = "",
         server: str = "",
         settings: str = "the settings",
@@ -240,9 +247,17 @@ class ErrorTable:
         )
 
     def failed_check(
-        self, problem: SendError, exchanges: Sequence[Exchange], *, reference: str = ""
+        self,
+        problem: SendError,
+        exchanges: Sequence[Exchange],
+        *,
+        reference: str = "",
+        settings: Mapping[str, Any] = MappingProxyType({}),
     ) -> CheckResult:
-        """Return the result of a connection test that raised an error."""
+        """Return the result of a connection test that raised an error.
+
+        `settings` choose the setting at fault if a code names several.
+        """
         result = CheckResult(
             False,
             self._title(problem),
@@ -263,7 +278,13 @@ class ErrorTable:
             steps = (TEST_AGAIN,)
         elif issubclass(entry.error, OutcomeUnknown):
             steps = (entry.remedy, TEST_AGAIN)
-        return replace(result, title=entry.text, text="", steps=steps, field=entry.field)
+        return replace(
+            result,
+            title=entry.text,
+            text="",
+            steps=steps,
+            field=entry.setting_at_fault(settings),
+        )
 
     def _entry(self, code: str) -> ErrorCode | None:
         if code in self.codes:
@@ -288,7 +309,9 @@ def _code_with_status(status: int, code: str) -> str:
     return f"{code}_{status}"
 
 
-def _status_codes(provider: str, credential: str, destination: str) -> dict[str, ErrorCode]:
+def _status_codes(
+    provider: str, credential: str | tuple[str, ...], destination: str
+) -> dict[str, ErrorCode]:
     """Return the entries for HTTP statuses that mean the same at every provider."""
     failed = ErrorCode(
         OutcomeUnknown,

@@ -60,8 +60,15 @@ def new_integration(name: str, folder: Path | None, **choices: Any) -> None:
 @click.option("--to", default="", help="Recipient. Default: the destination in the settings.")
 @click.option("--text", default="", help="Text of the message.")
 @click.option("--no-send", is_flag=True, help="Test the connection only.")
+@click.option("--no-check", is_flag=True, help="Send the message without testing the connection.")
 def try_integration(
-    name: str, pairs: tuple[str, ...], settings_file: Path | None, to: str, text: str, no_send: bool
+    name: str,
+    pairs: tuple[str, ...],
+    settings_file: Path | None,
+    to: str,
+    text: str,
+    no_send: bool,
+    no_check: bool,
 ) -> None:
     """Check settings, test the connection and send one message, without a connection in Signpost.
 
@@ -71,7 +78,8 @@ def try_integration(
     from hub.run.try_integration import try_integration as run
     from hub.shared import startup_checks
 
-    trial = Trial(_read_settings(pairs, settings_file), to, text or TEXT, sends=not no_send)
+    settings = _read_settings(pairs, settings_file)
+    trial = Trial(settings, to, text or TEXT, sends=not no_send, checks=not no_check)
     succeeded = run(startup_checks.load_config(), name, trial, click.echo)
     sys.exit(0 if succeeded else 1)
 

@@ -1,14 +1,17 @@
 """A local HTTP server in place of a provider: records requests and responds as a test specifies.
 
-`connect` makes an integration that calls it, and `outbound` a message.
+`connect` makes an integration that calls it, and `outbound` a message. `form_errors` returns
+the errors of settings.
 
-To run it by hand, with one JSON answer for every request:
-python http_recorder.py 9100 '{"id": "1"}'
+To run it by hand, with one JSON answer for every request, or with several, the last one repeated.
+An answer may begin with its HTTP status:
+python http_recorder.py 9100 '400 {"code": 40007}' '{"id": "1"}'
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 import time
@@ -20,6 +23,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from werkzeug.datastructures import MultiDict
 
 from hub.integrations.api import (
     Integration,
@@ -45,7 +49,7 @@ class HttpRecorder:
     seen: list[tuple[str, bytes]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)  # of each, names in lower case
     answers: list[tuple[int, Any, dict[str, str]]] = field(default_factory=list)
-    usual: str = ""  # the answer when `answers` is empty
+    usual: tuple[int, Any, dict[str, str]] | None = None  # the answer when `answers` is empty
 
     @property
     def url(self) -> str:
@@ -85,12 +89,11 @@ def record_requests(port: int = 0) -> Iterator[HttpRecorder]:
             recorder.seen.append(
                 (self.path, self.rfile.read(int(self.headers.get("Content-Length", 0))))
             )
-            if not recorder.answers and not recorder.usual:
+            answer = recorder.answers.pop(0) if recorder.answers else recorder.usual
+            if answer is None:
                 self.close_connection = True
                 return
-            status, content, headers = (
-                recorder.answers.pop(0) if recorder.answers else (200, recorder.usual, {})
-            )
+            status, content, headers = answer
             body = (content if isinstance(content, str) else json.dumps(content)).encode()
             self.send_response(status)
             for name, value in headers.items():
@@ -138,16 +141,31 @@ def connect(cls: type[I], url: str, settings: Mapping[str, Any]) -> I:
     return cls(moved, http, dict.fromkeys(cls.api, url))
 
 
+def form_errors(cls: type[Integration], settings: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the errors of a form that an admin filled with these settings, by setting."""
+    form = cls.Form(MultiDict(settings))
+    return (
+        {} if form.validate() else {str(name): list(texts) for name, texts in form.errors.items()}
+    )
+
+
 def outbound(to: str | Integration, text: str = "Anna has signed.", **more: Any) -> Outbound:
     """Return a message to an address, or to the channel of a connection."""
     address = to.destination_of(to.settings) if isinstance(to, Integration) else to
     return Outbound(id=MESSAGE_ID, attempt=1, to=address, text=text, **more)
 
 
-def main(port: int, usual: str) -> None:
-    """Answer every request with the same text, and print what arrives, until interrupted."""
+def read_answer(text: str) -> tuple[int, str, dict[str, str]]:
+    """Return the HTTP status and the content of an answer such as `400 {"code": 40007}`."""
+    match = re.fullmatch(r"([1-5][0-9]{2})(?: (.*))?", text, re.DOTALL)
+    return (int(match[1]), match[2] or "", {}) if match else (200, text, {})
+
+
+def main(port: int, answers: list[str]) -> None:
+    """Give each request the next answer, and print what arrives, until interrupted."""
     with record_requests(port) as recorder:
-        recorder.usual = usual
+        *first, recorder.usual = map(read_answer, answers)
+        recorder.answers.extend(first)
         printed = 0
         print(f"Listening at {recorder.url}", flush=True)
         while True:
@@ -158,4 +176,4 @@ def main(port: int, usual: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(int(sys.argv[1]), sys.argv[2:])

@@ -62,6 +62,13 @@ def sample(cls: type[Integration], name: str) -> Any:
     return samples[name]
 
 
+def all_settings_of(cls: type[Integration]) -> list[dict[str, Any]]:
+    """Return the settings of an integration: SETTINGS, and OTHER_SETTINGS in place of some."""
+    settings = sample(cls, "SETTINGS")
+    others = samples_of(cls).get("OTHER_SETTINGS", [])
+    return [dict(settings), *({**settings, **other} for other in others)]
+
+
 @cache
 def signer_of(cls: type[Integration]) -> Sign | None:
     """Return the function `sign` of the integration's own test, or None if it has none."""

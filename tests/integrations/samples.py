@@ -65,6 +65,7 @@ def _list_of(is_valid: Callable[[Any], bool]) -> Callable[[Any], bool]:
 # name → whether a value is valid, and what it has to be
 SAMPLES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "SETTINGS": (_is_settings, "a dict with a value for each setting"),
+    "OTHER_SETTINGS": (_list_of(_is_settings), "a list of dicts with settings"),
     "TO": (_is_text, "a text"),
     "SAMPLE_ACCEPTED": (_is_response, "a tuple (HTTP status, body)"),
     "SAMPLE_REFUSALS": (_list_of(_is_refusal), "a list of tuples (HTTP status, body, code)"),

@@ -40,7 +40,7 @@ def errors_of(url: str, own_server: str = "") -> list[str]:
 @pytest.fixture(scope="module")
 def server() -> Iterator[HttpRecorder]:
     with record_requests() as recorder:
-        recorder.usual = "{}"
+        recorder.usual = (200, "{}", {})
         yield recorder
 
 

@@ -24,7 +24,15 @@ from hub.integrations.base import (
     Problem,
     SecretField,
 )
-from tests.integrations.instances import every, instance, samples_of, senders, valid_address
+from hub.lib.provider_http import ProviderHttpClient
+from tests.integrations.instances import (
+    all_settings_of,
+    every,
+    instance,
+    samples_of,
+    senders,
+    valid_address,
+)
 
 STATIC = Path(integrations.__file__).parents[1] / "static"
 
@@ -130,9 +138,11 @@ def test_secret_fields_are_not_displayed(cls: type[Integration]) -> None:
 def test_settings_fill_the_form_and_public_values_contain_no_secret(
     cls: type[Integration],
 ) -> None:
-    settings = samples_of(cls).get("SETTINGS")
-    if settings is None:
-        return
+    for settings in all_settings_of(cls):
+        check_settings(cls, settings)
+
+
+def check_settings(cls: type[Integration], settings: dict[str, Any]) -> None:
     form = cls.Form(MultiDict(settings))
     assert form.validate(), form.errors
     assert settings.keys() | ADDED == {field.name for field in form} | ADDED, (
@@ -161,7 +171,7 @@ def test_blank_and_wrong_settings_are_refused_in_sentences(cls: type[Integration
     for wrong in (*blank, *samples_of(cls).get("WRONG_SETTINGS", [])):
         form = cls.Form(MultiDict({**settings, **wrong}))
         assert not form.validate(), f"{wrong} is accepted"
-        assert wrong.keys() <= form.errors.keys(), f"{wrong} is refused at {list(form.errors)}"
+        assert form.errors.keys() <= wrong.keys(), f"{wrong} is refused at {list(form.errors)}"
         errors = [str(error) for found in form.errors.values() for error in found]
         assert all(error.endswith(".") for error in errors), errors
 
@@ -184,10 +194,14 @@ def test_invalid_address_is_refused_with_the_reason(cls: type[Integration]) -> N
 
 @senders
 def test_rendering_is_pure_and_contains_no_secret(cls: type[Integration]) -> None:
-    integration = instance(cls)
     message = outbound(
         valid_address(cls), status_url="https://hub.example/x?message=msg_1&attempt=1"
     )
+    for settings in all_settings_of(cls):
+        check_rendering(cls(settings, ProviderHttpClient()), message)
+
+
+def check_rendering(integration: Integration, message: Outbound) -> None:
     before = dict(integration.settings)
     first = integration.render(message)
     second = integration.render(message)
@@ -197,7 +211,7 @@ def test_rendering_is_pure_and_contains_no_secret(cls: type[Integration]) -> Non
     rendered = json.dumps(first)
     assert json.loads(rendered) == first
     assert "Hello" in rendered
-    for field in cls.Form():
+    for field in integration.Form():
         if isinstance(field, SecretField) and integration.settings.get(field.name):
             assert integration.settings[field.name] not in rendered, (
                 "what is rendered is shown on pages"

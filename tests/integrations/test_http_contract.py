@@ -25,7 +25,7 @@ from hub.integrations.api import (
     record_exchanges,
 )
 from tests.integrations.http_recorder import HttpRecorder, connect, outbound, record_requests
-from tests.integrations.instances import ALL, sample, samples_of, valid_address
+from tests.integrations.instances import ALL, all_settings_of, sample, samples_of, valid_address
 
 TEXT = "Anna has signed."
 PAGE = "<html><head><title>Sign in</title></head><body>Anna has signed.</body></html>"
@@ -59,16 +59,25 @@ def connection_to(cls: type[Integration], url: str) -> Integration:
     return connect(cls, url, sample(cls, "SETTINGS"))
 
 
+def connections_to(cls: type[Integration], url: str) -> list[Integration]:
+    """Return a connection for each of the sample settings, such as each way to sign in."""
+    return [connect(cls, url, settings) for settings in all_settings_of(cls)]
+
+
 def send(cls: type[Integration], url: str) -> Accepted:
-    connection = connection_to(cls, url)
+    return send_from(connection_to(cls, url))
+
+
+def send_from(connection: Integration) -> Accepted:
+    cls = type(connection)
     to = connection.destination_of(connection.settings) or valid_address(cls)
     return connection.send(outbound(connection.recipient_form(to), TEXT, address=to))
 
 
-def try_send(cls: type[Integration], provider: HttpRecorder) -> Accepted | SendError:
+def try_send(connection: Integration) -> Accepted | SendError:
     """Send a message, and return the result or the error."""
     try:
-        return send(cls, provider.url)
+        return send_from(connection)
     except SendError as error:
         return error
 
@@ -85,9 +94,9 @@ def send_error(
 
 
 def secrets_of(cls: type[Integration]) -> list[str]:
-    settings = sample(cls, "SETTINGS")
     names = [field.name for field in cls.Form() if isinstance(field, SecretField)]
-    return [settings[name] for name in names if settings.get(name)]
+    every_settings = all_settings_of(cls)
+    return [settings[name] for name in names for settings in every_settings if settings.get(name)]
 
 
 # ── Connections that fail ─────────────────────────────────────────────────────────────────────────
@@ -95,10 +104,11 @@ def secrets_of(cls: type[Integration]) -> list[str]:
 def test_refused_connection_is_unreachable(cls: type[Integration]) -> None:
     with pytest.raises(Unreachable):
         send(cls, NOWHERE)
-    result = connection_to(cls, NOWHERE).run_check()
-    assert not result.ok
-    assert result.steps
-    assert not [secret for secret in secrets_of(cls) if secret in str(result)]
+    for connection in connections_to(cls, NOWHERE):
+        result = connection.run_check()
+        assert not result.ok
+        assert result.steps
+        assert not [secret for secret in secrets_of(cls) if secret in str(result)]
 
 
 @senders
@@ -138,17 +148,18 @@ def test_accepted_message_has_an_id_or_none_is_known(
     cls: type[Integration], provider: HttpRecorder
 ) -> None:
     status, content = sample(cls, "SAMPLE_ACCEPTED")
-    provider.answers.clear()
-    provider.answer(status, content)
-    with record_exchanges() as exchanges:
-        accepted = send(cls, provider.url)
-    assert (accepted.code, accepted.error) == ("", None)
-    urls = " ".join(exchange.url for exchange in exchanges)
-    assert not [secret for secret in secrets_of(cls) if secret in urls], "pass it as hidden="
+    for connection in connections_to(cls, provider.url):
+        provider.answers.clear()
+        provider.answer(status, content)
+        with record_exchanges() as exchanges:
+            accepted = send_from(connection)
+        assert (accepted.code, accepted.error) == ("", None)
+        urls = " ".join(exchange.url for exchange in exchanges)
+        assert not [secret for secret in secrets_of(cls) if secret in urls], "pass it as hidden="
     for unreadable in ("", "[1]", "{}", "null", PAGE):
         provider.answers.clear()
         provider.answer(200, unreadable)
-        result = try_send(cls, provider)
+        result = try_send(connection_to(cls, provider.url))
         is_complete = isinstance(result, Accepted) and not accepted.provider_id
         assert is_complete or type(result) is OutcomeUnknown, f"{unreadable!r}: {result!r}"
 
@@ -174,17 +185,18 @@ def test_no_error_quotes_the_response(
 ) -> None:
     quoted = [TEXT, *secrets_of(cls)]
     names = ("code", "error", "message", "description", "detail", "title", "status")
-    for words in quoted:
-        for content in (words, json.dumps(dict.fromkeys(names, words))):
+    contents = [*quoted, *(json.dumps(dict.fromkeys(names, words)) for words in quoted)]
+    for connection in connections_to(cls, provider.url):
+        for content in contents:
             provider.answers.clear()
             provider.answer(status, content)
-            result = try_send(cls, provider)
+            result = try_send(connection)
             shown_error = f"{result} {getattr(result, 'code', '')}"
             assert not [text for text in quoted if text in shown_error]
             if status == 200:
                 continue  # a test may show the state of the account
             provider.answers[:] = [(status, content, {})] * 6  # a test may call several times
-            shown = str(connection_to(cls, provider.url).run_check())
+            shown = str(connection.run_check())
             assert not [text for text in quoted if text in shown]
 
 

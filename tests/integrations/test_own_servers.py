@@ -141,7 +141,7 @@ def test_redirect_to_another_server_is_not_followed(
 ) -> None:
     topic = connect(Topic, http_recorder.url, {"server": OFFICIAL, "token": TOKEN})
     with record_requests() as other:
-        other.usual = "{}"
+        other.usual = (200, "{}", {})
         http_recorder.answer(status, "", Location=f"{other.url}/steal")
         assert topic.call("GET", "/v1/file").status == status
         assert other.seen == []
@@ -157,7 +157,7 @@ def test_file_on_another_server_is_fetched_without_credentials(http_recorder: Ht
             ),
             {"topic": http_recorder.url},
         )
-        other.usual = http_recorder.usual = "{}"
+        other.usual = http_recorder.usual = (200, "{}", {})
         topic.request("GET", f"{other.url}/file")
         topic.request("GET", f"{http_recorder.url}/file", headers={"X-Part": "1"})
         assert "authorization" not in other.headers[0]

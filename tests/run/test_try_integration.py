@@ -69,6 +69,14 @@ def test_failed_connection_test_sends_nothing(tmp_path: Path, http_recorder: Htt
     assert "Payload" not in done.output
 
 
+def test_message_is_sent_without_a_test(tmp_path: Path, http_recorder: HttpRecorder) -> None:
+    http_recorder.answer(201, {"sid": "SM1", "status": "queued", "num_segments": "1"})
+    done = run(tmp_path, http_recorder, "--to", "+13175551234", "--no-check")
+    assert done.exit_code == 0, done.output
+    assert "Connection test" not in done.output
+    assert "Result: accepted, ID SM1." in done.output
+
+
 def test_invalid_settings_are_listed(tmp_path: Path, http_recorder: HttpRecorder) -> None:
     done = run(tmp_path, http_recorder, "-s", "sender=12", auth_token="")
     assert done.exit_code == 1

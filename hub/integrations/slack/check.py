@@ -131,7 +131,7 @@ def _failed_check(problem: SendError, field: str) -> CheckResult:
         cause,
         "Posts are waiting until this is fixed.",
         (known.remedy, "Choose **Test connection**."),
-        field=known.field or field,
+        field=known.setting_at_fault({}) or field,
         code=problem.code,
     )
 
