@@ -28,6 +28,7 @@ from hub.admin.requests import pages as request_pages
 from hub.admin.routing import pages as routing_pages
 from hub.admin.search import pages as search_pages
 from hub.admin.settings import account, api_keys, branding, opt_out_keywords, sources, users
+from hub.admin.texts import email_preview
 from hub.admin.texts import pages as text_pages
 from hub.admin.view import filters, navigation
 from hub.admin.webhook_endpoints import delivery_pages
@@ -56,6 +57,7 @@ PAGES = (
     rules,
     templates,
     text_pages,
+    email_preview,
     message_list,
     message_page,
     unblock_recipient,

@@ -52,3 +52,17 @@ def submit_add_text(no_script: NoScriptBrowser) -> None:
     page.get_by_label("Language").fill("it")
     press(page, "Add text")
     no_script.says("Text added as a draft.")
+
+
+@form("admin.preview_email")
+def submit_preview_email(no_script: NoScriptBrowser) -> None:
+    open_text(no_script, "To observers, Email, en")
+    page = no_script.page
+    page.get_by_role("textbox", name="Text", exact=True).fill("A new text about ((title))")
+    email = page.frame_locator("iframe[name=email]")
+    for colors in ("light", "dark"):
+        press(page, f"Show in {colors} colors")
+        expect(email.get_by_text("A new text about Employment Agreement").last).to_be_visible()
+    expect(page.get_by_role("textbox", name="Text", exact=True)).to_have_value(
+        "A new text about ((title))"
+    )

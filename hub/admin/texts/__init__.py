@@ -3,6 +3,7 @@
 pages                the editor of a text, its versions, and texts in further languages
 text_form            the form of a text, with a box for each plural form
 text_list            every text by event, as the list shows it
+email_preview        the HTML of an email text, in a frame
 preview              a filled text, with its segments and prices
 stand_ins            which text stands in for which: of another language, or that of SMS
 sample_values        values of real requests for the preview

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import abort, flash, redirect, render_template, request, url_for
+from flask import Response, abort, flash, make_response, redirect, render_template, request, url_for
 from wtforms import Form
 
 from hub.accounts.rate_limits import SEND
 from hub.admin.auth.guard import admin, has_role, require_role
 from hub.admin.auth.page_rate_limits import rate_limit
+from hub.admin.settings.branding import email_preview
 from hub.admin.texts import text_editor
 from hub.admin.texts.text_comparison import compare_words
 from hub.admin.texts.text_editor import TextEditor
 from hub.admin.view.status_badges import channel_title
 from hub.admin.view.template_titles import template_title
 from hub.core.errors import Conflict, NotFound, Refused
-from hub.core.vocabulary import Role
+from hub.core.vocabulary import Channel, Role
 from hub.lib.localized import language_name
+from hub.lib.request_checks import POLICY
 from hub.messaging.compose import text_editing
 from hub.models import Template, TemplateVersion
 from hub.models.template import JINJA
@@ -110,9 +112,9 @@ def _withdraw(editor: TextEditor) -> Any:
     return redirect(url_for("admin.text", template_id=template_id), 303)
 
 
-def _page(editor: TextEditor) -> str:
+def _page(editor: TextEditor) -> Response:
     template = editor.template
-    return render_template(
+    page = render_template(
         "text.html",
         template=template,
         editor=editor,
@@ -122,7 +124,11 @@ def _page(editor: TextEditor) -> str:
         channel=channel_title(template.channel),
         language=language_name(template.locale),
         may_change=has_role(Role.ADMIN),
+        has_email=template.channel == Channel.EMAIL and email_preview() is not None,
     )
+    response = make_response(page)
+    response.headers["Content-Security-Policy"] = f"{POLICY}; frame-src 'self'"
+    return response
 
 
 # ── Versions ──────────────────────────────────────────────────────────────────────────────────────

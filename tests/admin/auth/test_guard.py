@@ -126,6 +126,8 @@ LEAST = {
     ("POST", "/templates/sync/<slug>"): A,
     ("GET", "/templates/texts/<template_id>"): V,
     ("POST", "/templates/texts/<template_id>"): A,
+    ("GET", "/templates/texts/<template_id>/email"): V,
+    ("POST", "/templates/texts/<template_id>/email"): A,
     ("GET", "/templates/texts/<template_id>/versions/<number>"): V,
     ("POST", "/templates/texts/<template_id>/versions/<number>"): A,
     ("GET", "/templates/texts/<template_id>/add"): A,
