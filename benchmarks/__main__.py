@@ -82,7 +82,7 @@ SCENARIOS: dict[str, Scenario] = {
 def main() -> int:
     arguments = _parse_arguments()
     if arguments.names[:1] == ["profile"]:
-        return profiling.main(arguments.names[1:])
+        return profiling.main(arguments.names[1:], single_steps=arguments.single_steps)
     if arguments.names[:1] == ["trace"]:
         return tracing.main(arguments.names[1:])
     names = arguments.names or list(SCENARIOS)
@@ -97,7 +97,7 @@ def main() -> int:
     os.chdir(ROOT)
     machine.use_two_cores()
     folder = Path(tempfile.mkdtemp(prefix="hub-bench-"))
-    plan = Plan(folder, arguments.runs, arguments.seconds, arguments.quick)
+    plan = Plan(folder, arguments.runs, arguments.seconds, arguments.quick, arguments.single_steps)
     began = time.monotonic()
     facts = machine.describe_machine(folder)
     try:
@@ -106,7 +106,8 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
     took = time.monotonic() - began
     print("\n".join(["", *facts, "", table.format_text(rows), ""]))
-    if names == list(SCENARIOS) and arguments.runs >= FEWEST_RUNS and not arguments.quick:
+    is_usual = not arguments.quick and not arguments.single_steps
+    if names == list(SCENARIOS) and arguments.runs >= FEWEST_RUNS and is_usual:
         path = results.write_page(rows, facts, plan, [SCENARIOS[name][0] for name in names], took)
         print(f"Kept in {path.relative_to(ROOT)}.")
     else:
@@ -132,6 +133,12 @@ def _parse_arguments() -> argparse.Namespace:
         "--quick",
         action="store_true",
         help="one short run of each, to see that it works; its figures are noise",
+    )
+    parser.add_argument(
+        "--single-steps",
+        action="store_true",
+        help="accept events with routes of one step, as version 0.2.0 had, instead of the installed"
+        " routes",
     )
     arguments = parser.parse_args()
     arguments.runs = 1 if arguments.quick else int(os.environ.get("BENCH_RUNS", RUNS))

@@ -51,6 +51,8 @@ def run(plan: Plan) -> list[Row]:
     with plan.crew("accepting") as crew:
         provider = Provider(crew)
         hub = Hub(crew, provider.url)
+        if plan.single_steps:
+            hub.run_module("benchmarks.single_steps")
         crew.stop(provider.started)
         hub.start_queue()
         web = hub.start_web()

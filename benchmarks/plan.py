@@ -16,12 +16,16 @@ from benchmarks.running import Crew
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan of the scenarios. `seconds` is how long each run measures after warming up."""
+    """A plan of the scenarios. `seconds` is how long each run measures after warming up.
+
+    With `single_steps`, events have routes of one step.
+    """
 
     folder: Path
     runs: int
     seconds: float
     quick: bool = False
+    single_steps: bool = False
 
     @contextmanager
     def crew(self, name: str) -> Iterator[Crew]:

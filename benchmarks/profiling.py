@@ -31,21 +31,23 @@ COUNTS = {"receiving": 3000, "accepting": 1000, "sending": 3000}
 LINES = 40
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], *, single_steps: bool) -> int:
     """Prepare a hub and run the path in a process with its settings."""
     if not arguments or arguments[0] not in COUNTS or len(arguments) > 2:
         print(f"Give a path to profile: {', '.join(COUNTS)}.", file=sys.stderr)
         return 2
     path = arguments[0]
     count = int(arguments[1]) if len(arguments) > 1 else COUNTS[path]
-    return run_in_hub("benchmarks.profiling", path, count)
+    return run_in_hub("benchmarks.profiling", path, count, single_steps=single_steps)
 
 
-def run_in_hub(module: str, path: str, count: int) -> int:
+def run_in_hub(module: str, path: str, count: int, *, single_steps: bool = False) -> int:
     """Prepare a hub with work for `path`, and run a module in a process with its settings."""
     with tempfile.TemporaryDirectory(prefix="hub-profile-") as name, Crew(Path(name)) as crew:
         provider = Provider(crew, 100)
         hub = Hub(crew, provider.url)
+        if single_steps:
+            hub.run_module("benchmarks.single_steps")
         hub.start_queue()
         file = Path(name) / "requests"
         if path == "sending":

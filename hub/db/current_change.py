@@ -37,11 +37,13 @@ class PreparedChange:
 
     def fetch(self, sql: str, parameters: Any) -> list[Any]:
         """Return the rows that a statement finds in the snapshot. Raises DBAPIError."""
-        with self._connections.translate_errors(sql):
+        try:
             if self._connection is None:
                 self._connection = self._connections.take()
                 self._connection.execute("BEGIN")
             rows = self._connection.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._connections.translate(error, sql) from error
         self.pending.reads.append((sql, parameters, rows))
         return rows
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from flask import current_app
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from hub.db.compiled_sql import translate_error
 from hub.db.drivers import set_up_sqlite
@@ -31,8 +32,11 @@ class SqliteConnections:
 
     def fetch(self, sql: str, parameters: Any) -> list[Any]:
         """Return the rows that a statement finds now. Raises DBAPIError."""
-        with self.translate_errors(sql), self.borrow() as connection:
-            return connection.execute(sql, parameters).fetchall()
+        try:
+            with self.borrow() as connection:
+                return connection.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self.translate(error, sql) from error
 
     @contextmanager
     def borrow(self) -> Iterator[sqlite3.Connection]:
@@ -66,13 +70,9 @@ class SqliteConnections:
         while self._idle and self._owner_pid == os.getpid():
             self._idle.pop().close()
 
-    @contextmanager
-    def translate_errors(self, sql: str) -> Iterator[None]:
-        """Raise errors of the driver as SQLAlchemy raises them."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise translate_error(error, sql, self.dialect, None) from error
+    def translate(self, error: sqlite3.Error, sql: str) -> DBAPIError:
+        """Return an error of the driver as SQLAlchemy raises it."""
+        return translate_error(error, sql, self.dialect, None)
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

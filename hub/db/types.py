@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import uuid_utils
@@ -97,6 +97,9 @@ class RawBytes(LargeBinary):
         return None
 
 
+_INVALID_MARK = "?"
+
+
 class Id(TypeDecorator[str]):
     """An ID: `prefix_uuid` in Python and outside, 16 bytes in the database.
 
@@ -119,18 +122,12 @@ class Id(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        text_prefix, _, uuid_text = value.rpartition("_")
-        if uuid_text.startswith(_INVALID_MARK):
-            return _decode_invalid_id(uuid_text)
-        if _UUID.fullmatch(uuid_text) is None or (
-            self.prefix != "*" and text_prefix != self.prefix
-        ):
-            raise ValueError(f"{value!r} is not an ID of the form {self.prefix}_…")
-        return (
-            uuid.UUID(uuid_text)
-            if dialect.name == "postgresql"
-            else bytes.fromhex(uuid_text.replace("-", ""))
-        )
+        if _INVALID_MARK in value:
+            text = value.rpartition("_")[2]
+            if text.startswith(_INVALID_MARK):
+                return _decode_invalid_id(text)
+        uuid_bytes = _uuid_bytes(self.prefix, value)
+        return uuid.UUID(bytes=uuid_bytes) if dialect.name == "postgresql" else uuid_bytes
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         if value is None:
@@ -145,7 +142,13 @@ class Id(TypeDecorator[str]):
         return uuid_text if self.prefix == "*" else f"{self.prefix}_{uuid_text}"
 
 
-_INVALID_MARK = "?"
+# the rows of an event refer to each other by the same few IDs
+@lru_cache(maxsize=1024)
+def _uuid_bytes(prefix: str, value: str) -> bytes:
+    text_prefix, _, uuid_text = value.rpartition("_")
+    if _UUID.fullmatch(uuid_text) is None or (prefix != "*" and text_prefix != prefix):
+        raise ValueError(f"{value!r} is not an ID of the form {prefix}_…")
+    return bytes.fromhex(uuid_text.replace("-", ""))
 
 
 def _encode_invalid_id(prefix: str, value: Any) -> str:
@@ -192,9 +195,7 @@ class Time(TypeDecorator[datetime]):
             return value.stored
         if value.tzinfo is None:
             raise ValueError("datetime has no time zone; use hub.db.types.now()")
-        return (
-            value if dialect.name == "postgresql" else (value - _EPOCH) // timedelta(microseconds=1)
-        )
+        return value if dialect.name == "postgresql" else (value - _EPOCH) // _MICROSECOND
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         try:
@@ -248,6 +249,7 @@ class OptionalDetails(Details):
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 # stored times from the first up to, but excluding, the last can be read
 FIRST_TIME = datetime(1900, 1, 1, tzinfo=UTC)
 LAST_TIME = datetime(3001, 1, 1, tzinfo=UTC)

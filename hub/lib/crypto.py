@@ -12,6 +12,7 @@ import hmac
 import json
 import os
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -95,8 +96,13 @@ class Keyring:
             ) from None
 
     def _row_key(self, key_id: str, table: str, row_id: str) -> bytes:
-        expand = HKDFExpand(SHA256, length=32, info=f"{table}\0{row_id}".encode())
-        return expand.derive(self._extracted[key_id])
+        return _derive(self._extracted[key_id], table, row_id)
+
+
+@lru_cache(maxsize=64)  # several fields of a row are encrypted together
+def _derive(extracted: bytes, table: str, row_id: str) -> bytes:
+    expand = HKDFExpand(SHA256, length=32, info=f"{table}\0{row_id}".encode())
+    return expand.derive(extracted)
 
 
 def read_key_id(encrypted: bytes) -> str:

@@ -76,6 +76,7 @@ def find_locale(locale: str) -> Locale | None:
     return None
 
 
+@lru_cache(maxsize=256)
 def language_of(locale: str) -> str:
     """Return the language of a locale: `pt` for `pt-BR`."""
     return locale.replace("_", "-").partition("-")[0].lower()

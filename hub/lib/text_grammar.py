@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from hub.lib.plural_forms import language_of, plural_forms
@@ -77,6 +77,11 @@ class ParsedText:
     """A text as a sequence of literal texts, placeholders and optional parts."""
 
     parts: tuple[str | Placeholder | OptionalPart, ...]
+    names: frozenset[str] = field(init=False, compare=False)  # of the values that the text uses
+
+    def __post_init__(self) -> None:
+        names = frozenset(placeholder.name for placeholder in self.placeholders)
+        object.__setattr__(self, "names", names)
 
     @property
     def placeholders(self) -> Iterator[Placeholder]:
@@ -86,11 +91,6 @@ class ParsedText:
                 yield part
             elif isinstance(part, OptionalPart):
                 yield from (inner for inner in part.parts if isinstance(inner, Placeholder))
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The names of the values that the text uses."""
-        return frozenset(placeholder.name for placeholder in self.placeholders)
 
 
 # ── Parsing ───────────────────────────────────────────────────────────────────────────────────────

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -22,6 +24,8 @@ class Recipient:
     address_key: bytes
     time_zone: str = ""
     has_opt_out_line: bool = False  # an SMS told the person how to opt out
+    # the row of a new contact that its first message stores; nothing refers to the contact yet
+    new_row: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
 class Contact(Base):

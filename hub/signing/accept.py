@@ -307,7 +307,8 @@ def _store(
 ) -> None:
     """Store an event, or the result of a scheduled one. `due_at`: when it is to be planned."""
     row_id = event.id.partition("_")[2]
-    sealed_skipped = keyring().seal_json(EVENT_SKIPPED, row_id, skipped)
+    keys = keyring()
+    sealed_skipped = keys.seal_json(EVENT_SKIPPED, row_id, skipped)
     if event.is_stored:
         write(_PLANNED, {"key": event.id, "at": now(), "new_skipped": sealed_skipped})
         return
@@ -322,7 +323,7 @@ def _store(
             "occurred_at": event.occurred_at,
             "received_at": now(),
             "due_at": due_at,
-            "payload": keyring().seal_json(EVENT_PAYLOAD, row_id, event.payload),
+            "payload": keys.seal_json(EVENT_PAYLOAD, row_id, event.payload),
             "skipped": sealed_skipped,
         },
     )
@@ -346,6 +347,8 @@ def find_stored(
     posts: Collection[bytes],
 ) -> dict[bytes, MessageSummary]:
     """Return the messages of an event that are stored already, by deduplication key."""
+    if request.is_new:
+        return {}
     legacy_step_ids = cached(
         ("legacy_steps", event.type, request.source_id),
         lambda: planning.read_legacy_step_ids(event.type, request.source_id),

@@ -41,6 +41,7 @@ PERSON = "chat"
 TEAM = "team_chat"  # kinds of tokens
 PERSON_LIFETIME = timedelta(days=7)
 TEAM_LIFETIME = timedelta(hours=1)
+LINK = "_link"  # the end of the names of invitation links in texts
 # the field of a signer's details that holds an address of each kind
 
 
@@ -155,7 +156,7 @@ def _link(connection: Connection, kind: str, subject: str, lifetime: timedelta) 
 def link_names() -> frozenset[str]:
     """Return the names of links in templates: `<integration>_link` for each that can invite."""
     return frozenset(
-        f"{name}_link"
+        f"{name}{LINK}"
         for name, integration_class in integrations.registry().items()
         if integration_class.supports("invite")
     )
@@ -171,10 +172,12 @@ def links_for(
 
     A link is '' when no connection can invite the signer, or the signer's chat is already linked.
     """
-    links = dict.fromkeys(link_names(), "")
+    if not any(name.endswith(LINK) for name in shown):
+        return {}
+    links = dict.fromkeys(link_names().intersection(shown), "")
     for connection in connections:
-        name = f"{connection.integration}_link"
-        if name in shown and name in links and not links[name]:
+        name = f"{connection.integration}{LINK}"
+        if name in links and not links[name]:
             links[name] = _link_for(connection.id, source_id, signer)
     return links
 

@@ -18,7 +18,7 @@ from hub.messaging.compose.content import letterhead
 from hub.messaging.compose.fitting import TooLong
 from hub.messaging.compose.outbox import Draft
 from hub.messaging.compose.skipped_steps import LINK_EXPIRED
-from hub.messaging.contacts.contacts import KnownAddress, get_or_create_contacts
+from hub.messaging.contacts.contacts import KnownAddress, prepare_contacts
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
 from hub.models import ConnectionInfo, Recipient
 from hub.signing import cards, chat_invitations, merged_notices, people, reminder_times
@@ -117,16 +117,15 @@ class MessageWriter:
         template = item.step.template
         channel = connection.channel
         locale = item.person.locale
-        shown_names = render.names_in(template, channel, locale)
+        version = render.find_version(template, channel, locale)
         inviting = self.connections.values() if self.with_invitations else ()
-        links = chat_invitations.links_for(shown_names, inviting, self.request.source_id, signer)
+        links = chat_invitations.links_for(version.names, inviting, self.request.source_id, signer)
         values = _values(self.event, self.request, signer, self.actor)
         integration_class = integrations.get(connection.integration)
-        rendered = render.render_within(
+        rendered = render.fill_within(
+            version,
             integration_class,
             integration_class.max_length,
-            template,
-            channel,
             locale,
             values | links,
             is_shared=self._shares_address(signer, item.kind),
@@ -137,7 +136,7 @@ class MessageWriter:
             is_reminder = self.event.type == EventType.REMINDER
             sender = letterhead(locale, self.request.sender, reminds=is_reminder)
             buttons = cards.signer_buttons(self.event.type, values)
-        shows_link = "download_link" in shown_names or bool(buttons)
+        shows_link = "download_link" in version.names or bool(buttons)
         link_expires_at = _link_expiry(self.event, signer) if shows_link else None
         if not (integration_class.session_window or integration_class.prefers_templates):
             return MessageText(rendered, None, None, sender, buttons, link_expires_at)
@@ -160,6 +159,8 @@ class MessageWriter:
         self, items: Mapping[bytes, plan.PlannedPost], reminded: Sequence[SignerRecord]
     ) -> tuple[dict[bytes, render.Rendered], list[plan.SkippedStep]]:
         """Render posts to a team; return their texts, and the steps whose text is too long."""
+        if not items:
+            return {}, []
         values = _values_for_team(self.event, self.request, reminded, self.actor)
         texts: dict[bytes, render.Rendered] = {}
         skipped = []
@@ -181,10 +182,10 @@ class MessageWriter:
         return texts, skipped
 
     def drafts(self, written: Mapping[bytes, WrittenRung]) -> list[Draft]:
-        """Return the drafts of messages to people, with their recipients stored."""
+        """Return the drafts of messages to people. Storing them stores new recipients, too."""
         items = {key: item.ladder.message(item.rung) for key, item in written.items()}
         addresses = {_known_address(item, self.signers[item.person.id]) for item in items.values()}
-        recipients = get_or_create_contacts(addresses, test=self.request.test) if addresses else {}
+        recipients = prepare_contacts(addresses, test=self.request.test) if addresses else {}
         return [
             self._draft(items[key], item.text, recipients[items[key].kind, items[key].to], key)
             for key, item in written.items()

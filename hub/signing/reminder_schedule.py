@@ -109,11 +109,12 @@ def earliest_check(schedule: Schedule, signer: SignerTimes) -> datetime | None:
         return None
     # the evening before, or the last working day before a weekend
     margin = timedelta(days=5 if schedule.working_days else 2)
-    after = [signer.counted_from + timedelta(days=day) - margin for day in schedule.days]
-    if signer.expires_at is not None:
-        days = schedule.days_before_expiry
-        after += [signer.expires_at - timedelta(days=day) - margin for day in days]
-    return max(min(after), signer.counted_from) if after else None
+    due = []
+    if schedule.days:
+        due.append(signer.counted_from + timedelta(days=min(schedule.days)))
+    if schedule.days_before_expiry and signer.expires_at is not None:
+        due.append(signer.expires_at - timedelta(days=max(schedule.days_before_expiry)))
+    return max(min(due) - margin, signer.counted_from) if due else None
 
 
 # ── Due times ─────────────────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import or_, select, update
@@ -39,7 +40,14 @@ class SourceReminders:
 
     def schedule(self, request_settings: str | None) -> Schedule:
         """Return the schedule of a request with these stored settings."""
+        if not request_settings:
+            return self._own_schedule
         return Schedule.from_settings(parse_settings(request_settings), *self.settings)
+
+    @cached_property
+    def _own_schedule(self) -> Schedule:
+        """The schedule of requests without settings, which every event needs."""
+        return Schedule.from_settings(*self.settings)
 
 
 def parse_settings(stored: str | None) -> Mapping[str, Any]:

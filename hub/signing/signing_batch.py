@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
@@ -56,9 +57,12 @@ SIGNER_PLAIN = (
 )
 SIGNER_SEALED = {"details": SIGNER_DETAILS, "signing_url": SIGNER_SIGNING_URL}
 SIGNER_COLUMNS = (*SIGNER_PLAIN, *SIGNER_SEALED)
-
-
+# the values of the columns except `sender` and `details`, which change in place
+_request_values = attrgetter(*(name for name in REQUEST_COLUMNS if name != "sender"))
+_signer_values = attrgetter(*(name for name in SIGNER_COLUMNS if name != "details"))
 _SIGNER = PersonRole.SIGNER.value
+# the states of signers whose signature is missing; events check them too often to convert each one
+NOT_SIGNED = frozenset(state.value for state in SignerState if state.has_not_signed)
 
 
 @dataclass(slots=True)
@@ -87,12 +91,16 @@ class SignerRecord:
 
     @property
     def has_not_signed(self) -> bool:
-        return SignerState.read(self.state).has_not_signed
+        return self.state in NOT_SIGNED
 
     @property
     def is_signer(self) -> bool:
         """True for a signer who was not removed from the request."""
         return self.role == PersonRole.SIGNER and self.removed_at is None
+
+    def values(self) -> tuple[Any, ...]:
+        """Return the values of the columns, to notice changes."""
+        return *_signer_values(self), {**self.details}
 
 
 @dataclass(slots=True)
@@ -115,7 +123,8 @@ class RequestRecord:
     sender: dict[str, Any] | None = None
     url: str | None = None
     people: list[SignerRecord] = field(default_factory=list)
-    is_new: bool = True
+    is_new: bool = True  # created by this change, so that nothing is stored for it before
+    _is_stored: bool = False
     _before: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     _indexed: tuple[str | None, ...] = ()
 
@@ -156,7 +165,7 @@ class RequestRecord:
 
     def write(self) -> None:
         """Write new rows and changed rows."""
-        if self.is_new:
+        if not self._is_stored:
             row = {
                 "id": self.id,
                 "source_id": self.source_id,
@@ -165,7 +174,7 @@ class RequestRecord:
                 "created_at": now(),
             }
             write(_ADD_REQUEST, row | _row_values(self, REQUEST_PLAIN, REQUEST_SEALED))
-        elif self._before[self.id] != _read_values(self, REQUEST_COLUMNS):
+        elif self._before[self.id] != self._values():
             write(_CHANGE_REQUEST, _changes(self, REQUEST_PLAIN, REQUEST_SEALED))
         added = []
         changed = []
@@ -179,13 +188,13 @@ class RequestRecord:
                     "role": person.role,
                 }
                 added.append(row | _row_values(person, SIGNER_PLAIN, SIGNER_SEALED))
-            elif before != _read_values(person, SIGNER_COLUMNS):
+            elif before != person.values():
                 changed.append(_changes(person, SIGNER_PLAIN, SIGNER_SEALED))
         write(_ADD_SIGNERS, added)
         write(_CHANGE_SIGNER, changed)
         if self._indexed != self._searchable():
             unindexed.mark_requests([self.id])
-        self.is_new = False
+        self._is_stored = True
         self._remember_values()
 
     def _searchable(self) -> tuple[str | None, ...]:
@@ -195,8 +204,13 @@ class RequestRecord:
 
     def _remember_values(self) -> None:
         self._indexed = self._searchable()
-        self._before = {self.id: _read_values(self, REQUEST_COLUMNS)}
-        self._before |= {person.id: _read_values(person, SIGNER_COLUMNS) for person in self.people}
+        self._before = {person.id: person.values() for person in self.people}
+        self._before[self.id] = self._values()
+
+    def _values(self) -> tuple[Any, ...]:
+        """Return the values of the columns, to notice changes."""
+        sender = None if self.sender is None else {**self.sender}
+        return *_request_values(self), sender
 
 
 def _change(table: Any, names: tuple[str, ...]) -> Statement:
@@ -270,7 +284,7 @@ def _build_record(rows: list[Row], signers_query: Statement = _SIGNERS) -> Reque
     values = dict(zip(_REQUEST_NAMES, rows[0], strict=True))
     for name, encrypted in REQUEST_SEALED.items():
         values[name] = _decrypt(encrypted, values["id"], values[name])
-    record = RequestRecord(**values, is_new=False)
+    record = RequestRecord(**values, is_new=False, _is_stored=True)
     for row in read(signers_query, request=record.id):
         values = dict(zip(_SIGNER_NAMES, row, strict=True))
         for name, encrypted in SIGNER_SEALED.items():
@@ -281,23 +295,17 @@ def _build_record(rows: list[Row], signers_query: Statement = _SIGNERS) -> Reque
     return record
 
 
-def _read_values(record: RequestRecord | SignerRecord, names: tuple[str, ...]) -> tuple[Any, ...]:
-    return tuple(
-        dict(value) if isinstance(value, dict) else value
-        for value in (getattr(record, name) for name in names)
-    )
-
-
 def _row_values(
     record: RequestRecord | SignerRecord,
     plain: tuple[str, ...],
     encrypted_fields: Mapping[str, EncryptedField],
 ) -> dict[str, Any]:
     row_id = record.id.partition("_")[2]
+    keys = keyring()
     values: dict[str, Any] = {name: getattr(record, name) for name in plain}
     for name, encrypted in encrypted_fields.items():
         value = getattr(record, name)
-        values[name] = None if value is None else keyring().seal_json(encrypted, row_id, value)
+        values[name] = None if value is None else keys.seal_json(encrypted, row_id, value)
     return values
 
 

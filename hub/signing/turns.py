@@ -7,18 +7,18 @@ from typing import TypeVar
 
 from sqlalchemy import select
 
-from hub.core.vocabulary import EventType, RequestState, SignerState
+from hub.core.vocabulary import EventType, RequestState
 from hub.db.engine import db
 from hub.db.types import now
 from hub.models import Event, Message, Signer
-from hub.signing.signing_batch import RequestRecord, SignerRecord
+from hub.signing.signing_batch import NOT_SIGNED, RequestRecord, SignerRecord
 
 AnySigner = TypeVar("AnySigner", Signer, SignerRecord)
 
 
 def signers_in_turn(signers: Sequence[AnySigner]) -> list[AnySigner]:
     """Return the pending signers with the lowest turn."""
-    owing = [signer for signer in signers if SignerState.read(signer.state).has_not_signed]
+    owing = [signer for signer in signers if signer.state in NOT_SIGNED]
     turn = min((signer.turn for signer in owing), default=0)
     return [signer for signer in owing if signer.turn == turn]
 

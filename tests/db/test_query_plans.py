@@ -35,6 +35,7 @@ from hub.signing import (
     scheduled_events,
     unreached,
 )
+from tests.conftest import POSTGRES
 from tests.hub_fixtures import (
     SigningApp,
     deliver,
@@ -252,3 +253,27 @@ def test_reminders_and_scheduled_events_use_indexes_only(
     statements = executed_statements()[upgrade:]
     assert any("remind_at" in statement for statement in statements)
     assert unindexed_steps(statements) == []
+
+
+@pytest.mark.skipif(not POSTGRES, reason="SQLite has no clock of its own")
+@pytest.mark.parametrize(
+    ("is_due", "column"),
+    [
+        (plan_scheduled.is_due, "due_at"),
+        (automatic_reminders.is_due, "remind_at"),
+        (ladders.is_due, "escalate_at"),
+    ],
+)
+def test_chores_look_up_due_times_in_an_index(
+    in_app: Flask, is_due: Callable[[], bool], column: str
+) -> None:
+    executed: list[tuple[str, Any]] = []
+    event.listen(
+        db.engine, "before_cursor_execute", lambda _, __, *sql: executed.append((sql[0], sql[1]))
+    )
+    assert not is_due()
+    [(statement, values)] = [item for item in executed if f"{column} <=" in item[0]]
+    with db.engine.connect() as connection:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # as for many rows
+        plan = [row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", values)]
+    assert any("Index Cond" in step and column in step for step in plan), plan

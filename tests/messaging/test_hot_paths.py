@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,8 @@ from flask import Flask
 from sqlalchemy import event
 
 from hub.db.engine import db
+from hub.db.group_commit import get_group_commit
+from hub.db.sqlite_connections import sqlite_connections
 from hub.db.types import now
 from hub.integrations.base import Accepted
 from hub.messaging.send import claims
@@ -18,6 +21,8 @@ from hub.signing import accept
 from hub.signing.events import EventIn
 from tests.conftest import POSTGRES
 from tests.hub_fixtures import (
+    ANNA,
+    ERIC,
     SigningApp,
     event_body,
     post_callback,
@@ -45,9 +50,25 @@ def session_commits(connection: Connection) -> Iterator[list[object]]:
     event.remove(db.session, "after_commit", record)
 
 
-def post_event(external_id: str) -> None:
+@pytest.fixture
+def statements(connection: Connection) -> Iterator[list[str]]:
+    """Collect the statements of the open connections, with their values."""
+    connections = sqlite_connections()
+    assert connections is not None
+    executed: list[str] = []
+    groups = [connections, get_group_commit().connections]  # type: ignore[union-attr]
+    for group in groups:
+        opened = group.take()
+        opened.set_trace_callback(executed.append)
+        group.give_back(opened)
+    yield executed
+    for group in groups:
+        group.close()
+
+
+def post_event(external_id: str, number: str = ERIC) -> None:
     request = {"id": external_id, "title": "Employment Agreement", "sender": {"name": "Acme HR"}}
-    body = event_body(signers=[signer_body("Eric")], request=request)
+    body = event_body(signers=[signer_body("Eric", number)], request=request)
     accept.accept_event(EventIn.model_validate(body), source_id(), test=True)
 
 
@@ -56,6 +77,32 @@ def test_event_is_accepted_without_the_session(session_commits: list[object]) ->
     session_commits.clear()
     post_event("second")
     assert session_commits == []
+
+
+def test_event_about_a_new_person_takes_few_statements(
+    statements: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.db.store.CACHE_SECONDS", 60)
+    post_event("first")
+    statements.clear()
+    post_event("second", ANNA)
+    tables = [
+        match[2] for line in statements if (match := re.match(r"(INSERT INTO|UPDATE) (\w+)", line))
+    ]
+    # a new contact is stored once, with the time of its opt-out line
+    assert sorted(tables) == [
+        "contacts",
+        "events",
+        "message_bodies",
+        "messages",
+        "requests",
+        "signers",
+        "unindexed_rows",
+        "unindexed_rows",
+    ]
+    # the request, the connections, the notification, the contact and its opt-outs: nothing else
+    # refers to a new contact. Each is read again under the lock.
+    assert sum(line.startswith("SELECT") for line in statements) == 2 * 5
 
 
 def test_accepting_an_event_takes_no_connection_of_the_session(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,7 +23,7 @@ from hub.lib.crypto import blind_index
 from hub.lib.text import readable
 from hub.messaging.compose.content import hash_content, read_content
 from hub.messaging.compose.opt_out_line import add_opt_out_line
-from hub.messaging.contacts.contacts import mark_informed
+from hub.messaging.contacts.contacts import store_recipients
 from hub.messaging.policy.policy import QUIET, Policy, PolicyDecision, PolicyQuestion
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
 from hub.messaging.state import fallback_timers
@@ -84,6 +85,12 @@ class Draft:
         object.__setattr__(self, "text", readable(self.text))
         object.__setattr__(self, "subject", readable(self.subject))
 
+    def with_text(self, text: str) -> Draft:
+        """Return the draft with another text, which must be readable."""
+        changed = copy(self)  # `replace` would clean all texts again
+        object.__setattr__(changed, "text", text)
+        return changed
+
 
 @dataclass(frozen=True)
 class MessageSummary:
@@ -124,10 +131,10 @@ def add_messages(drafts: Sequence[Draft]) -> list[MessageSummary]:
             facts.append(build_fact_row(row["id"], 0, "waits for completion", None))
         elif row["code"]:
             facts.append(build_fact_row(row["id"], 0, row["code"].replace("_", " "), None))
+    informed &= {row["contact_id"] for row in rows if row["status"] == Status.QUEUED}
+    store_recipients([draft.recipient for draft in drafts], informed)
     write(_MESSAGES, rows)
     write(_BODIES, bodies)
-    queued = {row["contact_id"] for row in rows if row["status"] == Status.QUEUED}
-    mark_informed(informed & queued)
     write(FACTS, facts)
     if any(row["status"] == Status.QUEUED for row in rows):
         wake("deliver")
@@ -155,7 +162,7 @@ def _add_opt_out_lines(drafts: Sequence[Draft]) -> tuple[list[Draft], set[str]]:
             text = add_opt_out_line(draft.text, draft.connection, recipient)
             if text != draft.text:
                 informed.add(recipient.id)
-                draft = replace(draft, text=text)
+                draft = draft.with_text(text)
         result.append(draft)
     return result, informed
 

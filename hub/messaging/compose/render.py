@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import groupby
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -42,7 +42,7 @@ class TemplateText:
     syntax: str
     locale: str
 
-    @property
+    @cached_property
     def names(self) -> frozenset[str]:
         """The keys of the values that the text uses."""
         if self.syntax == JINJA:
@@ -165,14 +165,6 @@ def _fill_jinja(source: str, values: Mapping[str, Any], locale: str, *, isolated
         listed = text_values.format_names(names, locale, isolated=isolated)
         values = {**values, "names": Joined(listed)}
     return jinja_texts.render(source, values, isolated=isolated)
-
-
-def names_in(name: str, channel: str, locale: str) -> frozenset[str]:
-    """Return the keys of the values that a template uses.
-
-    Raises ConfigError if the template is missing.
-    """
-    return find_version(name, channel, locale).names
 
 
 # ── The published versions ────────────────────────────────────────────────────────────────────────

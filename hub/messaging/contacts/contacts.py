@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
@@ -46,36 +46,50 @@ def get_or_create_contacts(
     known_addresses: Collection[KnownAddress], *, test: bool
 ) -> dict[tuple[str, str], Recipient]:
     """Return the contacts of many addresses, by kind and address; create the missing ones."""
+    recipients = prepare_contacts(known_addresses, test=test)
+    store_recipients(recipients.values())
+    return {key: replace(recipient, new_row=None) for key, recipient in recipients.items()}
+
+
+@transaction
+def prepare_contacts(
+    known_addresses: Collection[KnownAddress], *, test: bool
+) -> dict[tuple[str, str], Recipient]:
+    """Return the contacts of many addresses, by kind and address. Missing ones have a `new_row`.
+
+    The rows are stored by `outbox.add_messages`, with the first messages to these contacts.
+    """
     keys_by_address = {known: address_keys(known.kind, known.address) for known in known_addresses}
     stored = _find(keys_by_address, test)
-    missing = {keys[0]: known for known, keys in keys_by_address.items() if keys[0] not in stored}
-    if missing:
-        rows = [_new_row(key, known, test) for key, known in missing.items()]
-        write(_ADD, rows)
-        unindexed.mark_contacts(row["id"] for row in rows)
-        stored |= {
-            row["address_key"]: (row["id"], row["name"], row["time_zone"], False, False)
-            for row in rows
-        }
+    new_rows: dict[bytes, dict[str, Any]] = {}
     recipients = {}
     for known, (key, *_) in keys_by_address.items():
-        contact_id, name, time_zone, is_erased, has_opt_out_line = stored[key]
-        address = addresses.normalize(known.kind, known.address)
-        # the app mentions the person again, so the address is stored; erased data is not restored
-        if is_erased:
-            write(_RESTORE_ADDRESS, {"key": contact_id, "new_address": address})
-            unindexed.mark_contacts([contact_id])
-        _update_details(contact_id, name, time_zone, known)
-        recipients[known.kind, known.address] = Recipient(
-            contact_id, address, key, known.time_zone or time_zone, has_opt_out_line
-        )
+        if key in stored:
+            recipient = _update_contact(known, key, stored[key])
+        else:
+            row = new_rows.get(key) or new_rows.setdefault(key, _new_row(key, known, test))
+            recipient = _new_recipient(known, row)
+        recipients[known.kind, known.address] = recipient
     return recipients
 
 
-def mark_informed(contact_ids: Collection[str]) -> None:
-    """Record that an SMS with an opt-out line was stored for contacts, inside a transaction."""
-    if contact_ids:
-        write(_MARK_INFORMED, [{"key": contact_id, "at": now()} for contact_id in contact_ids])
+def store_recipients(recipients: Iterable[Recipient], informed: Collection[str] = ()) -> None:
+    """Store the new contacts among recipients, inside a transaction.
+
+    `informed`: the IDs of recipients to whom an SMS with an opt-out line is stored.
+    """
+    new_rows = {item.id: item.new_row for item in recipients if item.new_row is not None}
+    at = now()
+    write(
+        _ADD,
+        [
+            {**row, "opt_out_line_at": at if contact_id in informed else None}
+            for contact_id, row in new_rows.items()
+        ],
+    )
+    unindexed.mark_contacts(new_rows)
+    known = [contact_id for contact_id in informed if contact_id not in new_rows]
+    write(_MARK_INFORMED, [{"key": contact_id, "at": at} for contact_id in known])
 
 
 def find_contacts(
@@ -162,20 +176,43 @@ _RENAME = Statement(
 
 
 def _new_row(key: bytes, known: KnownAddress, test: bool) -> dict[str, Any]:
-    contact_id = new_id("ctc")
-    address = addresses.normalize(known.kind, known.address)
     return {
-        "id": contact_id,
+        "id": new_id("ctc"),
         "kind": known.kind,
-        "address": address,
+        "address": addresses.normalize(known.kind, known.address),
         "address_key": key,
         "test": test,
-        "name": _encrypt_name(contact_id, known.name),
-        "time_zone": known.time_zone,
+        "name": None,
+        "time_zone": "",
         "created_at": now(),
         "erased_at": None,
-        "opt_out_line_at": None,
     }
+
+
+def _new_recipient(known: KnownAddress, row: dict[str, Any]) -> Recipient:
+    """Complete the row of a new contact, and return the contact.
+
+    Several people may have the address. The first name and the first time zone are stored.
+    """
+    if row["name"] is None:
+        row["name"] = _encrypt_name(row["id"], known.name)
+    row["time_zone"] = row["time_zone"] or known.time_zone
+    time_zone = known.time_zone or row["time_zone"]
+    return Recipient(row["id"], row["address"], row["address_key"], time_zone, new_row=row)
+
+
+def _update_contact(
+    known: KnownAddress, key: bytes, stored: tuple[str, bytes | None, str, bool, bool]
+) -> Recipient:
+    """Update the name and time zone of a stored contact, and its address if that was erased."""
+    contact_id, name, time_zone, is_erased, has_opt_out_line = stored
+    address = addresses.normalize(known.kind, known.address)
+    # the app mentions the person again, so the address is stored; erased data is not restored
+    if is_erased:
+        write(_RESTORE_ADDRESS, {"key": contact_id, "new_address": address})
+        unindexed.mark_contacts([contact_id])
+    _update_details(contact_id, name, time_zone, known)
+    return Recipient(contact_id, address, key, known.time_zone or time_zone, has_opt_out_line)
 
 
 def _update_details(

@@ -102,7 +102,10 @@ class Policy:
         self.rules = get_rules(connection)
         self._uses_numbers = connection.channel in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
         self._counts_segments = bool(integration_class and integration_class.counts_segments)
-        contact_ids = {question.recipient.id for question in questions}
+        # nothing that is stored refers to a contact that is not stored yet
+        contact_ids = {
+            question.recipient.id for question in questions if question.recipient.new_row is None
+        }
         self._links = links = linked_contacts.linked_contacts(contact_ids)
         keys = {question.recipient.address_key for question in questions} | {
             other.address_key for others in links.values() for other in others
