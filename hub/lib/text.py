@@ -79,6 +79,8 @@ def visible_line(text: str) -> str:
 
 def is_blank(text: str) -> bool:
     """Return whether text has no visible character."""
+    if text[:1].isalnum():  # as most texts, which each event checks
+        return False
     return all(unicodedata.category(char)[0] in "ZC" for char in text)
 
 

@@ -282,6 +282,7 @@ def _follow_ups(
             "text": plan_words.describe_follow_up(step),
         }
         for key, item in written.items()
+        if len(item.ladder.rungs) > 1
         for step in describe_follow_ups(item.ladder, item.rung)
     ]
 
