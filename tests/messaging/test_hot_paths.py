@@ -100,8 +100,9 @@ def test_event_about_a_new_person_takes_few_statements(
         "unindexed_rows",
         "unindexed_rows",
     ]
-    # the request, the connections, the notification, the contact and its opt-outs: nothing else
-    # refers to a new contact. Each is read again under the lock.
+    # the request, the connections, the contact for the fallbacks of the route and for the message,
+    # and its opt-outs. Nothing else refers to a new request or contact. Each is read again under
+    # the lock.
     assert sum(line.startswith("SELECT") for line in statements) == 2 * 5
 
 

@@ -116,7 +116,12 @@ def test_message_can_be_resent_only_once(connection: Connection) -> None:
     @transaction
     def add_second_successor() -> None:
         outbox.add_message(
-            Draft(connection=like.info, recipient=contact, text="Once more.", after_id=message_id)
+            Draft(
+                connection=like.info,
+                recipient=contact.recipient,
+                text="Once more.",
+                after_id=message_id,
+            )
         )
 
     with pytest.raises(IntegrityError):
