@@ -133,8 +133,8 @@ def stop_fallbacks(event: str, audience: str) -> Any:
             [
                 f"{plural(waiting, 'message')} of this version"
                 f" {'waits' if waiting == 1 else 'wait'} for the next step now.",
-                "No further step follows a message of this version that exists now. Messages of"
-                " later steps that were not sent yet are canceled.",
+                "No further step follows the messages that this version has sent or queued."
+                " Messages of later steps that were not sent yet are canceled.",
                 "First messages that wait are still sent."
                 + ("" if version.replaced_at else " Events from now on have fallbacks again."),
             ],
