@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
+from click.testing import CliRunner
+from flask import Flask, appcontext_tearing_down
 from sqlalchemy import select
 
 from hub.accounts import api_keys, sources
+from hub.cli import cli
 from hub.core.vocabulary import Role, Scope
 from hub.db.engine import db
 from hub.db.types import now
@@ -266,19 +265,20 @@ def test_pages_with_keys_and_personal_data_are_not_cached(admin: Browser) -> Non
 # ── Commands ────────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def run_command(app: Flask, environ: dict[str, str]) -> Callable[..., str]:
-    """Return a function that runs a command with this test's settings and returns its output."""
-    named = {name: value for name, value in {**os.environ, **environ}.items() if value}
+    """Return a function that runs a command with this test's settings and returns its output.
+
+    It runs in this process. `tests/test_cli.py` runs such commands as processes.
+    """
+    named = {name: value for name, value in environ.items() if value}
+
+    def close_connections(_: Flask, **__: Any) -> None:
+        db.engine.dispose()
 
     def command(*arguments: str, exit_code: int = 0) -> str:
-        process = subprocess.run(
-            [sys.executable, "-m", "hub.cli", *arguments],
-            env=named,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert process.returncode == exit_code, process.stderr
-        return (process.stderr if exit_code else process.stdout).strip()
+        with appcontext_tearing_down.connected_to(close_connections):
+            result = CliRunner(env=named).invoke(cli, arguments)
+        assert result.exit_code == exit_code, result.output
+        return str(result.exception) if exit_code else result.stdout.strip()
 
     return command
 
