@@ -128,6 +128,7 @@ OPEN: dict[str, tuple[str, ...]] = {
     "admin.set_password": ("/password/used-up", "/password/{link}"),
     "admin.confirm_action": ("/a/nothing", "/a/{button}"),
     "admin.unsubscribe": ("/u/nothing",),
+    "admin.verify_evidence": ("/evidence",),
 }
 WRONG = {
     "/nothing-here": 404,

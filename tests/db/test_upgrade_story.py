@@ -24,6 +24,7 @@ from hub.core.vocabulary import Audience, RequestState, SignerState, Status
 from hub.db import engine
 from hub.db.engine import db
 from hub.db.types import now
+from hub.evidence import export, signing_keys, verification
 from hub.messaging.contacts import suppressions
 from hub.messaging.policy.policy import get_rules
 from hub.models import Connection, Event, Message, MessageBody, Signer, SigningRequest
@@ -240,3 +241,17 @@ def test_pending_signers_are_reminded_once_days_after_the_upgrade(app_0_2_0: Sig
     [reminder] = messages_to("eric", "request.reminder")
     assert text_of(reminder).startswith('Reminder: "Contract open"')
     assert messages_to("carl", "request.reminder") == []
+
+
+def test_old_requests_have_evidence(upgraded: Flask) -> None:
+    """Their messages have no hash of the text, because version 0.2.0 stored none."""
+    stored = 0
+    for request_id in db.session.scalars(select(SigningRequest.id)).all():
+        file = export.encode_evidence(export.export_evidence(request_id))
+        keys = [signing_keys.verifier_key(row) for row in signing_keys.list_keys()]
+        assert verification.verify(file, keys).findings == []
+        entries = [item["entry"] for item in json.loads(file)["entries"]]
+        sent = [entry for entry in entries if entry["kind"] == "message.created"]
+        assert all("recipient" in entry and "content" not in entry for entry in sent)
+        stored += len(sent)
+    assert stored

@@ -120,7 +120,7 @@ class EntryDescriptions:
         provider_id = f" as {entry['provider_id']}" if entry.get("provider_id") else ""
         code = f", code {entry['code']}" if entry.get("code") else ""
         reason = self._value(entry, "reason")
-        outcome = entry.get("outcome") or "without a result"
+        outcome = str(entry.get("outcome") or "without a result").capitalize()
         title = f"Attempt {entry['attempt']} to {self._recipient(entry)}"
         return title, " ".join(filter(None, (f"{outcome}{provider_id}{code}.", reason)))
 
