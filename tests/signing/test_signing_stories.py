@@ -78,7 +78,7 @@ COMPLETED = (
     '"Lease" has been accepted by all parties. Download your document here:'
     " https://sign.example/d/1"
 )
-CANCELED = 'Acme HR has canceled "Lease". You no longer need to sign it.'
+CANCELED = 'Acme HR has canceled "Lease". No signature is needed anymore.'
 # event → its fields, and the last text of Eric, who has signed, Anna, who signs now, and Ravi
 EVENTS: dict[str, tuple[dict[str, Any], tuple[str | None, str | None, str | None]]] = {
     "viewed": ({"signer": "anna"}, (None, None, None)),
