@@ -33,7 +33,9 @@ from hub.integrations.error_table import ErrorCode, ErrorTable
 from hub.integrations.escaping import MARKDOWN_MARKS, Escaper, escape_html, escape_markdown
 from hub.integrations.gateway import gateway_error
 from hub.integrations.incoming_webhook import IncomingWebhook
-from hub.integrations.part_results import PartResults, json_objects
+from hub.integrations.json_fields import json_field, json_objects, json_part
+from hub.integrations.listed_messages import CLOCKS_APART
+from hub.integrations.part_results import PartResults
 from hub.integrations.provider_requests import (
     basic,
     bearer,
@@ -117,6 +119,7 @@ __all__ = [
     "Button",
     "ButtonPress",
     "Card",
+    "CLOCKS_APART",
     "CardText",
     "Channel",
     "ChannelField",
@@ -196,7 +199,9 @@ __all__ = [
     "is_loopback",
     "join_fields",
     "json_object",
+    "json_field",
     "json_objects",
+    "json_part",
     "optional_secret",
     "phones",
     "plain_text",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hub.integrations.json_fields import json_objects
 from hub.integrations.values import Price
 from hub.lib.provider_http import ProviderResponse
 
@@ -45,8 +46,3 @@ class PartResults:
     def _code_of(self, part: Mapping[str, Any]) -> str:
         code = part.get(self.code)
         return "" if code is None else str(code)
-
-
-def json_objects(value: Any) -> list[dict[str, Any]]:
-    """Return the objects of a list in a response or a webhook; [] for anything else."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -11,6 +11,7 @@ from hub.core.errors import OutcomeUnknown, SendError
 from hub.core.vocabulary import Status
 from hub.integrations import calls
 from hub.integrations.error_table import ErrorTable
+from hub.integrations.json_fields import json_field
 from hub.integrations.part_results import PartResults
 from hub.integrations.values import Accepted, CheckResult
 from hub.lib.provider_http import ProviderHttpClient, ProviderResponse
@@ -24,7 +25,8 @@ class ProviderRequests:
     provider: ClassVar[str]  # the company, as the subject of sentences
     errors: ClassVar[ErrorTable] = NO_ERRORS  # the error codes of the provider
     api: ClassVar[Mapping[str, str]] = {}
-    # the field of a JSON response with the provider's error code; "": `code` or `error`
+    # the field of a JSON response with the provider's error code, such as `error.code`; `type#` is
+    # the end of a URL, as in RFC 9457; "": `code` or `error`
     code_field: ClassVar[str] = ""
     # the whole text of a response that confirms a request; "": any
     accepted_body: ClassVar[str] = ""
@@ -155,7 +157,10 @@ class ProviderRequests:
         if cls.part_results and (code := cls.part_results.first_error(response)):
             return code
         for name in (cls.code_field,) if cls.code_field else ("code", "error"):
-            value = response.json.get(name)
+            name, mark, _ = name.partition("#")
+            value = json_field(response.json, name)
+            if mark and isinstance(value, str):
+                value = value.rpartition("#")[2] if "#" in value else ""
             if isinstance(value, str | int) and not isinstance(value, bool):
                 return str(value)
         return ""

@@ -30,7 +30,22 @@ class ConfigForm(Form):
     """The form of an integration's settings.
 
     A field's `render_kw` may contain `legend`, the title of a group that begins with this field.
+    Rules between fields are checked in `validate`, after that of the base class.
     """
+
+    def add_error(self, name: str, error: str) -> bool:
+        """Add an error to a field, and return False."""
+        self[name].errors = [*self[name].errors, error]
+        return False
+
+    def require_together(self, *names: str, error: str) -> bool:
+        """Return whether all of the fields are filled, or none; add an error to the first blank."""
+        blank = [name for name in names if not self[name].data]
+        return len(blank) in (0, len(names)) or self.add_error(blank[0], error)
+
+    def require_one(self, *names: str, error: str) -> bool:
+        """Return whether one of the fields is filled; add an error to the first one if not."""
+        return any(self[name].data for name in names) or self.add_error(names[0], error)
 
 
 class SecretField(PasswordField):

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from hub.core.errors import BadWebhook
+from hub.integrations.json_fields import json_field
 from hub.lib.form_body import parse_form
 from hub.lib.storable import is_storable, json_object, make_storable
 
@@ -56,8 +57,11 @@ class WebhookRequest:
         return json_object(self.body)
 
     def text(self, name: str) -> str:
-        """Return a field of a JSON or form body as text that can be stored, or "" without one."""
-        value = (self.json or self.form).get(name)
+        """Return a field of a JSON or form body as text that can be stored, or "" without one.
+
+        `usage.price` is a field in the object `usage` of a JSON body.
+        """
+        value = json_field(self.json or self.form, name)
         is_text = isinstance(value, str | int | float) and not isinstance(value, bool)
         return str(value) if is_text else ""
 

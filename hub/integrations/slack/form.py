@@ -160,32 +160,30 @@ class SlackForm(ConfigForm):
 
     def _check_method(self) -> bool:
         if self.webhook_url.data and self.bot_token.data:
-            return _add_error(
-                self.webhook_url,
+            return self.add_error(
+                "webhook_url",
                 "Enter either a Webhook URL or a bot token, not both.",
             )
         if not (self.webhook_url.data or self.bot_token.data or self.channel.data):
-            return _add_error(
-                self.webhook_url, "Enter the Webhook URL, or a bot token with a Channel ID."
+            return self.add_error(
+                "webhook_url", "Enter the Webhook URL, or a bot token with a Channel ID."
             )
         if self.channel.data and not self.bot_token.data:
-            return _add_error(
-                self.bot_token,
+            return self.add_error(
+                "bot_token",
                 "Enter the bot token that posts to this channel. For a webhook, leave the"
                 " Channel ID empty.",
             )
         if self.bot_token.data and not self.channel.data:
-            return _add_error(
-                self.channel,
+            return self.add_error(
+                "channel",
                 f"Enter the ID of the channel that the bot posts to. {FIND_CHANNEL_ID}",
             )
         return True
 
     def _check_buttons(self) -> bool:
-        if bool(self.app_id.data) == bool(self.signing_secret.data):
-            return True
-        missing = self.signing_secret if self.app_id.data else self.app_id
-        return _add_error(missing, "Enter both App ID and Signing Secret, or neither.")
+        error = "Enter both App ID and Signing Secret, or neither."
+        return self.require_together("app_id", "signing_secret", error=error)
 
 
 def _check_hook(field: Any) -> None:
@@ -202,9 +200,3 @@ def _check_channel(field: Any) -> None:
         raise ValidationError(
             f"A channel ID is C or G followed by uppercase letters and digits. {FIND_CHANNEL_ID}"
         )
-
-
-def _add_error(field: Any, error: str) -> bool:
-    """Add an error to a field; return False."""
-    field.errors = [*field.errors, error]
-    return False

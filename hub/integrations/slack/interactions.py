@@ -16,6 +16,7 @@ from hub.integrations.api import (
     WebhookEvent,
     WebhookRequest,
     json_object,
+    json_part,
     quoted,
 )
 
@@ -133,9 +134,7 @@ def _describe(request: WebhookRequest) -> str:
 
 def _post_id(interaction: Mapping[str, Any]) -> str:
     """Return the ID of the post with the clicked button, as `send` returns it, or "" if unknown."""
-    container = interaction.get("container")
-    if not isinstance(container, dict):
-        return ""
+    container = json_part(interaction, "container")
     channel = container.get("channel_id")
     ts = container.get("message_ts")
     return f"{channel}/{ts}" if isinstance(channel, str) and isinstance(ts, str) else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hub.integrations.api import Content, inbound_contents
+from hub.integrations.api import Content, inbound_contents, json_part
 
 # the author, date and context of a message, and its texts and files, which other modules read
 OTHER_FIELDS = (
@@ -93,7 +93,7 @@ SERVICE = (
 
 def telegram_contents(message: Mapping[str, Any]) -> tuple[Content, ...]:
     """Return the contents of a message; an unknown one is returned as OTHER with its name."""
-    contents = [read(_part(message, name)) for name, read in READERS.items() if name in message]
+    contents = [read(json_part(message, name)) for name, read in READERS.items() if name in message]
     if location := _location(message):
         contents.insert(0, location)
     unknown = [name for name in message if _is_unknown(name)]
@@ -108,8 +108,8 @@ def _location(message: Mapping[str, Any]) -> Content | None:
     """Read a location or a venue. A message with a venue also repeats its location."""
     if "location" not in message and "venue" not in message:
         return None
-    venue = _part(message, "venue")
-    point = _part(venue, "location") or _part(message, "location")
+    venue = json_part(message, "venue")
+    point = json_part(venue, "location") or json_part(message, "location")
     location = inbound_contents.location(
         point.get("latitude"),
         point.get("longitude"),
@@ -142,11 +142,6 @@ def _dice(part: Mapping[str, Any]) -> Content:
 
 
 READERS = {"contact": _contact, "sticker": _sticker, "poll": _poll, "dice": _dice}
-
-
-def _part(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = value.get(name)
-    return part if isinstance(part, dict) else {}
 
 
 def _text(value: Mapping[str, Any], name: str) -> str:

@@ -22,6 +22,7 @@ from hub.integrations.api import (
     WebhookEvent,
     WebhookRequest,
     inbound_contents,
+    json_part,
     quoted,
     times,
 )
@@ -57,7 +58,7 @@ def parse_events(update: Mapping[str, Any], bot: str) -> list[WebhookEvent]:
     }
     if not any(name in update for name in (*readers, *IGNORED)):
         return [Unrecognized(description=_describe(update))]
-    results = (read(_part(update, name), bot) for name, read in readers.items())
+    results = (read(json_part(update, name), bot) for name, read in readers.items())
     events = [event for event in results if event is not None]
     no_chat = next((name for name in WITH_CHAT if name in update and not _chat(update, name)), "")
     if no_chat and not events:
@@ -68,7 +69,7 @@ def parse_events(update: Mapping[str, Any], bot: str) -> list[WebhookEvent]:
 
 def _chat(update: Mapping[str, Any], name: str) -> str:
     """Return the ID of the chat in a part of an update, or "" if there is none."""
-    return _id(_part(_part(update, name), "chat"))
+    return _id(json_part(update, f"{name}.chat"))
 
 
 def _describe(update: Mapping[str, Any]) -> str:
@@ -83,16 +84,16 @@ def _describe(update: Mapping[str, Any]) -> str:
 
 def click_id(update: Mapping[str, Any]) -> str:
     """Return the ID of a button click that needs a response, or '' if there is none."""
-    return _text(_part(update, "callback_query"), "id")
+    return _text(json_part(update, "callback_query"), "id")
 
 
 def clicked_value(update: Mapping[str, Any]) -> str:
     """Return the value of the clicked button, or '' if there is none."""
-    return _text(_part(update, "callback_query"), "data")
+    return _text(json_part(update, "callback_query"), "data")
 
 
 def _read_message(message: Mapping[str, Any], bot: str) -> WebhookEvent | None:
-    chat = _part(message, "chat")
+    chat = json_part(message, "chat")
     text = _text(message, "text")
     address = _id(chat)
     kind = _text(chat, "type")
@@ -102,7 +103,7 @@ def _read_message(message: Mapping[str, Any], bot: str) -> WebhookEvent | None:
         return None  # messages between members of a group are not for the hub
     if command == "start" and _PAYLOAD.fullmatch(payload) and kind in (PRIVATE, *GROUPS):
         team = kind != PRIVATE
-        name = _text(chat, "title") if team else _person_name(_part(message, "from"))
+        name = _text(chat, "title") if team else _person_name(json_part(message, "from"))
         return ChatLinked(at=at, token=payload, address=address, name=name, team=team)
     if kind != PRIVATE:
         return None
@@ -122,10 +123,10 @@ def _read_message(message: Mapping[str, Any], bot: str) -> WebhookEvent | None:
         senders=(bot,),
         kind=Address.CHAT,
         address=address,
-        name=_person_name(_part(message, "from")),
+        name=_person_name(json_part(message, "from")),
         text=shown_text,
         contents=contents,
-        in_reply_to=post_id(_part(message, "reply_to_message")),
+        in_reply_to=post_id(json_part(message, "reply_to_message")),
     )
 
 
@@ -162,8 +163,8 @@ def _read_edit(message: Mapping[str, Any], bot: str) -> WebhookEvent | None:
 
 def _read_reaction(change: Mapping[str, Any], bot: str) -> WebhookEvent | None:
     """Read a reaction to a message of the bot. Reactions have no ID."""
-    chat = _part(change, "chat")
-    person = _part(change, "user")
+    chat = json_part(change, "chat")
+    person = json_part(change, "user")
     address = _id(chat)
     post = post_id(change)
     if not address or _text(chat, "type") != PRIVATE:
@@ -194,17 +195,17 @@ def _read_click(query: Mapping[str, Any], bot: str) -> WebhookEvent | None:
         return None
     return ButtonPress(
         token=token,
-        name=_person_name(_part(query, "from")),
-        provider_id=post_id(_part(query, "message")),
+        name=_person_name(json_part(query, "from")),
+        provider_id=post_id(json_part(query, "message")),
     )
 
 
 def _read_membership(change: Mapping[str, Any], bot: str) -> WebhookEvent | None:
     del bot
-    chat = _part(change, "chat")
+    chat = json_part(change, "chat")
     address = _id(chat)
     is_private = _text(chat, "type") == PRIVATE
-    granted = MEMBERSHIPS.get(_text(_part(change, "new_chat_member"), "status"))
+    granted = MEMBERSHIPS.get(_text(json_part(change, "new_chat_member"), "status"))
     if not address or granted is None:
         return None
     return ChatPermission(
@@ -222,14 +223,9 @@ def post_id(message: Mapping[str, Any]) -> str:
 
     Telegram numbers messages within a chat.
     """
-    chat = _id(_part(message, "chat"))
+    chat = _id(json_part(message, "chat"))
     number = message.get("message_id")
     return f"{chat}/{number}" if chat and isinstance(number, int) else ""
-
-
-def _part(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = value.get(name)
-    return part if isinstance(part, dict) else {}
 
 
 def _text(value: Mapping[str, Any], name: str) -> str:

@@ -123,15 +123,15 @@ class AccountForm(ConfigForm):
         if not self.shared_key_id.data:
             self.auth_token_too.data = False
         pairs_complete = [
-            _check_pair(
-                self.api_key_sid,
-                self.api_key_secret,
-                "Enter both the SID and the secret of the key, or neither.",
+            self.require_together(
+                "api_key_sid",
+                "api_key_secret",
+                error="Enter both the SID and the secret of the key, or neither.",
             ),
-            _check_pair(
-                self.shared_key_id,
-                self.shared_key,
-                "Enter both the ID and the secret of the SharedKey, or neither.",
+            self.require_together(
+                "shared_key_id",
+                "shared_key",
+                error="Enter both the ID and the secret of the SharedKey, or neither.",
             ),
         ]
         return bool(valid) and all(pairs_complete)
@@ -152,12 +152,3 @@ def services() -> SendersByCountry:
             " are sent from the sender above."
         ),
     )
-
-
-def _check_pair(public: Any, secret: Any, error: str) -> bool:
-    """Return whether both fields are filled in, or neither; add an error to the missing one."""
-    if bool(public.data) == bool(secret.data):
-        return True
-    missing = secret if public.data else public
-    missing.errors = [*missing.errors, error]
-    return False
