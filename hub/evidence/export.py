@@ -53,7 +53,7 @@ def export_evidence(request_id: str) -> dict[str, Any]:
             .order_by(EvidenceRow.number)
         )
     )
-    entries = [entry for row in rows for entry in recording.read_entries(row.content)]
+    entries = [entry for row in rows for entry in recording.read_entries(row.id, row.content)]
     values = _read_values(rows, entries)
     about = _describe_request(db.session.get_one(SigningRequest, request_id), now())
     links = list(hash_chain.links(about, entries))
@@ -119,6 +119,8 @@ def _read_values(
             values |= row.values or {}
         except DecryptionError:  # its key is missing: the hashes are exported without values
             continue
+    # the entry of a value can be in a damaged row
+    values = {hashed: values[hashed] for hashed in _hashes(entries) if hashed in values}
     texts = {
         entry["content"]["sha256"]: entry.get("message") or entry["id"]
         for entry in entries
@@ -130,6 +132,14 @@ def _read_values(
         if commitments.commit(salt, content).hex() == hashed:
             values[hashed] = {**values[hashed], "value": content}
     return values
+
+
+def _hashes(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Return the hashes that stand in place of values."""
+    for entry in entries:
+        for part in entry.values():
+            if isinstance(part, Mapping) and part.keys() == {"sha256"}:
+                yield part["sha256"]
 
 
 def _read_texts(texts: Mapping[str, str]) -> Iterator[tuple[str, Any]]:

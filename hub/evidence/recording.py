@@ -18,9 +18,10 @@ from sqlalchemy import func, select
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.evidence import contact_facts, message_facts, request_facts, retention
-from hub.evidence.facts import Fact
+from hub.evidence.facts import BY_SIGNPOST, Fact
 from hub.models import EvidenceRow, Message, SigningRequest
 
+UNREADABLE = "entries.unreadable"  # the kind of an entry in place of a damaged row
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -112,11 +113,11 @@ def _was_known(fact: Fact, known: dict[str, set[str]]) -> bool:
 
 def _recorded_ids(request_ids: Collection[str]) -> dict[str, set[str]]:
     ids: dict[str, set[str]] = {request_id: set() for request_id in request_ids}
-    query = select(EvidenceRow.request_id, EvidenceRow.content).where(
+    query = select(EvidenceRow.id, EvidenceRow.request_id, EvidenceRow.content).where(
         EvidenceRow.request_id.in_(request_ids)
     )
-    for request_id, content in db.session.execute(query):
-        ids[request_id].update(entry["id"] for entry in read_entries(content))
+    for row_id, request_id, content in db.session.execute(query):
+        ids[request_id].update(entry["id"] for entry in read_entries(row_id, content))
     return ids
 
 
@@ -155,7 +156,13 @@ def write_entries(entries: Sequence[dict[str, Any]]) -> bytes:
     return zlib.compress(json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode())
 
 
-def read_entries(content: bytes) -> list[dict[str, Any]]:
-    """Return the entries that a row stores."""
-    entries: list[dict[str, Any]] = json.loads(zlib.decompress(content))
+def read_entries(row_id: str, content: bytes) -> list[dict[str, Any]]:
+    """Return the entries that a row stores, or one that says that the row is damaged.
+
+    A damaged row must neither hide nor stop the other evidence of its request.
+    """
+    try:
+        entries: list[dict[str, Any]] = json.loads(zlib.decompress(content))
+    except (TypeError, ValueError, zlib.error):
+        return [{"id": row_id, "at": None, "kind": UNREADABLE, "by": BY_SIGNPOST}]
     return entries

@@ -263,3 +263,21 @@ def test_request_is_found_by_the_id_in_the_app(request_id: str) -> None:
     for name in ("nothing", "req_nothing", ""):
         with pytest.raises(NotFound):
             export.find_request(name)
+
+
+def test_damaged_row_stops_neither_export_nor_retention(request_id: str, later: Any) -> None:
+    export_file(request_id)
+    _damage_first_row()
+    data = export_file(request_id)
+    assert verify(data).is_intact
+    assert len(entries_of(data, "entries.unreadable")) == 1
+    later(YEAR)
+    assert count(Message) == 0
+    assert verify(export_file(request_id)).is_intact
+
+
+@transaction
+def _damage_first_row() -> None:
+    db.session.execute(
+        update(EvidenceRow).where(EvidenceRow.number == 1).values(content=b"damaged")
+    )

@@ -155,6 +155,9 @@ class EntryDescriptions:
     def erased(self, entry: Entry) -> tuple[str, str]:
         return "Person erased", "The values about the person were removed. The hashes stay."
 
+    def unreadable(self, entry: Entry) -> tuple[str, str]:
+        return "Unreadable entries", f"The row {entry['id']} is damaged in the database."
+
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _DESCRIPTIONS: dict[str, Callable[[EntryDescriptions, Entry], tuple[str, str]]] = {
@@ -176,4 +179,5 @@ _DESCRIPTIONS: dict[str, Callable[[EntryDescriptions, Entry], tuple[str, str]]] 
     "opt_out.lifted": EntryDescriptions.opt_out,
     "action": EntryDescriptions.action,
     "values.erased": EntryDescriptions.erased,
+    "entries.unreadable": EntryDescriptions.unreadable,
 }
