@@ -55,7 +55,12 @@ VERIFIER_KEY = VerifierKey("hub.example", KEY.public_key().public_bytes_raw())
 
 def make_file(values: list[Any]) -> bytes:
     """Return a signed file with an entry for each value."""
-    about = {"request": {"id": "req_1"}, "exported_at": "2026-11-30T00:00:00Z", "status": "closed"}
+    about = {
+        "recorded_by": "https://hub.example",
+        "request": {"id": "req_1", "external_id": "agr-1", "state": "completed"},
+        "exported_at": "2026-11-30T00:00:00Z",
+        "status": "closed",
+    }
     entries = []
     kept = {}
     for number, value in enumerate(values):
