@@ -8,7 +8,14 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from wtforms import Form, PasswordField, StringField
-from wtforms.validators import InputRequired, Length, Optional, Regexp, ValidationError
+from wtforms.validators import (
+    InputRequired,
+    Length,
+    Optional,
+    Regexp,
+    StopValidation,
+    ValidationError,
+)
 
 from hub.lib import phones
 
@@ -87,7 +94,7 @@ class SecretField(PasswordField):
 def _required_with(name: str, message: str) -> Any:
     def check(form: Any, field: Any) -> None:
         if form[name].data and not field.data:
-            raise ValidationError(message)
+            raise StopValidation(message)  # a later Optional would remove the error
 
     return check
 

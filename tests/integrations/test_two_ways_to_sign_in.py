@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wtforms.validators import Optional, Regexp
 
 from hub.integrations.api import (
     CheckResult,
@@ -80,6 +81,21 @@ def test_expected_refusal_passes_if_the_provider_wrote_it(
 ) -> None:
     http_recorder.answer(status, content)
     assert connect(Pushfox, http_recorder.url, SECRET).run_check().ok is passes
+
+
+class Application(Pushfox):
+    """Send with an application and its key, which has a rule of its own."""
+
+    class Form(ConfigForm):
+        application = TextField("Application")
+        key = SecretField("Key", [Optional(), Regexp("k")], required_with="application")
+
+
+def test_key_of_an_application_is_required_beside_other_rules() -> None:
+    errors = {"key": ["Enter the key."]}
+    assert form_errors(Application, {"application": "a", "key": ""}) == errors
+    assert form_errors(Application, {"application": "", "key": ""}) == {}
+    assert form_errors(Application, {"application": "a", "key": "k1"}) == {}
 
 
 def test_errors_of_a_form_are_those_that_an_admin_sees() -> None:
