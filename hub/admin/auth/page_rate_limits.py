@@ -48,6 +48,17 @@ def rate_limit(
     )
 
 
+def limit_visitors(limit: UserRateLimit) -> RouteLimit:
+    """Limit how often a network may post to a page that needs no sign-in."""
+
+    def _breached(breach: RequestLimit) -> Response:
+        return render_rate_limit_error(limit.make_error(breach))
+
+    return limiter.shared_limit(
+        limit.rate, limit.name, key_func=client_network, methods=["POST"], on_breach=_breached
+    )
+
+
 def limit_failed_sign_ins(
     limit: FailedSignInLimit, key: Callable[[], str], respond: Respond
 ) -> RouteLimit:

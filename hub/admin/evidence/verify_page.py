@@ -8,7 +8,9 @@ from flask import Response, render_template, request
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
 
+from hub.accounts.rate_limits import VERIFY
 from hub.admin.auth.guard import accepts_body, admin, public
+from hub.admin.auth.page_rate_limits import limit_visitors
 from hub.evidence import signing_keys, verification
 
 MAX_FILE_SIZE = 4 * 1024 * 1024  # bytes
@@ -27,6 +29,7 @@ class VerifyForm(FlaskForm):  # type: ignore[misc]
 @admin.route("/evidence", methods=["GET", "POST"])
 @public
 @accepts_body(MAX_FILE_SIZE)
+@limit_visitors(VERIFY)
 def verify_evidence() -> Any:
     """Verify a file of evidence."""
     form = VerifyForm()

@@ -28,7 +28,7 @@ from tests.admin.connections.team_pages import run_in_app as run_in_app
 from tests.conftest import Browser
 from tests.fake_provider import FakeProvider
 from tests.fake_provider import fake_provider as fake_provider
-from tests.hub_fixtures import deliver, event_body, source_id
+from tests.hub_fixtures import deliver, event_body, signer_body, source_id
 from tests.team_connections import accept_post
 
 
@@ -205,7 +205,9 @@ def test_every_page_shows_a_paused_destination_and_a_working_remedy(
 
     def post() -> str:
         accept.accept_event(
-            EventIn.model_validate(event_body(signers=[])),
+            EventIn.model_validate(
+                event_body("request.declined", signer=signer_body("Eric", None))
+            ),
             source_id(),
             test=True,
         )

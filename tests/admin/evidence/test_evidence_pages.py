@@ -197,3 +197,12 @@ def test_public_keys_are_listed(request_id: str, app: Flask, run: Run) -> None:
     assert sum("Compromised" in line for line in lines) == 1
     page = visitor.get("/evidence").text
     assert [page.count(state) for state in ("Signs now", "Retired", "Compromised")] == [1, 1, 1]
+
+
+def test_visitors_of_one_network_are_rate_limited(app: Flask) -> None:
+    for _ in range(20):
+        assert verify_on_page(app, b"{}").status_code == 200
+    answer = verify_on_page(app, b"{}")
+    assert answer.status_code == 429
+    assert "You have verified 20 files in a minute." in answer.text
+    assert int(answer.headers["Retry-After"]) <= 60
