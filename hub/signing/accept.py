@@ -139,14 +139,15 @@ def notify(
     post_texts, too_long_posts = writer.to_team(_without(posts, stored_before), notified)
     refusals = [item.as_json() for item in skipped + too_long + too_long_posts]
     _store(event, request, refusals)
-    skipped_signers.report(
-        event, request, planned.ladders.values(), ladders.values(), skipped + too_long
-    )
     team_event = _build_team_event(event, request)
     new_posts = [(posts[key], key, text) for key, text in post_texts.items()]
     drafts = writer.drafts(written) + team_posts.draft_posts(team_event, request, new_posts)
     added = zip((draft.dedup_key for draft in drafts), add_messages(drafts), strict=True)
     stored = {key: message for key, message in added if key} | stored_before
+    # after the post about the event, to which it belongs
+    skipped_signers.report(
+        event, request, planned.ladders.values(), ladders.values(), skipped + too_long
+    )
     team_posts.refresh_posts(request, connections, event=team_event)
     answers = [
         _message_result(stored[key], signers[ladder.person.id]) for key, ladder in ladders.items()

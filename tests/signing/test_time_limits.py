@@ -39,6 +39,7 @@ LIMITS = {
         "planning, remind and snooze (API, buttons), claim, resend: here; pages: test_team_pages"
     ),
     "messages.expires_at": "claim, giving up: here, test_claims, test_giving_up",
+    "messages.link_expires_at": "planning, claim: test_expired_links",
     "action_tokens.expires_at": (
         "the link's page and the button: here; invitations: test_chat_invitations, test_users"
     ),

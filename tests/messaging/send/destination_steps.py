@@ -33,7 +33,7 @@ def refuse(error: SendError, destination: str) -> Callable[[Outbound], Accepted]
 
 def post(number: str = "agr-1001") -> str:
     """Post about a document to the team, and return the post's ID."""
-    event = event_body(signers=[signer_body("Eric", None)])
+    event = event_body("request.declined", signer=signer_body("Eric", None))
     event["request"]["id"] = number
     accept.accept_event(EventIn.model_validate(event), source_id(), test=True)
     db.session.rollback()
