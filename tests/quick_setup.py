@@ -54,7 +54,8 @@ def shared_url_rules() -> Iterator[None]:
         rule._converters = same._converters
         rule.arguments |= same.arguments
         rule._build = same._build.__func__.__get__(rule, None)  # type: ignore[attr-defined]
-        rule._build_unknown = same._build_unknown.__func__.__get__(rule, None)  # type: ignore[attr-defined]
+        build: Any = same._build_unknown
+        rule._build_unknown = build.__func__.__get__(rule, None)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Rule, "compile", compile_once)

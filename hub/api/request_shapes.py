@@ -28,13 +28,13 @@ from hub.signing.events import Strict
 
 # ── In ────────────────────────────────────────────────────────────────────────────────────────────
 class RemindIn(Strict):
-    """The signer to remind. Omit it to remind every signer who has not signed."""
+    """The signer to remind. Omit it to remind all pending signers."""
 
     signer: str | None = Field(default=None, description="The signer's Signpost ID or your own ID.")
 
 
 class SnoozeIn(Strict):
-    """The signer whose reminders to snooze or resume. Omit it for all who have not signed."""
+    """The signer whose reminders to snooze or resume. Omit it for all pending signers."""
 
     signer: str | None = Field(default=None, description="The signer's Signpost ID or your own ID.")
 

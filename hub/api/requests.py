@@ -51,7 +51,7 @@ def get_request(request_id: str) -> dict[str, Any]:
 @operation(
     id="remindRequest",
     tag="Requests",
-    summary="Remind signers who have not signed",
+    summary="Remind pending signers",
     description=(
         "Reminds all of them, or only the signer named in the body. After"
         " `request.expires_at`, the response is 409 `request_expired`."
@@ -86,7 +86,7 @@ def remind(request_id: str) -> tuple[dict[str, Any], int]:
     tag="Requests",
     summary="Snooze reminders for a day",
     description=(
-        "Applies to every signer who has not signed, or only to the signer named in the"
+        "Applies to all pending signers, or only to the signer named in the"
         " body. Until then, no event, API request or user can remind them. Queued"
         " reminders are canceled."
     ),

@@ -38,7 +38,7 @@ class ButtonPage:
     result: str  # the result in a sentence, or '' while the button can be pressed
     is_expired: bool
     locale: str  # the language of the team
-    affects_all: bool  # every signer who has not signed
+    affects_all: bool  # all pending signers
 
 
 def preview_action(token: str) -> ButtonPage | None:

@@ -44,7 +44,7 @@ def follow_expiry(request: RequestRecord, former: datetime | None) -> None:
 
 
 def _read_messages(request: RequestRecord) -> Sequence[tuple[Message, EventType]]:
-    """Return the messages that ask people to sign who have not signed, locked, the oldest first."""
+    """Return the messages that ask pending signers to sign, locked, the oldest first."""
     owing = [signer.id for signer in request.signers if signer.has_not_signed]
     query = (
         select(Message, Event.type)

@@ -163,8 +163,7 @@ def _describe(found: Sequence[_Unreached], request: RequestRecord) -> str:
 def list_requests(since: datetime, limit: int) -> list[str]:
     """Return the open requests with a signer who was skipped since a time, newest report first.
 
-    A request is listed once for each of these signers who has not signed and was not notified
-    since.
+    A request is listed once for each pending signer without a later message.
     """
     query = (
         select(PlatformEvent.cause, PlatformEvent.request_id)

@@ -192,7 +192,7 @@ def test_group_reminder_is_named_as_it_was_pressed(
     button_actions.perform_action(button_token(post, "Remind all (3)"), "Dana")
     edit = next(sent_post for sent_post in deliver_posts(fake_provider, "E1") if sent_post.edits)
     assert edit.card is not None
-    assert edit.card.notes[0].startswith("Dana reminded everyone who has not signed · ")
+    assert edit.card.notes[0].startswith("Dana reminded all pending signers · ")
 
 
 def test_team_is_not_notified_of_an_unsent_reminder(

@@ -1,4 +1,4 @@
-"""A request whose expiry moves to a later time goes on asking the signers who have not signed."""
+"""After its expiry moves to a later time, a request asks pending signers again."""
 
 from __future__ import annotations
 

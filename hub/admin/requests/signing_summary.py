@@ -76,7 +76,7 @@ def _summarize_reach(
         text = f"{plural(failed, 'signer')} could not be notified. {entries}"
         return SigningSummary("bad", title, text)
     all_reached = owing and not unreached and len(asked) == len(owing)
-    text = "Everyone who has not signed has been notified." if all_reached else ""
+    text = "All pending signers have been notified." if all_reached else ""
     return SigningSummary("info", title, text)
 
 

@@ -121,7 +121,7 @@ def _read_choices(event_type: EventType, audience: str) -> list[_Choice]:
             ]
         if len(choices) >= MAX_PEOPLE:
             break
-    # these audiences consist of people who have signed, the others mostly of those who have not
+    # these audiences contain people after their signature, the others mostly pending signers
     signed_first = (event_type, audience) in SIGNED
     choices.sort(key=lambda choice: choice.person.has_not_signed == signed_first)
     return choices[:MAX_PEOPLE]

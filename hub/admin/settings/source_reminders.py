@@ -24,7 +24,7 @@ SENDERS = {
 
 
 class SenderFields(Form):
-    """The choices who reminds the signers of a source, which stand before the schedule."""
+    """The choices of the sender of reminders, above the schedule of a source."""
 
     reminded_by = SelectField(
         "Reminders are sent by",

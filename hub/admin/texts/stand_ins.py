@@ -60,7 +60,7 @@ class TextFamily:
         return {item.locale.lower(): item for item in self.sent if item.channel == channel}
 
     def describe(self) -> Iterator[str]:
-        """Yield sentences on who gets the shown text besides readers of its language."""
+        """Yield sentences about the other recipients of the shown text."""
         shown = self.shown
         if shown not in self.sent:
             other = self.find_text(shown.channel, shown.locale)

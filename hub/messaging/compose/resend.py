@@ -128,8 +128,8 @@ def copy_message(message: Message, content: Mapping[str, Any]) -> Draft:
 def find_obsolete(message: Message) -> Conflict | None:
     """Return why a message is of no use anymore, or None if it is needed.
 
-    Its link has expired, or it asks a signer to sign who does not have to. A claim would end such a
-    message, so it is not resent. Posts to a team are, because they report what happened.
+    Its link has expired, or it asks for a signature that is no longer needed. A claim would end
+    such a message, so it is not resent. Posts to a team are, because they report what happened.
     """
     if message.link_expires_at is not None and message.link_expires_at <= now():
         reason = "The link in the message has expired, so the message cannot be resent."
