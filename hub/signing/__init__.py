@@ -24,6 +24,7 @@ ladders             let the next step of a route follow a message that reaches n
 overdue_fallbacks   next steps that were due for too long
 next_step           the message of that step
 unreached           report that no step reached a person
+sender_notes        the email to the sender about a signer who was not reached
 skipped_signers     report signers for whom every step was skipped
 reminders           remind signers, and snooze reminders
 automatic_reminders remind the signers whose automatic reminder is due

@@ -27,6 +27,7 @@ BUTTON_LIFETIME = timedelta(days=30)  # unless the request ends earlier
 UNNAMED = "Somebody"
 NAMED_SIGNERS = 8  # the most signers with a line of their own
 SIGNERS_WITH_BUTTONS = 2  # the most signers with their own buttons; more share one pair
+MAX_TITLE = 200  # characters of a document's title in a sentence
 MAX_BUTTON_NAME = 40  # characters
 # events whose posts offer reminders; a reminder's own post does not, so that a second press finds
 # no new button
@@ -74,6 +75,14 @@ def _signer_status(signer: SignerRecord, locale: str) -> str:
 def request_title(request: RequestRecord, locale: str = ENGLISH) -> str:
     """Return the title of a request's document, on one line."""
     return visible_line(request.title or "") or sentence("untitled", locale)
+
+
+def short_title(request: RequestRecord, locale: str) -> str:
+    """Return the title of a request, with an ellipsis if it is too long for a sentence."""
+    title = request_title(request, locale)
+    if len(title) <= MAX_TITLE:
+        return title
+    return shorten(title, lambda text: len(text) <= MAX_TITLE) or title[:MAX_TITLE]
 
 
 def sender_name(request: RequestRecord, unknown: str) -> str:

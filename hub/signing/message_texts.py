@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from hub import integrations
-from hub.core.vocabulary import EventType, Lane
+from hub.core.vocabulary import Channel, EventType, Goal, Lane, PersonRole
 from hub.db.types import now
 from hub.integrations.base import Button, FilledTemplate
 from hub.lib.text import clean_line
@@ -214,13 +214,22 @@ class MessageWriter:
             buttons=text.buttons,
             lane=Lane.BULK if event.type == EventType.REMINDER else Lane.NOW,
             dedup_key=key,
-            fallback_goal=item.fallback_goal,
+            fallback_goal=item.fallback_goal or self._goal_without_fallback(item),
             fallback_minutes=item.fallback_minutes,
             expires_at=_expiry(event, request),
             link_expires_at=text.link_expires_at,
             night=self._night(item),
             not_before=merged_notices.waits_until(event.type, request, self.actor, item.person.id),
         )
+
+    def _goal_without_fallback(self, item: plan.PlannedMessage) -> str | None:
+        """Return a goal for an email that asks to sign, so that its return is noticed.
+
+        An email may be returned days after it was accepted, and the sender is notified then.
+        """
+        is_email = item.candidate.connection.channel == Channel.EMAIL
+        asks = self.event.type.asks_to_sign and item.person.role == PersonRole.SIGNER
+        return Goal.DELIVERED.value if is_email and asks else None
 
     def _night(self, item: plan.PlannedMessage) -> str | None:
         """Return the night in which an automatic reminder is not sent, if it is one."""

@@ -1,4 +1,4 @@
-"""Report that no step of a route has reached a person: to the app, the admins and the team."""
+"""Report that no step of a route has reached a person: to the app, admins, team and sender."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hub.db.types import first_id_at
 from hub.endpoints.catalog import SIGNER_NOT_REACHED
 from hub.endpoints.platform_events import NewEvent, store_events
 from hub.lib.crypto import blind_index
-from hub.lib.text import isolate, shorten
+from hub.lib.text import isolate
 from hub.messaging.compose import plan
 from hub.messaging.compose.outbox import Draft, add_messages
 from hub.messaging.contacts.contacts import get_or_create_contact
@@ -31,11 +31,10 @@ from hub.messaging.state import fallback_timers
 from hub.models import Connection, Event, Message, PlatformEvent, Signer, SigningRequest
 from hub.shared.index_key import index_key
 from hub.shared.sentences import has_sentence, sentence
-from hub.signing import cards, planning
+from hub.signing import cards, planning, sender_notes
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 from hub.signing.team_language import team_locale
 
-MAX_TITLE = 200  # characters of a document's title in a post
 _GIVEN_UP = (*fallback_timers.LOST, Status.CANCELED)
 
 
@@ -64,6 +63,7 @@ def report(message: Message, event: Event, request: RequestRecord, signer: Signe
     )
     text = _describe_result(message, request, signer)
     add_messages(draft_posts(text, cause, event.id, EventType(event.type), request))
+    sender_notes.send_note(message, event, request, signer)
 
 
 def _cause(message_id: str) -> str:
@@ -139,10 +139,9 @@ def _describe_result(message: Message, request: RequestRecord, signer: SignerRec
 def describe(names: Sequence[str], request: RequestRecord) -> str:
     """Return the sentence that people could not be reached about a request."""
     locale = team_locale(request.source_id)
-    title = cards.request_title(request, locale)
-    short_title = shorten(title, lambda text: len(text) <= MAX_TITLE) or title[:MAX_TITLE]
+    title = cards.short_title(request, locale)
     shown = ", ".join(isolate(name) for name in names)
-    return sentence("unreached", locale, names=shown, title=isolate(short_title))
+    return sentence("unreached", locale, names=shown, title=isolate(title))
 
 
 def _status_name(status: str, locale: str) -> str:

@@ -131,5 +131,6 @@ def test_team_reads_who_was_not_reached(connect_team: Callable[..., Connection])
     db.session.rollback()
     newest = db.session.scalars(query).first()
     body = db.session.get_one(MessageBody, newest.id.partition("_")[2]).content
-    assert "Eric could not be reached" in body["text"].replace("\u2068", "").replace("\u2069", "")
+    text = body["text"].replace("\u2068", "").replace("\u2069", "")
+    assert "Eric could not be reached about “Employment Agreement”." in text
     assert "Demo SMS: undelivered, Demo WhatsApp: undelivered" in body["text"]
