@@ -13,6 +13,7 @@ import pytest
 
 from hub import integrations
 from hub.core.vocabulary import QUEUES, Channel
+from hub.integrations import brokers
 
 ROOT = Path(__file__).resolve().parent.parent
 HUB = ROOT / "hub"
@@ -250,7 +251,8 @@ def importers_of(packages: set[str], folder: Path) -> dict[str, set[str]]:
 def integration_modules() -> list[Path]:
     """Return the modules of integrations: of packages, and those that are a single module."""
     folder = HUB / "integrations"
-    homes = {cls.__module__.split(".")[2] for cls in integrations.registry().values()}
+    registered = (*integrations.registry().values(), *brokers.registry().values())
+    homes = {cls.__module__.split(".")[2] for cls in registered}
     single = [folder / f"{home}.py" for home in homes]
     packaged = [path for home in homes for path in (folder / home).glob("*.py")]
     return sorted([*packaged, *(path for path in single if path.is_file())])
@@ -260,7 +262,7 @@ def test_integration_imports_only_its_package_and_the_contract() -> None:
     unexpected = {}
     for path in integration_modules():
         own_package = ".".join(module_of(path).split(".")[:3])
-        allowed = re.compile(rf"hub\.integrations\.api\.|{re.escape(own_package)}(\.|$)")
+        allowed = re.compile(rf"hub\.integrations\.(api|broker)\.|{re.escape(own_package)}(\.|$)")
         hub_imports = {name for name in imports(path) if name.startswith("hub.")}
         if strangers := {name for name in hub_imports if not allowed.match(name)}:
             unexpected[name_of(path)] = strangers
@@ -283,6 +285,9 @@ def integration_names() -> frozenset[str]:
     """
     registered = integrations.registry()
     names = {*registered, *(cls.__module__.split(".")[2] for cls in registered.values())}
+    names |= {
+        name for broker in brokers.registry().values() for name in (broker.name, broker.title)
+    }
     names |= {cls.title for cls in registered.values()} | {
         cls.provider for cls in registered.values()
     }

@@ -23,7 +23,10 @@ from hub.models import WebhookAttempt, WebhookDelivery
 
 @dataclass(frozen=True)
 class Claim:
-    """One attempt of a delivery: what to send, and where to."""
+    """One attempt of a delivery: what to send, and where to.
+
+    `key`: what the event is about. Only one event with a key is sent at a time to a broker.
+    """
 
     endpoint_id: str
     event_id: str
@@ -31,6 +34,9 @@ class Claim:
     tries: int
     target: Target
     body: bytes
+    type: str
+    at: datetime
+    key: str
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,9 @@ def _result_row(outcome: Outcome, moment: datetime) -> dict[str, Any]:
         return row
     pause = None
     if not outcome.judgment.final:
-        pause = pause_after(claim.tries, outcome.judgment.retry_after)
+        pause = pause_after(
+            claim.tries, outcome.judgment.retry_after, is_broker=claim.target.is_broker
+        )
     state = DeliveryState.FAILED if pause is None else DeliveryState.PENDING
     return {**row, "new_state": state.value, "due": moment + pause if pause else None}
 

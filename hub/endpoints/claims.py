@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from hub.db.store import transaction
 from hub.db.types import creation_time, now
 from hub.endpoints import attempts, health
 from hub.endpoints.attempts import DELIVERY, Claim, Outcome
+from hub.endpoints.delivery_order import is_next
 from hub.endpoints.payloads import EventSet, example_body
 from hub.endpoints.targets import Target, TargetCache
 from hub.models import WebhookDelivery, WebhookEndpoint
@@ -26,10 +28,19 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=90)  # longer than any call; a crashed worker's delivery is due afterwards
 
 
-def find_due() -> dict[str, bool]:
-    """Return the endpoints with due deliveries, and whether each is failing. Reads only."""
+@dataclass(frozen=True)
+class DueEndpoint:
+    """An endpoint with due deliveries."""
+
+    kind: str
+    is_failing: bool
+
+
+def find_due() -> dict[str, DueEndpoint]:
+    """Return the endpoints with due deliveries. Reads only."""
     return {
-        row[0]: row[1] is not None for row in db.session.execute(_DUE_ENDPOINTS, {"moment": now()})
+        row[0]: DueEndpoint(row[1], row[2] is not None)
+        for row in db.session.execute(_DUE_ENDPOINTS, {"moment": now()})
     }
 
 
@@ -81,29 +92,43 @@ def _read_targets(endpoint_ids: Sequence[str], cache: TargetCache) -> dict[str, 
 def _claim_of(
     row: Sequence[Any], targets: Mapping[str, Target], events: EventSet, moment: datetime
 ) -> Claim | None:
-    endpoint_id, event_id, event_type, is_example, tries, number = row
+    endpoint_id, event_id, event_type, is_example, tries, number, key = row
     target = targets.get(endpoint_id)
     if target is None:
         return None
     try:
-        body = (
-            example_body(event_id, event_type, creation_time(event_id), target.audience)
-            if is_example
-            else events.body(event_id, target.audience)
-        )
+        if is_example:
+            at = creation_time(event_id)
+            body = example_body(event_id, event_type, at, target.audience)
+        else:
+            at = events.time_of(event_id)
+            body = events.body(event_id, target.audience)
     except (Refused, KeyError) as problem:
         reason = str(problem) if isinstance(problem, Refused) else "Its type no longer exists."
         attempts.record_end(endpoint_id, event_id, number + 1, moment, reason)
         return None
-    return Claim(endpoint_id, event_id, number + 1, tries + 1, target, body)
+    return Claim(
+        endpoint_id,
+        event_id,
+        number + 1,
+        tries + 1,
+        target,
+        body,
+        type=event_type,
+        at=at,
+        key=key or event_id,
+    )
 
 
 _deliveries = get_table(WebhookDelivery)
 _endpoints = get_table(WebhookEndpoint)
+_IS_NEXT = is_next(_deliveries.c)
 _IS_DUE = exists().where(
-    _deliveries.c.endpoint_id == _endpoints.c.id, _deliveries.c.due_at <= bindparam("moment")
+    _deliveries.c.endpoint_id == _endpoints.c.id,
+    _deliveries.c.due_at <= bindparam("moment"),
+    _IS_NEXT,
 )
-_DUE_ENDPOINTS = select(_endpoints.c.id, _endpoints.c.failing_since).where(
+_DUE_ENDPOINTS = select(_endpoints.c.id, _endpoints.c.kind, _endpoints.c.failing_since).where(
     _endpoints.c.state == EndpointState.ENABLED.value,
     _endpoints.c.deleted_at.is_(None),
     _IS_DUE,
@@ -115,10 +140,12 @@ _DUE = (
         _deliveries.c.example,
         _deliveries.c.tries,
         _deliveries.c.attempts,
+        _deliveries.c.order_key,
     )
     .where(
         _deliveries.c.endpoint_id == bindparam("endpoint"),
         _deliveries.c.due_at <= bindparam("moment"),
+        _IS_NEXT,
     )
     .order_by(_deliveries.c.due_at)
     .limit(bindparam("most"))

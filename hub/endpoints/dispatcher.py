@@ -1,7 +1,8 @@
 """Send due deliveries to every endpoint concurrently, in one bounded run of a worker.
 
 Threads call the endpoints, and only the main thread uses the database. Each endpoint has threads of
-its own, so a slow or dead one never delays another.
+its own, so a slow or dead one never delays another. Events for a message broker are published in
+batches, one batch at a time for each endpoint.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import queue
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -22,19 +23,21 @@ from hub.db.engine import db
 from hub.db.types import now
 from hub.endpoints.allowed_addresses import allowed_addresses
 from hub.endpoints.attempts import Claim, Outcome
-from hub.endpoints.claims import find_due, record_and_claim
+from hub.endpoints.broker_publishing import BrokerPublishers, batch_size
+from hub.endpoints.claims import DueEndpoint, find_due, record_and_claim
 from hub.endpoints.responses import Judgment, judge_error, judge_response
 from hub.endpoints.signatures import signed_headers
 from hub.endpoints.targets import TargetCache
 from hub.lib.provider_http import ConnectFailed, ProviderHttpClient
 from hub.lib.shutdown import ShutdownSignal
+from hub.models.webhook_endpoint import WEBHOOK
 
 log = structlog.get_logger(__name__)
 
 IN_FLIGHT = 16  # calls per endpoint
 AHEAD = 16  # claims per fast endpoint that wait for a thread, so that no thread waits for a claim
 FAST = 1000  # milliseconds of the last call; the calls before a waiting claim end within its lease
-IN_FLIGHT_FAILING = 2  # calls per endpoint whose last outcomes are failures
+IN_FLIGHT_FAILING = 2  # calls per endpoint, or events per batch, if the last outcomes are failures
 ANSWER_WITHIN = 15.0  # seconds
 READ_BYTES = 16 * 1024  # of an answer, so that a short one leaves its connection usable
 LINGER_SECONDS = 5.0  # how long an idle dispatcher waits for more work
@@ -53,6 +56,7 @@ class Dispatcher:
         self.stopping = stopping
         self.sent = 0
         self._client = ProviderHttpClient(allow=allowed_addresses(), ca_file=ca_file)
+        self._brokers = BrokerPublishers()
         self._cache = TargetCache()
         self._pools: dict[str, ThreadPoolExecutor] = {}
         self._running: Counter[str] = Counter()  # claims without an outcome, by endpoint
@@ -81,8 +85,14 @@ class Dispatcher:
         claims = record_and_claim(self._unwritten, free, self._cache)
         had_outcomes = bool(self._unwritten)
         self._unwritten = []
+        batches: dict[str, list[Claim]] = {}
         for claim in claims:
-            self._start_call(claim)
+            if claim.target.is_broker:
+                batches.setdefault(claim.endpoint_id, []).append(claim)
+            else:
+                self._start(claim.endpoint_id, [claim], self._call)
+        for endpoint_id, batch in batches.items():
+            self._start(endpoint_id, batch, self._publish)
         return bool(claims) or had_outcomes
 
     def _free_threads(self) -> dict[str, int]:
@@ -90,25 +100,36 @@ class Dispatcher:
         db.session.rollback()  # an open read transaction would delay the clean-up of the database
         return {
             endpoint_id: free
-            for endpoint_id, is_failing in due.items()
-            if (free := self._limit_of(endpoint_id, is_failing) - self._running[endpoint_id]) > 0
+            for endpoint_id, endpoint in due.items()
+            if (free := self._limit_of(endpoint_id, endpoint) - self._running[endpoint_id]) > 0
         }
 
-    def _limit_of(self, endpoint_id: str, is_failing: bool) -> int:
-        if is_failing:
+    def _limit_of(self, endpoint_id: str, endpoint: DueEndpoint) -> int:
+        if endpoint.kind != WEBHOOK and self._running[endpoint_id]:
+            return 0  # a batch that waits for another one might outlast its lease
+        if endpoint.is_failing:
             return IN_FLIGHT_FAILING
+        if endpoint.kind != WEBHOOK:
+            return batch_size(endpoint.kind)
         return IN_FLIGHT + AHEAD if endpoint_id in self._fast else IN_FLIGHT
 
-    def _start_call(self, claim: Claim) -> None:
-        pool = self._pools.get(claim.endpoint_id)
+    def _start(
+        self, endpoint_id: str, claims: Sequence[Claim], call: Callable[[Sequence[Claim]], None]
+    ) -> None:
+        pool = self._pools.get(endpoint_id)
         if pool is None:
-            pool = self._pools[claim.endpoint_id] = ThreadPoolExecutor(IN_FLIGHT, "notify")
-        self._running[claim.endpoint_id] += 1
-        self.sent += 1
-        pool.submit(self._call, claim)
+            pool = self._pools[endpoint_id] = ThreadPoolExecutor(IN_FLIGHT, "notify")
+        self._running[endpoint_id] += len(claims)
+        self.sent += len(claims)
+        pool.submit(call, claims)
 
-    def _call(self, claim: Claim) -> None:
-        self._outcomes.put(call_endpoint(claim, self._client))
+    def _call(self, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            self._outcomes.put(call_endpoint(claim, self._client))
+
+    def _publish(self, claims: Sequence[Claim]) -> None:
+        for outcome in self._brokers.publish(claims):
+            self._outcomes.put(outcome)
 
     def _collect_outcomes(self, wait: float) -> None:
         outcomes: list[Outcome] = []
@@ -138,6 +159,8 @@ class Dispatcher:
                 self._unwritten = []
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
+        if not self._running.total():
+            self._brokers.close()
 
 
 def call_endpoint(claim: Claim, client: ProviderHttpClient) -> Outcome:

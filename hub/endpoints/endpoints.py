@@ -1,4 +1,4 @@
-"""Create, change and delete webhook endpoints."""
+"""Create, change and delete endpoints: webhooks and message brokers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from hub.core.vocabulary import EndpointState
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import is_id, now
-from hub.endpoints import health, signatures
+from hub.endpoints import broker_addresses, health, signatures
 from hub.endpoints.catalog import event_kinds
 from hub.endpoints.patterns import parse_patterns
 from hub.endpoints.target_urls import check_headers, check_url
 from hub.lib.text import clean_line
 from hub.models import Source, WebhookDelivery, WebhookEndpoint, WebhookSecret
+from hub.models.webhook_endpoint import WEBHOOK
 from hub.shared import audit
 
 MAX_ENDPOINTS = 50  # of a source, for each of test and live
@@ -28,9 +29,13 @@ MAX_USER_LENGTH = 200
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointSettings:
-    """Settings of an endpoint, as an admin or a signing app enters them."""
+    """Settings of an endpoint, as an admin or a signing app enters them.
 
-    url: str
+    A message broker has its `kind` and the settings of its form, instead of a URL, headers, a user
+    and a password.
+    """
+
+    url: str = ""
     events: Sequence[str]
     description: str = ""
     with_addresses: bool = False
@@ -38,6 +43,8 @@ class EndpointSettings:
     headers: Mapping[str, str] = field(default_factory=dict)
     user: str = ""
     password: str = ""
+    kind: str = WEBHOOK
+    broker: Mapping[str, Any] = field(default_factory=dict)
 
 
 @transaction
@@ -46,7 +53,7 @@ def create(
 ) -> tuple[str, str]:
     """Create an endpoint of a source. Return its ID, and its secret, which is shown once.
 
-    `secret`: by default a new one. Raises Refused with the field.
+    `secret`: by default a new one. A message broker has none: ''. Raises Refused with the field.
     """
     db.session.get_one(Source, source_id, with_for_update=True)
     count = db.session.scalar(
@@ -55,14 +62,16 @@ def create(
     if (count or 0) >= MAX_ENDPOINTS:
         reason = f"A source has at most {MAX_ENDPOINTS} endpoints. Delete one first."
         raise Conflict("too_many_endpoints", reason)
-    endpoint = WebhookEndpoint(source_id=source_id, test=test)
+    endpoint = WebhookEndpoint(source_id=source_id, test=test, kind=settings.kind)
     _apply(endpoint, settings)
     db.session.add(endpoint)
     db.session.flush()
-    text = secret or signatures.new_secret()
-    row = WebhookSecret(endpoint_id=endpoint.id)
-    row.secret = text
-    db.session.add(row)
+    text = ""
+    if endpoint.kind == WEBHOOK:
+        text = secret or signatures.new_secret()
+        row = WebhookSecret(endpoint_id=endpoint.id)
+        row.secret = text
+        db.session.add(row)
     audit.record(
         "webhook_endpoint.created",
         endpoint.id,
@@ -89,15 +98,23 @@ def _apply(endpoint: WebhookEndpoint, settings: EndpointSettings) -> None:
     if len(description) > MAX_DESCRIPTION_LENGTH:
         reason = f"Enter at most {MAX_DESCRIPTION_LENGTH} characters."
         raise Refused("bad_description", reason, field="description")
-    user = settings.user.strip()
-    if ":" in user or len(user) > MAX_USER_LENGTH or not (user + settings.password).isprintable():
-        reason = f"Enter at most {MAX_USER_LENGTH} characters, without a colon."
-        raise Refused("bad_user", reason, field="user")
     endpoint.description = description
     endpoint.patterns = parse_patterns(settings.events, event_kinds())
     endpoint.with_addresses = settings.with_addresses
     endpoint.with_texts = settings.with_texts
-    endpoint.settings = {
+    if endpoint.kind == WEBHOOK:
+        endpoint.settings = _webhook_settings(settings)
+    else:
+        broker_addresses.check_servers(endpoint.kind, settings.broker)
+        endpoint.settings = dict(settings.broker)
+
+
+def _webhook_settings(settings: EndpointSettings) -> dict[str, Any]:
+    user = settings.user.strip()
+    if ":" in user or len(user) > MAX_USER_LENGTH or not (user + settings.password).isprintable():
+        reason = f"Enter at most {MAX_USER_LENGTH} characters, without a colon."
+        raise Refused("bad_user", reason, field="user")
+    return {
         "url": check_url(settings.url),
         "headers": check_headers(settings.headers, has_user=bool(user)),
         "user": user,

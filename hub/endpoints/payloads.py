@@ -93,10 +93,17 @@ class EventSet:
 
     def body(self, event_id: str, audience: Audience) -> bytes:
         """Return the body for an endpoint. Raises Refused if the event has been deleted."""
+        return encode(self._fields(self._find(event_id), audience))
+
+    def time_of(self, event_id: str) -> datetime:
+        """Return the time of an event. Raises Refused if it has been deleted."""
+        return self._find(event_id).at
+
+    def _find(self, event_id: str) -> _StoredEvent:
         event = self._events.get(event_id)
         if event is None:
             raise Refused("event_deleted", "The event was deleted before it could be sent.")
-        return encode(self._fields(event, audience))
+        return event
 
     def _look_up(self, name: str, statement: Any) -> dict[str, str]:
         """Return a column of the rows whose IDs the details of the events contain, by ID."""
@@ -115,7 +122,7 @@ class EventSet:
             "id": event.id,
             "type": event.type,
             "version": VERSION,
-            "at": event.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "at": format_time(event.at),
             "source": audience.source,
             "test": audience.test,
             "message": event.message_id,
@@ -149,11 +156,16 @@ def example_body(event_id: str, event_type: str, at: datetime, audience: Audienc
     )
     changed = {
         "id": event_id,
-        "at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "at": format_time(at),
         "source": audience.source,
         "test": audience.test,
     }
     return encode({**example, **changed})
+
+
+def format_time(at: datetime) -> str:
+    """Return a time as events contain it, such as `2027-01-15T09:30:00.000Z`."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def encode(fields: Mapping[str, Any]) -> bytes:

@@ -18,8 +18,10 @@ from hub.db.encrypted_fields import PLATFORM_EVENT_PAYLOAD
 from hub.db.engine import db
 from hub.db.store import list_param, read, wake, write
 from hub.db.types import Id, Time, keyring, new_id, now
+from hub.endpoints.delivery_order import next_position
 from hub.endpoints.patterns import matches
 from hub.models import PlatformEvent, WebhookDelivery, WebhookEndpoint
+from hub.models.webhook_endpoint import WEBHOOK
 
 QUEUE = "notify"
 
@@ -43,6 +45,21 @@ class NewEvent:
     # endpoints that are not notified, because the event is about them
     except_endpoints: frozenset[str] = frozenset()
 
+    @property
+    def order_key(self) -> str:
+        """The ID of the request, or else of the message, inbound message, connection or source.
+
+        Events with the same key have an order.
+        """
+        about = (
+            self.request_id,
+            self.message_id,
+            self.payload.get("inbound"),
+            self.payload.get("connection"),
+            self.source_id,
+        )
+        return str(next(filter(None, about), self.id))
+
 
 def store_events(events: Sequence[NewEvent]) -> None:
     """Store events and their deliveries, inside a transaction. A stored `cause` is ignored."""
@@ -52,15 +69,17 @@ def store_events(events: Sequence[NewEvent]) -> None:
     sources = {event.source_id for event in events if event.source_id is not None}
     endpoints = read(_ENDPOINTS, sources=sorted(sources)) if sources else []
     deliveries = [
-        _delivery_row(event, endpoint_id, state)
+        (kind != WEBHOOK, _delivery_row(event, endpoint_id, state))
         for event in events
-        for endpoint_id, source_id, test, patterns, state in endpoints
+        for endpoint_id, source_id, test, patterns, state, kind in endpoints
         if (source_id, test) == (event.source_id, event.test)
         and endpoint_id not in event.except_endpoints
         and matches(patterns, event.type)
     ]
+    for statement, is_ordered in ((_ADD_DELIVERY, False), (_ADD_ORDERED_DELIVERY, True)):
+        if rows := [row for ordered, row in deliveries if ordered == is_ordered]:
+            write(statement, rows)
     if deliveries:
-        write(_ADD_DELIVERY, deliveries)
         wake(QUEUE)
 
 
@@ -98,6 +117,7 @@ def _delivery_row(event: NewEvent, endpoint_id: str, state: str) -> dict[str, An
         "new_state": (DeliveryState.PENDING if is_enabled else DeliveryState.MISSED).value,
         "due": moment if is_enabled else None,
         "moment": moment,
+        "key": event.order_key,
     }
 
 
@@ -112,6 +132,7 @@ _ENDPOINTS = Statement(
         _endpoints.c.test,
         _endpoints.c.patterns,
         _endpoints.c.state,
+        _endpoints.c.kind,
     )
     .where(_endpoints.c.source_id.in_(list_param("sources")), _endpoints.c.deleted_at.is_(None))
     .order_by(_endpoints.c.id)
@@ -127,11 +148,25 @@ _NEW_DELIVERY: dict[str, Any] = {
     "due_at": cast(bindparam("due", type_=Time()), Time()),  # NULL needs its type on PostgreSQL
     "changed_at": bindparam("moment", type_=Time()),
 }
-# selects the event, because an event with a known cause was not stored a second time
-_ADD_DELIVERY = Statement(
-    insert(_deliveries).from_select(
-        list(_NEW_DELIVERY),
-        select(*_NEW_DELIVERY.values()).where(_events.c.id == bindparam("event")),
-        include_defaults=False,
+_ORDER: dict[str, Any] = {
+    "order_key": bindparam("key", type_=String()),
+    "position": next_position(),
+}
+
+
+def _add_delivery(columns: Mapping[str, Any]) -> Statement:
+    """Return a statement that adds a delivery of a stored event.
+
+    It selects the event, because an event with a known cause was not stored a second time.
+    """
+    return Statement(
+        insert(_deliveries).from_select(
+            list(columns),
+            select(*columns.values()).where(_events.c.id == bindparam("event")),
+            include_defaults=False,
+        )
     )
-)
+
+
+_ADD_DELIVERY = _add_delivery(_NEW_DELIVERY)
+_ADD_ORDERED_DELIVERY = _add_delivery({**_NEW_DELIVERY, **_ORDER})

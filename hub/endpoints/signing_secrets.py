@@ -13,6 +13,7 @@ from hub.db.types import now
 from hub.endpoints import signatures
 from hub.endpoints.endpoints import find
 from hub.models import WebhookSecret
+from hub.models.webhook_endpoint import WEBHOOK
 from hub.shared import audit
 
 MAX_OVERLAP = timedelta(days=7)
@@ -27,6 +28,8 @@ def rotate_secret(endpoint_id: str, overlap: timedelta, *, force: bool = False) 
     if not timedelta(0) <= overlap <= MAX_OVERLAP:
         raise Refused("bad_overlap", "Choose an overlap of at most 7 days.", field="overlap")
     endpoint = find(endpoint_id)
+    if endpoint.kind != WEBHOOK:
+        raise Conflict("no_secret", "Only webhooks have a secret.")
     moment = now()
     active = active_secrets(endpoint_id)
     if len(active) > 1 and not force:

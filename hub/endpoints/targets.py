@@ -1,4 +1,4 @@
-"""Read where and how to send to an endpoint: its URL, headers and secrets, decrypted and cached."""
+"""Read where and how to send to an endpoint: its settings and secrets, decrypted and cached."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -17,6 +18,7 @@ from hub.db.engine import db
 from hub.db.types import keyring
 from hub.endpoints.payloads import Audience
 from hub.models import Source, WebhookEndpoint, WebhookSecret
+from hub.models.webhook_endpoint import WEBHOOK
 
 MAX_CACHED = 1000
 
@@ -27,10 +29,24 @@ class Target:
 
     endpoint_id: str
     version: int
+    kind: str
     audience: Audience
-    url: str
-    headers: Mapping[str, str]
+    settings: Mapping[str, Any]
     secrets: Sequence[tuple[str, datetime | None]]  # with the end of each, newest first
+
+    @property
+    def is_broker(self) -> bool:
+        return self.kind != WEBHOOK
+
+    @property
+    def url(self) -> str:
+        """The URL of a webhook."""
+        return str(self.settings["url"])
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of every request to a webhook."""
+        return headers_of(self.settings)
 
     def secrets_at(self, moment: datetime) -> list[str]:
         """Return the secrets that sign a request at this time."""
@@ -56,14 +72,14 @@ class TargetCache:
 
 
 def _target_of(row: Any) -> Target:
-    endpoint_id, version, source, test, with_addresses, with_texts, sealed = row
+    endpoint_id, version, kind, source, test, with_addresses, with_texts, sealed = row
     settings = keyring().open_json(WEBHOOK_SETTINGS, endpoint_id.partition("_")[2], sealed)
     return Target(
         endpoint_id,
         version,
+        kind,
         Audience(source, test, with_addresses, with_texts),
-        settings["url"],
-        headers_of(settings),
+        settings,
         [
             (keyring().open_json(WEBHOOK_SECRET, secret_id.partition("_")[2], secret), expires_at)
             for secret_id, secret, expires_at in db.session.execute(
@@ -92,6 +108,7 @@ _ENDPOINTS = (
     select(
         _endpoint.c.id,
         _endpoint.c.version,
+        _endpoint.c.kind,
         Source.slug,
         _endpoint.c.test,
         _endpoint.c.with_addresses,

@@ -66,10 +66,7 @@ def open_socket(
     is_allowed = name in allowed
     reachable = [entry for entry in entries if is_allowed or is_public(str(entry[4][0]))]
     if not reachable:
-        raise AddressNotAllowed(
-            f"{name} is not on the public internet.",
-            f"To allow it, add {name} to HUB_HTTP_ALLOW.",
-        )
+        raise _not_public(name)
     deadline = time.monotonic() + seconds
     last_error: OSError | None = None
     for family, kind, protocol, _, address in reachable:
@@ -87,6 +84,25 @@ def open_socket(
     if isinstance(last_error, TimeoutError):
         raise NotConnected(f"could not connect to {name} within {seconds:g} s", timed_out=True)
     raise NotConnected(f"could not connect to {name}", timed_out=False) from last_error
+
+
+def check_address(host: str, port: int, *, allowed: Collection[str]) -> None:
+    """Check all addresses of a host, for a library that resolves the name and connects itself.
+
+    Raises AddressNotAllowed if one of them is private, and NotResolved.
+    """
+    host = host.strip("[]").lower()
+    name = endpoint_name(host, port)
+    entries = _resolve(host, port)
+    if name not in allowed and not all(is_public(str(entry[4][0])) for entry in entries):
+        raise _not_public(name)
+
+
+def _not_public(name: str) -> AddressNotAllowed:
+    return AddressNotAllowed(
+        f"{name} is not on the public internet.",
+        f"To allow it, add {name} to HUB_HTTP_ALLOW.",
+    )
 
 
 def _resolve(host: str, port: int) -> list[tuple[Any, ...]]:

@@ -12,6 +12,7 @@ from hub.db.engine import Base
 from hub.db.types import Id, Time, foreign_key, now, partial_index
 
 DUE = text("due_at IS NOT NULL")
+ORDERED = text("order_key IS NOT NULL")
 
 
 class WebhookDelivery(Base):
@@ -24,6 +25,7 @@ class WebhookDelivery(Base):
     __table_args__ = (
         partial_index(None, "endpoint_id", "due_at", where=DUE),
         Index(None, "endpoint_id", "state", "event_id"),
+        partial_index(None, "endpoint_id", "order_key", "position", where=ORDERED),
     )
 
     endpoint_id: Mapped[str] = foreign_key("whk", "webhook_endpoints.id", primary_key=True)
@@ -35,6 +37,9 @@ class WebhookDelivery(Base):
     attempts: Mapped[int] = mapped_column(default=0)  # in total
     due_at: Mapped[datetime | None] = mapped_column(Time)
     changed_at: Mapped[datetime] = mapped_column(Time, default=now)
+    # deliveries with the same key are sent one after the other, by their position; NULL: any order
+    order_key: Mapped[str | None]
+    position: Mapped[int | None]
 
 
 class WebhookAttempt(Base):

@@ -1,4 +1,4 @@
-"""Webhook endpoints, which receive the platform events of a source, and their secrets."""
+"""Endpoints, which receive the platform events of a source, and the secrets of webhooks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from hub.db.encrypted_fields import WEBHOOK_SECRET, WEBHOOK_SETTINGS
 from hub.db.engine import Base
 from hub.db.types import EncryptedJson, Time, foreign_key, now, primary_key
 
+WEBHOOK = "webhook"  # the kind of an endpoint that is called over HTTP
+
 
 class WebhookEndpoint(Base):
-    """An address that the signing app of a source chose for platform events.
+    """A URL or a message broker that the signing app of a source chose for platform events.
 
     It receives the events of its source and of its kind, test or live, from its creation on.
     """
@@ -24,6 +26,8 @@ class WebhookEndpoint(Base):
 
     id: Mapped[str] = primary_key("whk")
     source_id: Mapped[str] = foreign_key("src", "sources.id")
+    # `webhook`, or the name of a kind of message broker
+    kind: Mapped[str] = mapped_column(default=WEBHOOK, server_default=WEBHOOK)
     test: Mapped[bool]
     description: Mapped[str] = mapped_column(default="")
     patterns: Mapped[str]  # separated by spaces, such as "sms_* opted_out"
@@ -40,7 +44,8 @@ class WebhookEndpoint(Base):
     deleted_at: Mapped[datetime | None] = mapped_column(Time)
     _settings: Mapped[bytes | None] = mapped_column("settings")
 
-    settings = EncryptedJson(WEBHOOK_SETTINGS)  # {"url", "headers": {}, "user", "password"}
+    # of a webhook: {"url", "headers": {}, "user", "password"}; of a broker: those of its form
+    settings = EncryptedJson(WEBHOOK_SETTINGS)
 
 
 class WebhookSecret(Base):

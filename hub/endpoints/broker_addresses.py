@@ -1,0 +1,26 @@
+"""Check the servers of a message broker that an admin enters for an endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hub.core.errors import Refused
+from hub.endpoints.broker_publishing import network
+from hub.integrations import brokers
+from hub.integrations.broker import AddressNotAllowed, ConnectFailed
+
+
+def check_servers(kind: str, settings: Mapping[str, Any]) -> None:
+    """Refuse private and unencrypted servers that are not allowed.
+
+    A name that does not resolve may do later. The addresses are checked again with each connection.
+    """
+    rules = network()
+    for server in brokers.get(kind).servers(settings):
+        try:
+            rules.check(server)
+        except AddressNotAllowed as problem:
+            raise Refused("bad_server", str(problem), field="servers") from None
+        except ConnectFailed:
+            continue

@@ -1,0 +1,23 @@
+"""Fixtures of the tests of message brokers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.endpoints.conftest import hub_demo as hub_demo
+from tests.kafka_cluster import KafkaCluster, kafka_cluster
+
+
+@pytest.fixture
+def cluster() -> Iterator[KafkaCluster]:
+    """Run a Kafka cluster with two brokers."""
+    with kafka_cluster(2) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(cluster: KafkaCluster) -> dict[str, str]:
+    """Allow connections to the cluster."""
+    return {"HUB_HTTP_ALLOW": cluster.servers}
