@@ -57,8 +57,6 @@ def init_app(app: Flask, config: Config) -> None:
             app.extensions["hub.sqlite_connections"] = SqliteConnections(db.engine)
             app.extensions["hub.lock_path"] = f"{db.engine.url.database}.lock"
         drivers.prepare(db.engine)
-        event.listen(db.session, "before_flush", _refuse_flush)
-        event.listen(db.session, "do_orm_execute", _refuse_statement)
     # instead of Flask-SQLAlchemy's own, which lets errors of the database through
     app.teardown_appcontext_funcs[:] = [_end_session]
 
@@ -79,11 +77,14 @@ class ReadOnlySession(RuntimeError):
         super().__init__("this session reads; put the change into a function under @transaction")
 
 
+# registered once, because all applications of a process share the session's class
+@event.listens_for(db.session, "before_flush")
 def _refuse_flush(*_: Any) -> None:
     if is_prepared() or not in_transaction():
         raise ReadOnlySession
 
 
+@event.listens_for(db.session, "do_orm_execute")
 def _refuse_statement(state: ORMExecuteState) -> None:
     is_write = state.is_insert or state.is_update or state.is_delete
     # a prepared change repeats under the lock only what it read with compiled statements

@@ -12,6 +12,8 @@ from flask import Flask
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
+from hub import create_app
+from hub.core import config
 from hub.db.engine import db
 from hub.db.store import in_transaction, transaction
 from hub.db.types import new_id
@@ -73,6 +75,19 @@ def test_read_only_session_refuses_to_write(in_app: Flask) -> None:
         db.session.commit()
     db.session.rollback()
     assert setting_names() == {"a"}
+
+
+def test_second_application_adds_no_check_of_the_session(
+    in_app: Flask, environ: dict[str, str]
+) -> None:
+    before = count_checks()
+    create_app(config.load(environ), blueprints=False)
+    assert count_checks() == before > 0
+
+
+def count_checks() -> int:
+    """Return how many functions check a statement of the session, which all applications share."""
+    return len(list(db.session().dispatch.do_orm_execute))
 
 
 def test_session_is_read_only_again_after_a_transaction(in_app: Flask) -> None:
