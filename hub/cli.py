@@ -21,6 +21,7 @@ from hub.core.vocabulary import QUEUES, Role, Scope
 from hub.run.evidence_commands import evidence
 from hub.run.integration_commands import new_integration, try_integration
 from hub.run.search_commands import search
+from hub.run.text_commands import texts
 
 if TYPE_CHECKING:
     from hub.core.config import Config
@@ -318,6 +319,7 @@ cli.add_command(new_integration)
 cli.add_command(try_integration)
 cli.add_command(search)
 cli.add_command(evidence)
+cli.add_command(texts)
 
 
 def _show_progress(report: Report) -> None:

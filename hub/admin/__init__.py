@@ -28,7 +28,7 @@ from hub.admin.requests import pages as request_pages
 from hub.admin.routing import pages as routing_pages
 from hub.admin.search import pages as search_pages
 from hub.admin.settings import account, api_keys, branding, opt_out_keywords, sources, users
-from hub.admin.texts import email_preview
+from hub.admin.texts import email_preview, text_files
 from hub.admin.texts import pages as text_pages
 from hub.admin.view import filters, navigation
 from hub.admin.webhook_endpoints import delivery_pages
@@ -58,6 +58,7 @@ PAGES = (
     templates,
     text_pages,
     email_preview,
+    text_files,
     message_list,
     message_page,
     unblock_recipient,

@@ -6,6 +6,7 @@ work nor the memory of a template.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -103,3 +104,11 @@ def _clean_value(value: str, isolated: bool) -> str:
         return value
     line = clean_line(value)
     return isolate(line) if isolated else line
+
+
+def convert(source: str) -> str:
+    """Return a text of 0.2.0 in the new grammar, as far as it only has values and conditions."""
+    text = re.sub(r"\{\{\s*(\w+)\s*\}\}", lambda match: f"(({match[1]}))", source)
+    return re.sub(
+        r"\{%\s*if \w+\s*%\}((?:(?!\{%).)*)\{%\s*endif\s*%\}", r"[[\1]]", text, flags=re.DOTALL
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -11,6 +12,7 @@ from babel import dates, numbers
 from hub.lib.plural_forms import find_locale
 
 LOCALE = "en_US"  # of all pages, posts and API texts
+LANGUAGE_CODE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 
 
 @lru_cache(maxsize=1024)  # lists show the same days again and again

@@ -13,6 +13,11 @@ reported_consents   the consents that events report
 merged_notices      notices that would tell a person the same thing twice
 signing_batch       a request and its people, as one transaction reads and changes them
 message_texts       the texts and drafts of an event's messages
+available_values    the values that a text can show
+stored_texts        every text with its published version and its draft
+text_export         texts as PO files for translators
+text_import         texts from PO files: first planned, then saved
+text_warnings       what may be wrong with an imported text
 dedup_keys          the deduplication keys of notifications
 preview             what an event would do, without storing it
 step_facts          the texts, rules, windows and prices of steps, for previews

@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from tests.browser.no_script_browser import NoScriptBrowser, form
 from tests.browser.test_connecting import press
+from tests.signing.test_text_files import po
 
 
 def open_text(no_script: NoScriptBrowser, label: str) -> None:
@@ -66,3 +67,28 @@ def submit_preview_email(no_script: NoScriptBrowser) -> None:
     expect(page.get_by_role("textbox", name="Text", exact=True)).to_have_value(
         "A new text about ((title))"
     )
+
+
+def upload(no_script: NoScriptBrowser, translation: str) -> None:
+    no_script.page.goto("/templates")
+    no_script.page.get_by_role("link", name="Import and export").click()
+    content = po("pl", ("request_expired_others/sms/text", translation))
+    no_script.page.get_by_label("File", exact=True).set_input_files(
+        {"name": "pl.po", "mimeType": "text/plain", "buffer": content.encode()}
+    )
+    press(no_script.page, "Preview import")
+
+
+@form("admin.preview_text_files")
+def submit_preview_text_files(no_script: NoScriptBrowser) -> None:
+    upload(no_script, "((titel))")
+    no_script.says("1 error in the file")
+    no_script.says("((titel)) is not a value.")
+
+
+@form("admin.import_text_files")
+def submit_import_text_files(no_script: NoScriptBrowser) -> None:
+    upload(no_script, "Termin minął: ((title))")
+    no_script.says("Preview: 1 text changes")
+    press(no_script.page, "Save drafts")
+    no_script.says("1 draft saved.")

@@ -229,6 +229,7 @@ SENTENCES = {
     "text.added": "added the text {}",
     "text.draft_discarded": "deleted the draft of the text {}",
     "text.draft_saved": "saved a draft of the text {}",
+    "text.imported": "imported texts from {}",
     "text.published": "published the text {}",
     "text.withdrawn": "stopped using the text {}",
     "user.added": "added the user {}",

@@ -17,16 +17,14 @@ from hub.admin.texts.stand_ins import TextFamily, channels_of
 from hub.admin.texts.template_comparison import ComparedTemplate, compare_templates
 from hub.admin.view.status_badges import channel_title
 from hub.core.errors import Refused
-from hub.core.vocabulary import Audience, Channel, ConnectionState
+from hub.core.vocabulary import Channel, ConnectionState
 from hub.db.engine import db
-from hub.lib import sms_characters
-from hub.lib.localized import format_language
-from hub.messaging.compose import direct, render, text_checks, text_editing, text_values
+from hub.lib import jinja_texts, sms_characters
+from hub.lib.localized import LANGUAGE_CODE, format_language
+from hub.messaging.compose import direct, render, text_checks, text_editing
 from hub.models import Connection, Template, TemplateVersion, User
 from hub.models.template import JINJA
-from hub.signing.chat_invitations import link_names
-
-LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
+from hub.signing import available_values
 
 
 @dataclass
@@ -53,8 +51,8 @@ class TextEditor:
             subject = published[0].subject if published else ""
             text = published[0].text if published else ""
             if published and published[0].syntax == JINJA:
-                subject = convert_jinja(subject)
-                text = convert_jinja(text)
+                subject = jinja_texts.convert(subject)
+                text = jinja_texts.convert(text)
         is_draft = template.draft_text is not None
         entered = {"sample": sample}
         if template.channel == Channel.EMAIL:
@@ -170,17 +168,7 @@ class TextEditor:
     @cached_property
     def available(self) -> list[tuple[str, str, str]]:
         """The values that the text can show: key, name and meaning."""
-        template = self.template
-        found = [
-            (value.key, value.name, value.meaning)
-            for value in text_values.available_values(template.event_type, template.audience)
-        ]
-        if template.audience in (Audience.SIGNER, Audience.OTHERS):
-            found += [
-                (name, name.replace("_", " "), "Link that connects a chat")
-                for name in sorted(link_names())
-            ]
-        return found
+        return available_values.list_values(self.template.event_type, self.template.audience)
 
     @cached_property
     def family(self) -> TextFamily:
@@ -232,14 +220,6 @@ def read_revision(posted: str) -> int:
     return int(posted) if re.fullmatch(r"[0-9]{1,9}", posted) else -1
 
 
-def convert_jinja(source: str) -> str:
-    """Return a text of 0.2.0 in the new grammar, as far as it only has values and conditions."""
-    text = re.sub(r"\{\{\s*(\w+)\s*\}\}", lambda match: f"(({match[1]}))", source)
-    return re.sub(
-        r"\{%\s*if \w+\s*%\}((?:(?!\{%).)*)\{%\s*endif\s*%\}", r"[[\1]]", text, flags=re.DOTALL
-    )
-
-
 # ── Further languages ─────────────────────────────────────────────────────────────────────────────
 def build_add_form(template: Template, entered: Mapping[str, str]) -> Form:
     """Return the form that adds a text in another language or channel."""
@@ -262,7 +242,7 @@ def build_add_form(template: Template, entered: Mapping[str, str]) -> Form:
 def add_text(template: Template, form: Form) -> str:
     """Add the text that was entered, as a copy of another one. Raises Refused."""
     locale = (form["locale"].data or "").strip()
-    if not LOCALE.fullmatch(locale):
+    if not LANGUAGE_CODE.fullmatch(locale):
         raise Refused(
             "bad_locale", "Enter a language code such as en, de or pt-BR.", field="locale"
         )

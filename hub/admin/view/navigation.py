@@ -134,6 +134,9 @@ TEXTS = (
     "text_version",
     "restore_text",
     "add_text",
+    "text_files",
+    "preview_text_files",
+    "import_text_files",
 )
 PAGES = (
     NavigationPage("Overview", "compass", "admin.overview"),
