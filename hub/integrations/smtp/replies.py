@@ -11,16 +11,12 @@ from typing import Any
 from uuid import UUID
 
 from hub.integrations.api import Address, Attachment, Channel, Inbound, emails, readable
+from hub.integrations.smtp.quotes import own_text, text_of_html
 from hub.integrations.smtp.return_paths import MESSAGE_ID
 
 MAX_REPLY_LENGTH = 20_000  # characters
 MAX_FILES = 10  # of one reply; further ones are not listed
 MAX_NAME_LENGTH = 100  # characters
-# a line after which a reply quotes the message that it answers
-_QUOTE = re.compile(
-    r"^(?:>|-{2,} ?\S.*\S ?-{2,}$|_{10,}$|(?:On|Am|Le|El|Il|Op) .{5,200}:$|(?:From|Von|De): )",
-    re.MULTILINE,
-)
 _AUTOMATIC = ("auto-generated", "auto-replied", "auto-notified")
 _CONTENT_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,80}")
 _UNKNOWN_TYPE = "application/octet-stream"
@@ -77,13 +73,8 @@ def _reply_text(email: EmailMessage) -> str:
     except (LookupError, ValueError):
         text = str(part.get_payload())
     if part.get_content_type() == "text/html":
-        text = re.sub(
-            r"(?i)<(?:br|/p|/div)[^>]*>", "\n", re.sub(r"(?is)<(style|head).*?</\1>", "", text)
-        )
-        text = re.sub(r"<[^>]+>", "", text)
-    text = readable(text)
-    quote = _QUOTE.search(text)
-    return (text[: quote.start()] if quote else text).strip()[:MAX_REPLY_LENGTH]
+        text = text_of_html(text)
+    return own_text(readable(text))[:MAX_REPLY_LENGTH]
 
 
 # ── Files ─────────────────────────────────────────────────────────────────────────────────────────
