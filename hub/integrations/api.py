@@ -106,7 +106,7 @@ from hub.lib.provider_http import (
     record_exchanges,
 )
 from hub.lib.storable import json_object
-from hub.lib.text import is_blank, is_gsm_text, readable, segments, utf16_length
+from hub.lib.text import is_blank, is_gsm_text, one_line, readable, segments, utf16_length
 
 __all__ = [
     "Accepted",
@@ -202,6 +202,7 @@ __all__ = [
     "json_field",
     "json_objects",
     "json_part",
+    "one_line",
     "optional_secret",
     "phones",
     "plain_text",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ipaddress
 
 # global by their numbers, but private in fact: the WireServer of Azure, which serves secrets to
-# virtual machines, and the prefix that a network uses for its own translation (RFC 8215)
+# virtual machines, the addresses of protocols, at which Oracle's cloud does the same (not private
+# before Python 3.12.4), and the prefix that a network uses for its own translation (RFC 8215)
 PRIVATE_IN_FACT = (
     ipaddress.ip_network("168.63.129.16/32"),
+    ipaddress.ip_network("192.0.0.0/24"),
     ipaddress.ip_network("64:ff9b:1::/48"),
 )
 

@@ -45,6 +45,8 @@ PRIVATE = [
     "64:ff9b:1::8.8.8.8",
     "64:ff9b:1:ffff:ffff:ffff:ffff:ffff",
     "168.63.129.16",
+    "192.0.0.192",  # metadata of Oracle's cloud
+    "::ffff:192.0.0.192",
     "::ffff:168.63.129.16",
     "64:ff9b::168.63.129.16",
     "2002:a83f:8110::",

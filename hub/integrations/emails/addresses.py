@@ -46,3 +46,12 @@ def validate_address(form: Any, field: Any) -> None:
         clean_email(field.data)
     except ValueError as error:
         raise ValidationError(str(error)) from None
+
+
+def validate_reply_address(form: Any, field: Any) -> None:
+    """Validate an address that is written into every email. Raises ValidationError."""
+    validate_address(form, field)
+    if not wire_form(field.data).isascii():
+        raise ValidationError(
+            "Enter an address with ASCII letters before the @: many mail servers accept no others."
+        )

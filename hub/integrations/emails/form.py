@@ -10,7 +10,8 @@ from typing import Any
 from wtforms import SelectField, StringField
 from wtforms.validators import InputRequired, Length, Optional
 
-from hub.integrations.emails.addresses import validate_address
+from hub.integrations.emails.addresses import validate_address, validate_reply_address
+from hub.lib.text import one_line
 
 REPLY_TO_ADDRESS = "address"
 REPLY_TO_SENDER = "sender"
@@ -38,7 +39,7 @@ def from_name_field() -> StringField:
             InputRequired("Enter a name, such as that of your company."),
             Length(max=100, message="Enter at most 100 characters."),
         ],
-        filters=[_strip],
+        filters=[_clean],
         description=(
             "Shown if a signing request has no sender name. Otherwise the sender’s name is shown"
             " with the From address."
@@ -66,7 +67,7 @@ def reply_address_field() -> StringField:
     """Return the field for another address for replies than that of the sender."""
     return StringField(
         "Reply address",
-        [Optional(), validate_address],
+        [Optional(), validate_reply_address],
         filters=[_strip],
         description="Leave empty to receive replies at the From address.",
         render_kw={"mono": True},
@@ -88,6 +89,10 @@ def unsubscribe_field() -> SelectField:
             " this From address."
         ),
     )
+
+
+def _clean(text: Any) -> Any:
+    return one_line(text).strip() if text else text
 
 
 def _strip(text: Any) -> Any:

@@ -123,10 +123,15 @@ def sender_name(message: Outbound, settings: Mapping[str, Any]) -> str:
 
 
 def reply_address(message: Outbound, settings: Mapping[str, Any]) -> str:
-    """Return the address for replies, or '' for the From address."""
+    """Return the address for replies, or '' for the From address.
+
+    A sender's address that is not ASCII is not used, as few mail servers accept it.
+    """
     if settings.get("reply_to") == REPLY_TO_SENDER:
         try:
-            return wire_form(message.sender_address)
+            address = wire_form(message.sender_address)
         except ValueError:
-            pass  # the request has no sender with an address
+            address = ""  # the request has no sender with an address
+        if address and address.isascii():
+            return address
     return settings.get("reply_address") or ""

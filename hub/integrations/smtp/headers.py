@@ -26,10 +26,22 @@ _PLAIN = re.compile(r"(?!.*=\?)[!-~]+(?: [!-~]+)*", re.DOTALL)
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 
 
-class TextHeader(UniqueUnstructuredHeader):
-    """A header with a text, such as Subject."""
+class _LiteralHeader(UniqueUnstructuredHeader):
+    """A header with a text as it is. The base class would decode encoded words in it.
+
+    They could contain line breaks, which are refused in the text itself.
+    """
 
     name: str
+
+    @classmethod
+    def parse(cls, value: str, kwds: dict[str, Any]) -> None:
+        super().parse(value, kwds)
+        kwds["decoded"] = value
+
+
+class TextHeader(_LiteralHeader):
+    """A header with a text, such as Subject."""
 
     def fold(self, *, policy: Any) -> str:
         text = str(self)
@@ -60,10 +72,8 @@ class MailboxHeader(UniqueSingleAddressHeader):
         return _folded(self.name, [*pieces, f"<{address}>"]) + CRLF
 
 
-class UrlHeader(UniqueUnstructuredHeader):
+class UrlHeader(_LiteralHeader):
     """A header with addresses in angle brackets, which stays on one line as it is."""
-
-    name: str
 
     def fold(self, *, policy: Any) -> str:
         return f"{self.name}: {self}{CRLF}"

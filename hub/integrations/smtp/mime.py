@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any
 
-from hub.integrations.api import Outbound, PermanentError, emails
+from hub.integrations.api import Outbound, PermanentError, emails, one_line
 from hub.integrations.smtp.headers import email_policy
 from hub.integrations.smtp.return_paths import return_address
 
@@ -33,14 +33,15 @@ def envelope(message: Outbound, settings: Mapping[str, Any]) -> Envelope:
         email = compose(message, settings)
         sender = _return_path(message, settings)
         recipient = emails.wire_form(message.to)
+        needs_utf8 = not (sender.isascii() and recipient.isascii())
+        policy = POLICY.clone(utf8=True, cte_type="8bit") if needs_utf8 else POLICY
+        content = email.as_bytes(policy=policy)
     except (ValueError, UnicodeError):
         raise PermanentError(
             "The message cannot be written as an email: an address or a name is not valid.",
             "invalid_message",
         ) from None
-    needs_utf8 = not (sender.isascii() and recipient.isascii())
-    policy = POLICY.clone(utf8=True, cte_type="8bit") if needs_utf8 else POLICY
-    return Envelope(sender, recipient, email.as_bytes(policy=policy), needs_utf8)
+    return Envelope(sender, recipient, content, needs_utf8)
 
 
 def _return_path(message: Outbound, settings: Mapping[str, Any]) -> str:
@@ -74,7 +75,7 @@ def compose(message: Outbound, settings: Mapping[str, Any]) -> EmailMessage:
         _attach_logo(email, message)
     for file in message.attachments:
         kind, _, subtype = file.content_type.partition("/")
-        email.add_attachment(file.content, kind, subtype, filename=file.name)
+        email.add_attachment(file.content, kind, subtype, filename=_file_name(file.name))
     return email
 
 
@@ -85,6 +86,14 @@ def _attach_logo(email: EmailMessage, message: Outbound) -> None:
     html.add_related(
         message.branding.logo, kind, subtype, cid=f"<{emails.LOGO_ID}>", disposition="inline"
     )
+
+
+def _file_name(name: str) -> str:
+    """Return a file name without the beginning of an encoded word.
+
+    The standard library would decode it, and write the line breaks that it may contain.
+    """
+    return one_line(name).replace("=?", "=_")
 
 
 def _mailbox(name: str, address: str) -> Address:
