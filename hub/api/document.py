@@ -103,16 +103,21 @@ IDEMPOTENCY_KEY = {
 }
 
 
-@cache
 def document(server: str) -> dict[str, Any]:
     """Return the OpenAPI document of the API at `server`."""
+    return {**_relative_document(), "servers": [{"url": server}]}
+
+
+@cache
+def _relative_document() -> dict[str, Any]:
+    """Return the OpenAPI document of this version, which is the same at every server."""
     paths: dict[str, Any] = {}
     for route in list_routes(current_app):
         paths.setdefault(route.path, {})[route.method] = _describe(route)
     raw = {
         "openapi": "3.1.0",
         "info": {"title": "Signpost API", "version": __version__, "description": ABOUT},
-        "servers": [{"url": server}],
+        "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": about} for name, about in TAGS],
         "security": [{"key": []}],
         "paths": paths,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jsonschema
 import pytest
@@ -27,7 +27,8 @@ from tests.hub_fixtures import served as served
 class StrictApp(SigningApp):
     """A signing app that checks each response against the OpenAPI document."""
 
-    document: dict[str, Any] | None = None
+    # read once, because it is the same for every application of a process
+    document: ClassVar[dict[str, Any]] = {}
 
     def get(self, path: str, **query: Any) -> TestResponse:
         return self._check("get", path, super().get(path, **query))
@@ -38,14 +39,17 @@ class StrictApp(SigningApp):
     def raw(self, path: str, body: bytes | str, kind: str = "application/json") -> TestResponse:
         return self._check("post", path, super().raw(path, body, kind))
 
+    def _read_document(self) -> dict[str, Any]:
+        if not self.document:
+            self.document.update(self.client.get("/api/v1/openapi.json").json or {})
+        return self.document
+
     def _check(self, method: str, path: str, response: TestResponse) -> TestResponse:
-        if self.document is None:
-            self.document = self.client.get("/api/v1/openapi.json").json
-        assert self.document is not None
+        document = self._read_document()
         operation = next(
             (
                 operations[method]
-                for template, operations in self.document["paths"].items()
+                for template, operations in document["paths"].items()
                 if method in operations
                 and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), f"/api/v1{path}")
             ),
@@ -57,7 +61,7 @@ class StrictApp(SigningApp):
         )
         content = operation["responses"][str(response.status_code)]["content"]
         assert response.mimetype in content
-        schema = {**content[response.mimetype]["schema"], "components": self.document["components"]}
+        schema = {**content[response.mimetype]["schema"], "components": document["components"]}
         jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(
             response.json
         )
