@@ -180,7 +180,7 @@ def call_endpoint(claim: Claim, client: ProviderHttpClient) -> Outcome:
             read=ANSWER_WITHIN,
             keep=READ_BYTES,
         )
-        judgment = judge_response(response)
+        judgment = judge_response(response, claim.target.header_secrets)
         milliseconds = round((time.monotonic() - started) * 1000)
     except HubError as problem:
         judgment = judge_error(problem)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hub.core.errors import HubError
 from hub.lib.provider_http import AddressNotAllowed, ConnectFailed, ProviderResponse
-from hub.lib.redaction import mask
+from hub.lib.redaction import mask_answer
 from hub.lib.storable import make_storable
 
 KEPT_BYTES = 2000  # of a response
@@ -36,8 +37,11 @@ class Judgment:
         return not self.problem
 
 
-def judge_response(response: ProviderResponse) -> Judgment:
-    """Judge a complete response. Only 2xx is a success, and only 410 is final by its status."""
+def judge_response(response: ProviderResponse, secrets: Iterable[str] = ()) -> Judgment:
+    """Judge a complete response. Only 2xx is a success, and only 410 is final by its status.
+
+    `secrets`: values of the request that are masked in the answer, because some servers repeat it.
+    """
     wish = response.headers.get(DELIVERY_HEADER, "").strip().lower()
     is_gone = response.status == GONE
     problem = "" if 200 <= response.status < 300 else _describe(response.status)
@@ -50,9 +54,9 @@ def judge_response(response: ProviderResponse) -> Judgment:
         problem=problem,
         final=is_gone or wish in (DISABLE, ABORT),
         disable=disable,
-        retry_after=response.retry_after,
+        retry_after=response.requested_pause,
         http_status=response.status,
-        answer=_excerpt(response.body),
+        answer=_excerpt(response.body, secrets),
     )
 
 
@@ -78,5 +82,7 @@ def _describe(status: int) -> str:
     return problem
 
 
-def _excerpt(body: bytes) -> str:
-    return mask(make_storable(body[:KEPT_BYTES].decode("utf-8", errors="replace")))
+def _excerpt(body: bytes, secrets: Iterable[str]) -> str:
+    """Return the beginning of an answer. More of it is masked, so that no value is cut before."""
+    text = make_storable(body[: 2 * KEPT_BYTES].decode("utf-8", errors="replace"))
+    return mask_answer(text, secrets).encode()[:KEPT_BYTES].decode("utf-8", errors="ignore")

@@ -48,6 +48,13 @@ class Target:
         """The headers of every request to a webhook."""
         return headers_of(self.settings)
 
+    @cached_property
+    def header_secrets(self) -> Sequence[str]:
+        """The secret values in the headers of every request."""
+        authorization = self.headers.get("authorization", "").rpartition(" ")[2]
+        password = str(self.settings.get("password") or "")
+        return [authorization, password, *self.settings.get("headers", {}).values()]
+
     def secrets_at(self, moment: datetime) -> list[str]:
         """Return the secrets that sign a request at this time."""
         return [text for text, expires_at in self.secrets if not expires_at or expires_at > moment]

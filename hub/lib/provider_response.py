@@ -43,16 +43,23 @@ class ProviderResponse:
         """Seconds from a Retry-After header with a number or a date. None for anything else, and
         for many days.
         """
-        text = self.headers.get("retry-after", "")
-        if re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", text):
-            return float(text)
+        seconds = self.requested_pause
+        return seconds if seconds is not None and seconds < MAX_WAIT else None
+
+    @property
+    def requested_pause(self) -> float | None:
+        """Seconds from a Retry-After header, however many. None for anything but a number or a
+        date.
+        """
+        text = self.headers.get("retry-after", "").strip()
+        if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+            return float(text)  # inf for a number that is too large
         retry_at = _parse_date(text)
-        sent_at = _parse_date(self.headers.get("date", ""))
         if retry_at is None:
             return None
         # by the server's own clock, if it sent a date
-        seconds = (retry_at - (sent_at or datetime.now(UTC))).total_seconds()
-        return max(seconds, 0.0) if seconds < MAX_WAIT else None
+        sent_at = _parse_date(self.headers.get("date", "")) or datetime.now(UTC)
+        return max((retry_at - sent_at).total_seconds(), 0.0)
 
 
 def _parse_date(text: str) -> datetime | None:

@@ -1,9 +1,9 @@
-"""Redact one-time codes and card numbers in lists and logs."""
+"""Redact one-time codes and card numbers in lists and logs, and secrets in answers of servers."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 DOT = "•"
@@ -22,6 +22,22 @@ _DIGITS = re.compile(
     r"(?<![\w+/.•-])(?:[A-Z]{1,2}-)?(\d{2}(?:[ -]\d{2}){2,3}|\d{3,4}["
     r" -]\d{3,4}|\d{4,8})(?![\w/•-]|[.:]\d)"
 )
+HIDDEN = DOT * 3
+MIN_SECRET_LENGTH = 6  # characters; a shorter value would mask other words
+# the value after a name for a secret, in JSON, a form, a header or a sentence
+_NAMED_SECRET = re.compile(
+    r"(\b(?:[\w-]{0,40}(?:secret|token|passwo?r?d|api[_-]?key|authorization|signature|cookie"
+    r"|session|credential)[\w-]{0,20})[\"'\\]{0,3}\s{0,3}[:=]\s{0,3}[\"'\\]{0,3}"
+    r"(?:(?:bearer|basic)\s+)?|\b(?:bearer|basic)\s+)[^\s\"'\\<>&,;•]{4,}",
+    re.IGNORECASE,
+)
+# forms of secrets: of Standard Webhooks, of common providers, and JSON Web Tokens
+_KNOWN_SECRET = re.compile(
+    r"\b(?:whsec_[\w+/=-]{8,}|(?:sk|pk|rk|xox[a-z]|gh[a-z]|key)[_-][\w-]{12,}"
+    r"|eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?)"
+)
+_EMAIL = re.compile(r"[\w.+%'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+_PHONE = re.compile(r"(?:\+|\b00)[1-9](?:[ ().-]{0,2}\d){6,14}\b")
 MAX_DISTANCE = 80  # characters between such a word and the digits
 
 
@@ -46,6 +62,19 @@ def mask(text: str) -> str:
         return re.sub(r"\d", DOT, match[0]) if is_near else match[0]
 
     return _DIGITS.sub(mask_code, text)
+
+
+def mask_answer(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return the answer of another server without secrets, email addresses and phone numbers.
+
+    `secrets`: values that the request contained. Codes and card numbers are masked as well.
+    """
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= MIN_SECRET_LENGTH:
+            text = text.replace(secret, HIDDEN)
+    text = _NAMED_SECRET.sub(rf"\1{HIDDEN}", text)
+    text = _KNOWN_SECRET.sub(HIDDEN, text)
+    return mask(_PHONE.sub(HIDDEN, _EMAIL.sub(HIDDEN, text)))
 
 
 def _mask_card(match: re.Match[str]) -> str:

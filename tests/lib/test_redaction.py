@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.lib.redaction import mask, mask_log_event
+from hub.lib.redaction import mask, mask_answer, mask_log_event
 
 
 @pytest.mark.parametrize(
@@ -91,3 +93,63 @@ def test_log_lines_are_redacted() -> None:
         "count": 7,
         "timestamp": "2026-11-21T10:00:00Z",
     }
+
+
+SECRETS = [
+    "Authorization: Bearer abcdef.123456",
+    "authorization: Basic YWNtZTpwYXNz",
+    '{"token": "abc-123-def"}',
+    '{\\"api_key\\": \\"abc-123-def\\"}',
+    "password=hunter22&x=1",
+    "https://app.example/hooks?access_token=abcdef123",
+    "X-Api-Key: abcdef123",
+    "Set-Cookie: session=abcdef123; Path=/",
+    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLw==",
+    "sk_live_51H8abcdefghijklmnop",
+    "xoxb-123456789012-abcdef",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abc",
+    "no contact with +13175550142",
+    "no contact with +1 (317) 555-0142.",
+    "no contact with 0049 30 1234567",
+    "Eric <eric.smith+x@example.co.uk> is not known",
+]
+PARTS = (
+    "abcdef", "YWNtZ", "abc-123", "hunter22", "MfKQ9", "51H8", "123456789012", "eyJ", "5550142",
+    "555-0142", "1234567", "eric.smith",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_answer_of_a_server_shows_no_secret_and_no_address(text: str) -> None:
+    masked = mask_answer(f"Error 500 at 10:15: {text} (line 42)")
+    assert not any(part in masked for part in PARTS), masked
+    assert masked.startswith("Error 500 at 10:15: ")
+    assert masked.endswith("(line 42)")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"error":"unknown field","request_id":"req_0199aa","at":"2026-11-30T07:15:00Z"}',
+        "<h1>502 Bad Gateway</h1> nginx/1.25.3",
+        "Traceback: KeyError: 'status' at app.py:42",
+        "The signature is wrong. A token is missing.",
+        "12345678 + 1 = 12345679",
+    ],
+)
+def test_answer_of_a_server_stays_readable(text: str) -> None:
+    assert mask_answer(text) == text
+
+
+def test_values_of_the_request_are_masked_in_its_answer() -> None:
+    text = "You sent X-Tenant: acme-blue-42 and a short a"
+    assert mask_answer(text, ["acme-blue-42", "a"]) == ("You sent X-Tenant: ••• and a short a")
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", "token", "+1", "1 ", "a@", "key_", "eyJ", "\\", '"', "secret-"]
+)
+def test_masking_an_answer_takes_no_longer_than_it_is_long(piece: str) -> None:
+    started = time.process_time()
+    mask_answer(piece * (4000 // len(piece)))
+    assert time.process_time() - started < 1
