@@ -14,7 +14,8 @@ from hub.core.vocabulary import Channel, EventType, Goal, PersonRole, RequestSta
 from hub.db.engine import db
 from hub.messaging.compose import cancellation, outbox, plan
 from hub.messaging.compose.step_descriptions import StepFacts, describe_steps
-from hub.messaging.contacts import suppressions
+from hub.messaging.contacts import opt_out_kinds, suppressions
+from hub.messaging.contacts.opt_out_kinds import OptOutKind
 from hub.messaging.send import predecessors
 from hub.messaging.state import fallback_timers
 from hub.models import (
@@ -27,7 +28,7 @@ from hub.models import (
     StatusEvent,
     Suppression,
 )
-from hub.signing import planning, step_facts
+from hub.signing import planning
 from hub.signing.message_texts import EventRecord, MessageWriter, WrittenRung
 from hub.signing.prolonged_requests import EXPIRED
 from hub.signing.signing_batch import RequestRecord, SignerRecord
@@ -158,17 +159,16 @@ def refused_channel(message: Message) -> str:
     An address that cannot be reached, such as that of a returned email, is no refusal.
     """
     opt_outs = suppressions.find_blocking_opt_outs(message)
-    is_refused = any(not _is_unreachable(opt_out, message) for opt_out in opt_outs)
+    is_refused = any(_is_refusal(opt_out, message) for opt_out in opt_outs)
     return message.channel if is_refused or message.code in REFUSALS else ""
 
 
-def _is_unreachable(opt_out: Suppression, message: Message) -> bool:
-    """Return whether a provider blocked an address because nobody can be reached there."""
-    if opt_out.reason != suppressions.BY_PROVIDER:
-        return False
-    return message.channel == Channel.EMAIL or step_facts.is_unreachable(
-        opt_out.code, message.connection.integration
+def _is_refusal(opt_out: Suppression, message: Message) -> bool:
+    """Return whether a person is opted out, and not only out of reach."""
+    kind = opt_out_kinds.kind_of(
+        opt_out.reason, opt_out.code, message.channel, message.connection.integration
     )
+    return kind != OptOutKind.UNREACHABLE
 
 
 # ── The message ───────────────────────────────────────────────────────────────────────────────────

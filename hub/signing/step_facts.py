@@ -15,6 +15,7 @@ from hub.integrations.base import Price
 from hub.lib.text import segments
 from hub.messaging.compose.opt_out_line import add_opt_out_line
 from hub.messaging.compose.step_descriptions import StepFacts
+from hub.messaging.contacts import opt_out_kinds
 from hub.messaging.contacts.contacts import find_contacts
 from hub.messaging.policy.policy import QUIET, Policy, PolicyDecision, PolicyQuestion
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
@@ -142,15 +143,9 @@ class FactsReader:
         )
 
 
-def is_unreachable(code: str, integration: str) -> bool:
-    """Return whether a code of an integration says that an address cannot be reached."""
-    integration_class = integrations.registry().get(integration)
-    return integration_class is not None and code in integration_class.unreachable_codes
-
-
 def _is_refusal(code: str, integration: str) -> bool:
     """Return whether the code of a decision is that of an opt-out by the person."""
-    return bool(code) and code not in LIMITS and not is_unreachable(code, integration)
+    return bool(code) and code not in LIMITS and not opt_out_kinds.is_unreachable(code, integration)
 
 
 def _build_policy(connection: ConnectionInfo, messages: Sequence[_Message]) -> Policy | None:

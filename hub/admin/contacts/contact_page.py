@@ -15,7 +15,7 @@ from wtforms.validators import InputRequired
 from hub import integrations
 from hub.accounts import sources
 from hub.admin.auth.guard import admin, has_role, require_role
-from hub.admin.contacts import people_rows
+from hub.admin.contacts import opt_out_descriptions, people_rows
 from hub.admin.contacts.suppressions import REASONS
 from hub.admin.overview.damaged_row_notice import show_damaged_row_notice
 from hub.admin.view import confirmation
@@ -27,7 +27,7 @@ from hub.core.errors import NotFound, Refused
 from hub.core.vocabulary import Address, Channel, Role
 from hub.db.engine import db
 from hub.db.types import is_id, now
-from hub.messaging.contacts import consents, contact_links, suppressions
+from hub.messaging.contacts import consents, contact_links, opt_out_kinds, suppressions
 from hub.messaging.contacts.consents import ConsentEntry
 from hub.messaging.policy import session_windows
 from hub.messaging.policy.policy import sender_key
@@ -188,9 +188,13 @@ def _links(contact: Contact) -> list[dict[str, Any]]:
 def _opt_outs(contact: Contact) -> list[dict[str, Any]]:
     """Return descriptions of the contact's active opt-outs."""
     source_names = sources.source_names_by_id()
+    rows = [row for row in suppressions.opt_outs_of_contact(contact) if row.lifted_at is None]
+    reporters = opt_out_kinds.find_integrations(rows)
     return [
         {
-            "channel": channel_title(row.channel) if row.channel else "every channel",
+            "channel": opt_out_descriptions.channel_name(row.channel),
+            "lead": opt_out_descriptions.lead(row, reporters.get(row.id, "")),
+            "problem": opt_out_descriptions.describe_suppression(row, reporters.get(row.id, "")),
             "reason": REASONS.get(row.reason, row.reason),
             "explanation": row.explanation,
             "code": row.code,
@@ -198,8 +202,7 @@ def _opt_outs(contact: Contact) -> list[dict[str, Any]]:
             "id": row.id,
             "source": source_names.get(row.source_id or "", ""),
         }
-        for row in suppressions.opt_outs_of_contact(contact)
-        if row.lifted_at is None
+        for row in rows
     ]
 
 
@@ -218,7 +221,9 @@ def _history(contact: Contact) -> list[dict[str, Any]]:
         }
         for row in db.session.scalars(query.limit(MAX_ROWS))
     ]
-    for opt_out in suppressions.opt_outs_of_contact(contact)[:MAX_ROWS]:
+    opt_outs = suppressions.opt_outs_of_contact(contact)[:MAX_ROWS]
+    reporters = opt_out_kinds.find_integrations(opt_outs)
+    for opt_out in opt_outs:
         if opt_out.lifted_at == opt_out.since:  # an opt-in without an earlier opt-out
             continue
         entry = {
@@ -227,7 +232,7 @@ def _history(contact: Contact) -> list[dict[str, Any]]:
         }
         entries.append(
             {
-                "change": "Opted out",
+                "change": opt_out_descriptions.label(opt_out, reporters.get(opt_out.id, "")),
                 "details": opt_out.explanation or opt_out.code,
                 "by": REASONS.get(opt_out.reason, opt_out.reason),
                 "at": opt_out.since,

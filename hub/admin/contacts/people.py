@@ -25,7 +25,7 @@ CONSENTS: dict[str, str] = {
     "recorded": "Consent recorded",
     "missing": "No consent recorded",
     "refused": "Consent refused",
-    "opted_out": "Opted out",
+    "opted_out": "Opted out or not reachable",
 }
 REQUESTS: dict[str, str] = {"open": "With open requests"}
 GROUPS = {"consent": ("Consent", CONSENTS), "requests": ("Requests", REQUESTS)}

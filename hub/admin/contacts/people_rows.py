@@ -9,11 +9,13 @@ from typing import Any
 
 from sqlalchemy import select, union_all
 
+from hub.admin.contacts import opt_out_descriptions
 from hub.admin.view.message_rows import contact_name, request_title
 from hub.admin.view.status_badges import channel_title
 from hub.core.vocabulary import RequestState
 from hub.db.engine import db
 from hub.db.types import creation_time
+from hub.messaging.contacts import opt_out_kinds
 from hub.models import (
     Connection,
     Consent,
@@ -36,7 +38,7 @@ class PersonRow:
     address: str
     test: bool
     channels: list[tuple[str, str]]  # channel and title
-    is_opted_out: bool
+    blocks: list[str]  # texts of badges: opted out, or not reachable by a channel
     consent: str
     last_message: MessageSummary | None
     requests: list[RequestSummary]  # that are open
@@ -79,7 +81,7 @@ def list_people(contacts: Sequence[Contact]) -> list[PersonRow]:
     decisions = _decisions([row.id for row in contacts])
     keys = [row.address_key for row in contacts]
     chats = _chats(keys)
-    opted_out = _opted_out(keys)
+    blocks = _blocks(keys)
     rows = []
     for row in contacts:
         entry = messages.get(row.id, _Messages())
@@ -91,7 +93,7 @@ def list_people(contacts: Sequence[Contact]) -> list[PersonRow]:
                 address=row.address,
                 test=row.test,
                 channels=[*channels.items(), *chats.get(row.address_key, ())],
-                is_opted_out=(row.address_key, row.test) in opted_out,
+                blocks=blocks.get((row.address_key, row.test), []),
                 consent=decisions.get(row.id, ""),
                 last_message=entry.last,
                 requests=[
@@ -168,8 +170,17 @@ def _chats(keys: Collection[bytes]) -> dict[bytes, list[tuple[str, str]]]:
     return chats
 
 
-def _opted_out(keys: Collection[bytes]) -> set[tuple[bytes, bool]]:
-    query = select(Suppression.address_key, Suppression.test).where(
+def _blocks(keys: Collection[bytes]) -> dict[tuple[bytes, bool], list[str]]:
+    """Return the texts of badges by address and kind of data."""
+    query = select(Suppression).where(
         Suppression.address_key.in_(keys), Suppression.lifted_at.is_(None)
     )
-    return {(key, test) for key, test in db.session.execute(query)}
+    rows = db.session.scalars(query).all()
+    reporters = opt_out_kinds.find_integrations(rows)
+    by_address: dict[tuple[bytes, bool], list[Suppression]] = {}
+    for row in rows:
+        by_address.setdefault((row.address_key, row.test), []).append(row)
+    return {
+        key: opt_out_descriptions.badge_labels(found, reporters)
+        for key, found in by_address.items()
+    }

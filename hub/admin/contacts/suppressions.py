@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, abort, current_app, flash, redirect, render_template, request, url_for
@@ -12,6 +13,7 @@ from wtforms.validators import InputRequired
 
 from hub.accounts import sources
 from hub.admin.auth.guard import accepts_body, admin, has_role, require_role
+from hub.admin.contacts import opt_out_descriptions
 from hub.admin.view.filters import phone, plural, sender_name
 from hub.admin.view.forms import add_error
 from hub.admin.view.pagination import paginate_query
@@ -21,7 +23,7 @@ from hub.core.vocabulary import Address, Channel, Role
 from hub.db.engine import db
 from hub.db.types import is_id
 from hub.lib import addresses
-from hub.messaging.contacts import consents
+from hub.messaging.contacts import consents, opt_out_kinds
 from hub.messaging.contacts import suppressions as opt_outs
 from hub.messaging.contacts.csv_files import ImportReport
 from hub.messaging.contacts.opt_out_files import export_opt_outs, import_opt_outs
@@ -146,8 +148,13 @@ def remove_opt_out(suppression_id: str) -> Any:
         return redirect(url_for("admin.suppressions"), 303)
     except Refused as refusal:
         add_error(form, refusal)
-        return render_template("open_again.html", form=form, opt_out=_row(opt_out)), 422
-    return render_template("open_again.html", form=form, opt_out=_row(opt_out))
+        return _confirm_removal(form, opt_out), 422
+    return _confirm_removal(form, opt_out)
+
+
+def _confirm_removal(form: FlaskForm, opt_out: opt_outs.AddressOptOut) -> str:
+    reporters = opt_out_kinds.find_integrations([opt_out.row])
+    return render_template("open_again.html", form=form, opt_out=_row(opt_out, reporters))
 
 
 @admin.post("/opt-outs/import")
@@ -209,10 +216,13 @@ def _page(
         },
     ]
     addressed = opt_outs.with_addresses(page.rows)
+    reporters = opt_out_kinds.find_integrations(page.rows)
     return render_template(
         "suppressions.html",
         source_names=sources.source_names_by_id(),
-        rows=unreadable_rows.readable_rows("suppressions", addressed, _row),
+        rows=unreadable_rows.readable_rows(
+            "suppressions", addressed, lambda opt_out: _row(opt_out, reporters)
+        ),
         filters=chips,
         q=q,
         problem=problem,
@@ -249,15 +259,19 @@ def _sender(sender: str) -> str:
     return connection.title if connection else sender_name(sender)
 
 
-def _row(opt_out: opt_outs.AddressOptOut) -> dict[str, Any]:
+def _row(opt_out: opt_outs.AddressOptOut, reporters: Mapping[str, str]) -> dict[str, Any]:
     row = opt_out.row
+    integration = reporters.get(row.id, "")
+    problem = opt_out_descriptions.describe_suppression(row, integration)
+    is_reported = row.reason == opt_outs.BY_PROVIDER
     return {
         "id": row.id,
         "address": opt_out.address,
         "contact_id": opt_out.contact_id,
         "channel": row.channel,
         "sender": _sender(row.sender),
-        "reason": REASONS.get(row.reason, row.reason),
+        "reason": problem.text if is_reported else REASONS.get(row.reason, row.reason),
+        "is_unreachable": opt_out_descriptions.is_unreachable(row, integration),
         "code": row.code,
         "why": row.explanation,
         "since": row.since,

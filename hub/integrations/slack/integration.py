@@ -96,6 +96,7 @@ class Slack(WebhookReceiver):
     direct_address_kind = Address.EMAIL
     account_setting = "app_id"
     event_prefix = "slack"
+    unreachable_codes = frozenset({"users_not_found"})
     max_length = 3000  # characters of a section, including markup
     per_recipient = 1.0  # https://docs.slack.dev/apis/web-api/rate-limits
     concurrency = 16

@@ -113,6 +113,9 @@ class Telegram(WebhookReceiver):
     direct_address_kind = Address.CHAT
     event_prefix = "telegram"
     replies_to_keywords = False
+    unreachable_codes = frozenset(
+        {"chat_moved", "chat_not_found", "user_deactivated", "not_started", "is_a_bot"}
+    )
     max_length = text.MAX_LENGTH
     length_unit = "UTF-16 units"
     # https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this

@@ -12,6 +12,8 @@ from hub.core.errors import Refused
 from hub.core.vocabulary import Channel
 from hub.db.engine import db
 from hub.lib import addresses
+from hub.messaging.contacts import opt_out_kinds
+from hub.messaging.contacts.opt_out_kinds import OptOutKind
 from hub.messaging.policy import linked_contacts, policy
 from hub.messaging.policy.newest_decisions import current_decision, newest_decisions
 from hub.messaging.policy.opt_outs import active_opt_outs
@@ -26,7 +28,7 @@ class OptOut:
     """The reason why a person receives no messages on a channel, or '' for every channel.
 
     `reason` is that of a suppression, or OBJECTION. `contact_id` is '' if the address has no
-    contact.
+    contact. `integration` is the one that reported it, or ''.
     """
 
     channel: str
@@ -34,6 +36,8 @@ class OptOut:
     code: str
     since: datetime
     contact_id: str
+    kind: OptOutKind
+    integration: str = ""
 
 
 def opt_outs_of_person(
@@ -77,13 +81,20 @@ def _find_opt_outs(
     query = active_opt_outs({*keys, *owners}, test=test, source_id=source_id)
     if sender is not None:
         query = query.where(Suppression.sender.in_(("", sender)))
+    rows = db.session.scalars(query).all()
+    reporters = opt_out_kinds.find_integrations(rows)
     opt_outs = [
-        OptOut(row.channel, row.reason, row.code, row.since, owners.get(row.address_key, ""))
-        for row in db.session.scalars(query)
+        _suppression(row, reporters.get(row.id, ""), owners.get(row.address_key, ""))
+        for row in rows
     ]
     ids = linked_contacts.add_linked_ids([contact.id for contact in people], links)
     opt_outs += _objections(ids, source_id)
     return sorted(opt_outs, key=lambda opt_out: opt_out.since)
+
+
+def _suppression(row: Suppression, integration: str, contact_id: str) -> OptOut:
+    kind = opt_out_kinds.kind_of(row.reason, row.code, row.channel, integration)
+    return OptOut(row.channel, row.reason, row.code, row.since, contact_id, kind, integration)
 
 
 def _objections(contact_ids: Collection[str], source_id: str | None) -> list[OptOut]:
@@ -99,7 +110,9 @@ def _objections(contact_ids: Collection[str], source_id: str | None) -> list[Opt
         decision = current_decision(decisions, source_id)
         if decision is not None and not decision.given:
             owner = owners[decision.id]
-            objections.append(OptOut(channel.value, OBJECTION, "", decision.at, owner))
+            objections.append(
+                OptOut(channel.value, OBJECTION, "", decision.at, owner, OptOutKind.REFUSED)
+            )
     return objections
 
 

@@ -104,9 +104,9 @@ def test_objection_marks_the_signer_until_a_later_consent(
         consents.record_consent(entry, source=consents.BY_ADMIN, test=True)
 
     run_in_app(lambda: record(False))
-    assert "Opted out of SMS just now : Consent refused." in panel(admin, request_path, "Anna")
+    assert "Consent refused for SMS just now ." in panel(admin, request_path, "Anna")
     run_in_app(lambda: record(True))
-    assert "Opted out" not in panel(admin, request_path, "Anna")
+    assert "Consent refused" not in panel(admin, request_path, "Anna")
 
 
 def test_conversation_after_stop_shows_a_reason_instead_of_a_composer(
