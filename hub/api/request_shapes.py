@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import select
@@ -112,10 +112,14 @@ class EventOut(BaseModel):
 
 
 class PriceOut(BaseModel):
-    """A price at the rates that the connection's rules name."""
+    """The expected price of a message."""
 
     amount: str
     currency: str
+    basis: Literal["recorded", "rules"] = Field(
+        description="`recorded`: the median of what the provider charged for recent messages over"
+        " this connection to this country. `rules`: the prices in the connection's rules."
+    )
 
 
 class PreviewStepOut(BaseModel):

@@ -208,6 +208,12 @@ def country(number: str) -> str:
     return "" if code in ("001", "ZZ") else str(code)
 
 
+def calling_code(number: str) -> str:
+    """Return the calling code of a number, such as +33, or '' for other strings."""
+    parsed = _parse_cached(number)
+    return f"+{parsed.country_code}" if parsed is not None and parsed.country_code else ""
+
+
 def is_in_country(number: str, regions: Collection[str]) -> bool:
     """Return whether a number belongs to one of these countries.
 

@@ -24,6 +24,7 @@ from hub.models.contact import Contact
 DUE = text("due_at IS NOT NULL")
 EDITS = text("edits_id IS NOT NULL")
 TIMED = text("escalate_at IS NOT NULL")
+PRICED = text("price IS NOT NULL")
 FAILED = text("code <> ''")
 THREADED = text("thread <> ''")
 
@@ -43,6 +44,8 @@ class Message(Base):
         Index(None, "contact_id", "id"),
         partial_index("ix_messages_edits_id", "edits_id", where=EDITS),
         partial_index(None, "escalate_at", where=TIMED),
+        # finds the newest prices (messaging/track/recorded_prices.py)
+        partial_index("ix_messages_priced", "connection_id", "id", where=PRICED),
         # finds the times that a process wrote while its clock was ahead
         partial_index("ix_messages_timed_changed_at", "changed_at", where=TIMED),
         partial_index("ix_messages_thread", "connection_id", "thread", "id", where=THREADED),
@@ -102,7 +105,8 @@ class Message(Base):
     segments: Mapped[int | None]
     # the expected cost when it was first sent
     estimate: Mapped[Decimal | None] = mapped_column(Numeric(12, 5))
-    price: Mapped[Decimal | None] = mapped_column(Numeric(12, 5))
+    price: Mapped[Decimal | None] = mapped_column(Numeric(12, 5))  # as the provider reported it
+    price_currency: Mapped[str | None]  # NULL: unknown, of prices that version 0.2.0 stored
     changed_at: Mapped[datetime] = mapped_column(Time, default=now)
 
     contact: Mapped[Contact] = relationship()

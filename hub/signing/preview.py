@@ -14,7 +14,7 @@ from hub.core.vocabulary import EventType
 from hub.db.types import now
 from hub.lib.times import format_time
 from hub.messaging.compose import plan, plan_words
-from hub.messaging.compose.step_descriptions import DescribedStep, describe_steps
+from hub.messaging.compose.step_descriptions import DescribedStep, StepFacts, describe_steps
 from hub.messaging.track.error_codes import CODES
 from hub.signing import accept, people, planning, requests, signing_batch
 from hub.signing.events import EventIn
@@ -179,8 +179,7 @@ def _step_json(step: DescribedStep) -> dict[str, Any]:
             "text": facts.text,
             "template": facts.is_template,
             "segments": facts.segments,
-            "price": facts.price
-            and {"amount": str(facts.price.amount), "currency": facts.price.currency},
+            "price": _price_json(facts),
         }
     return {
         "channel": step.rung.channel,
@@ -189,6 +188,13 @@ def _step_json(step: DescribedStep) -> dict[str, Any]:
         **shown,
         "summary": plan_words.describe_step(step) if step.acts else describe_reason(step),
     }
+
+
+def _price_json(facts: StepFacts) -> dict[str, str] | None:
+    if facts.price is None:
+        return None
+    basis = "recorded" if facts.price_is_recorded else "rules"
+    return {"amount": str(facts.price.amount), "currency": facts.price.currency, "basis": basis}
 
 
 _SHOWN_IF_ACTING = ("at", "goal", "minutes", "subject", "text", "segments", "price")

@@ -19,6 +19,7 @@ from hub.messaging.contacts import opt_out_kinds
 from hub.messaging.contacts.contacts import find_contacts
 from hub.messaging.policy.policy import QUIET, Policy, PolicyDecision, PolicyQuestion
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
+from hub.messaging.track.recorded_prices import RecordedPrices
 from hub.models import ConnectionInfo, Recipient
 from hub.shared.address_keys import address_key
 from hub.signing import merged_notices
@@ -58,6 +59,7 @@ class FactsReader:
     def __init__(self, writer: MessageWriter, written: Iterable[WrittenRung]) -> None:
         self._writer = writer
         self._messages: dict[int, _Message] = {}
+        self._prices: dict[str, RecordedPrices] = {}
         self._read_messages([item for item in written if item.text is not None])
         self._policies = {
             connection_id: _build_policy(messages[0].connection, messages)
@@ -116,7 +118,8 @@ class FactsReader:
         reason = message.item.reason or (REPEATED if is_repeated else decision.code)
         if not reason and has_window and not allows_text and template is None:
             reason = WINDOW_CLOSED
-        counts = integration_class.counts_segments
+        count = max(segments(text), 1)
+        recorded = self._recorded(message.connection).estimate(message.recipient.address, count)
         return StepFacts(
             reason,
             is_refused=_is_refusal(decision.code, message.connection.integration),
@@ -128,9 +131,16 @@ class FactsReader:
             is_template=template is not None
             and (integration_class.prefers_templates or not allows_text),
             has_open_window=has_window and allows_text,
-            segments=max(segments(text), 1) if counts else None,
-            price=cost,
+            segments=count if integration_class.counts_segments else None,
+            price=recorded or cost,
+            price_is_recorded=recorded is not None,
         )
+
+    def _recorded(self, connection: ConnectionInfo) -> RecordedPrices:
+        """Return the prices that the provider reported, which are read once."""
+        if connection.id not in self._prices:
+            self._prices[connection.id] = RecordedPrices(connection)
+        return self._prices[connection.id]
 
     def _waits_until(self, message: _Message) -> datetime | None:
         """Return until when a notice of the last signature waits for the completion, or None."""

@@ -18,6 +18,7 @@ from hub.messaging.policy.rules import OTHERS, Rules
 from hub.models import Connection, Message, MessageBody
 from tests.api.conftest import StrictApp
 from tests.hub_fixtures import ANNA, ERIC, event_body, json_of, signer_body
+from tests.messaging.track.test_recorded_prices import Sent, store
 
 
 @pytest.fixture
@@ -180,12 +181,23 @@ def test_steps_that_may_follow_are_in_the_answer_of_an_event(
     assert sms["text"] == (f"SMS to {ERIC} if the message is not sent within 30 minutes, or fails.")
 
 
+def test_price_of_recent_messages_comes_before_the_price_list(
+    signing_app: StrictApp, connection: Connection
+) -> None:
+    set_rules(Rules(prices={"US": Decimal("0.0083")}))
+    store(connection, [Sent(ERIC, Decimal("0.0079"), "EUR")])
+    [eric] = preview(signing_app, body())
+    [sms] = [step for step in eric["steps"] if not step["reason"]]
+    assert sms["price"] == {"amount": "0.00790", "currency": "EUR", "basis": "recorded"}
+    assert sms["summary"].endswith("1 segment, EUR 0.0079 (median of recent messages)")
+
+
 def test_price_is_that_of_the_connection(signing_app: StrictApp) -> None:
     set_rules(Rules(prices={"US": Decimal("0.0083"), OTHERS: Decimal("0.05")}))
     [eric] = preview(signing_app, body())
     [sms] = [step for step in eric["steps"] if not step["reason"]]
-    assert sms["price"] == {"amount": "0.0083", "currency": "USD"}
-    assert sms["summary"].endswith("1 segment, USD 0.0083")
+    assert sms["price"] == {"amount": "0.0083", "currency": "USD", "basis": "rules"}
+    assert sms["summary"].endswith("1 segment, USD 0.0083 (price list of the connection)")
 
 
 def test_steps_after_the_first_are_those_of_the_answer(

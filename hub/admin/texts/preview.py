@@ -16,10 +16,11 @@ from hub.lib.plural_forms import plural_forms
 from hub.lib.sms_characters import costly_characters
 from hub.lib.text import is_gsm_text, segments
 from hub.lib.text_grammar import GrammarError
-from hub.messaging.compose import render, text_values
+from hub.messaging.compose import plan_words, render, text_values
 from hub.messaging.compose.render import TemplateText
 from hub.messaging.policy.policy import get_rules
 from hub.messaging.policy.rules import OTHERS
+from hub.messaging.track.recorded_prices import RecordedPrices
 from hub.models import Connection, Template
 from hub.models.template import SIGNPOST
 
@@ -124,11 +125,22 @@ def _sms_connections() -> list[Connection]:
 
 
 def _format_price(connection: Connection, count: int) -> str:
-    """Return the price of a message at the rates of a connection, or '' without rates."""
+    """Return the price of a message by country, or '' if no price is known.
+
+    What the provider charged for recent messages comes before the price list of the connection.
+    """
     rules = get_rules(connection.info)
+    recorded = RecordedPrices(connection.info).by_country()
     shown = [
+        f"{format_amount(price.amount * count, price.currency)} in {country or 'other countries'}"
+        f" ({plan_words.PRICE_OF_RECENT})"
+        for country, price in sorted(recorded.items())
+    ]
+    shown += [
         f"{format_amount(price * count, rules.currency)} in {country or 'other countries'}"
+        f" ({plan_words.PRICE_OF_RULES})"
         for country, price in sorted(rules.prices.items(), key=lambda item: item[0] == OTHERS)
+        if country not in recorded
     ]
     more = len(shown) - MAX_PRICES
     return ", ".join(shown[:MAX_PRICES]) + (f" and {more} more" if more > 0 else "")

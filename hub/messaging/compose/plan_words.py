@@ -8,6 +8,9 @@ from hub.core.vocabulary import Channel, Goal
 from hub.lib.localized import format_amount
 from hub.messaging.compose.step_descriptions import DescribedStep, StepFacts
 
+# where a price is from
+PRICE_OF_RECENT = "median of recent messages"
+PRICE_OF_RULES = "price list of the connection"
 CHANNELS: Mapping[str, str] = {
     Channel.SMS: "SMS",
     Channel.WHATSAPP: "WhatsApp",
@@ -30,14 +33,14 @@ def describe_follow_up(step: DescribedStep) -> str:
 
 
 def describe_step(step: DescribedStep) -> str:
-    """Return a step that acts, such as "SMS to +13175551234, 2 segments, USD 0.0166"."""
+    """Return a step that acts, such as "SMS to +13175551234, 2 segments, approved template"."""
     condition = [describe_condition(step.goal, step.minutes)] if step.goal else []
     place = f"{channel_title(step.rung.channel)} to {step.rung.to}"
     return ", ".join([place, *describe_message(step.facts), *condition])
 
 
 def describe_message(facts: StepFacts) -> list[str]:
-    """Return the form and price of a message, such as "2 segments" and "USD 0.0166"."""
+    """Return the form and price of a message, such as "2 segments" and its price."""
     parts = []
     if facts.is_template:
         parts.append("approved template")
@@ -46,7 +49,9 @@ def describe_message(facts: StepFacts) -> list[str]:
     if facts.segments is not None:
         parts.append(f"{facts.segments} segment{'' if facts.segments == 1 else 's'}")
     if facts.price is not None:
-        parts.append(format_amount(facts.price.amount, facts.price.currency))
+        amount = format_amount(facts.price.amount, facts.price.currency)
+        basis = PRICE_OF_RECENT if facts.price_is_recorded else PRICE_OF_RULES
+        parts.append(f"{amount} ({basis})")
     if facts.is_waiting:
         parts.append("waits until its connection sends again")
     return parts

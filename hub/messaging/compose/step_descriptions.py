@@ -32,7 +32,8 @@ class StepFacts:
     is_template: bool = False  # an approved template is sent instead of the text
     has_open_window: bool = False  # the channel has windows for free text, and this one is open
     segments: int | None = None  # None: the channel does not count them
-    price: Price | None = None  # at the rates of the connection; None: it has none
+    price: Price | None = None  # None: neither recent messages nor the connection have prices
+    price_is_recorded: bool = False  # the median of recent messages, not a rate of the connection
 
 
 @dataclass(frozen=True)

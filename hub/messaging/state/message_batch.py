@@ -106,7 +106,6 @@ CHANGED_COLUMNS = (
     "provider_id",
     "segments",
     "estimate",
-    "price",
     "changed_at",
 )
 _READ_ROWS = Statement(
@@ -131,6 +130,11 @@ _SET_TIMER = Statement(
     update(messages)
     .where(messages.c.id == bindparam("key"))
     .values(escalate_at=bindparam("new_escalate_at"))
+)
+_SET_PRICE = Statement(
+    update(messages)
+    .where(messages.c.id == bindparam("key"))
+    .values(price=bindparam("new_price"), price_currency=bindparam("new_price_currency"))
 )
 _OUTCOME_COLUMNS = (
     "ended_at",
@@ -168,6 +172,7 @@ class MessageBatch:
     _threads_to_store: list[dict[str, Any]] = field(default_factory=list)
     _reported: list[ReportedFact] = field(default_factory=list)
     _prices: list[PriceCorrection] = field(default_factory=list)
+    _recorded_prices: list[dict[str, Any]] = field(default_factory=list)
 
     def read(self, ids: Collection[str]) -> None:
         """Read messages and lock them in the order of their IDs."""
@@ -298,6 +303,9 @@ class MessageBatch:
         if price is None or row.price is not None:
             return
         row.price = price.amount
+        self._recorded_prices.append(
+            {"key": row.id, "new_price": price.amount, "new_price_currency": price.currency}
+        )
         if row.estimate is not None:
             self._prices.append(
                 PriceCorrection(
@@ -336,6 +344,7 @@ class MessageBatch:
             _SET_TIMER, [{"key": row.id, "new_escalate_at": row.escalate_at} for row in timed]
         )
         for statement, rows in (
+            (_SET_PRICE, self._recorded_prices),
             (_ADD_ATTEMPT, self._new_attempts),
             (_END_ATTEMPT, self._ended_attempts),
             (_STORE_PROVIDER_ID, self._provider_ids),
@@ -353,6 +362,7 @@ class MessageBatch:
         self._facts = []
         self._reported = []
         self._prices = []
+        self._recorded_prices = []
         self._threads_to_store = []
 
     def _set_timers(self, changed: Collection[MessageRow]) -> list[MessageRow]:

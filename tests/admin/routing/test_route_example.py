@@ -53,7 +53,8 @@ def test_example_shows_prices_windows_and_times(app: Flask, admin: Browser) -> N
     posted = {"seen": stored_id(app), **LADDER, "steps-1-wait": "1", "steps-1-unit": "days"}
     example = example_of(admin.post(URL, {**posted, "do": "example"}))
     assert "Now WhatsApp +13175551234 · free text (window open)" in example
-    sms = r"SMS \+13175551234 · 1 segment · USD 0\.0083 · if not delivered by then"
+    price = r"USD 0\.0083 \(price list of the connection\)"
+    sms = rf"SMS \+13175551234 · 1 segment · {price} · if not delivered by then"
     assert re.search(rf"Tomorrow, \d\d:\d\d {sms}", example)
 
 

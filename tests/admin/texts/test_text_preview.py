@@ -114,7 +114,8 @@ def test_price_is_at_the_rates_of_the_connection(admin: Browser) -> None:
     text = "((title)) " + "x" * 150
     preview = region(post_text(admin, find_text(admin, SIGNED), text, do="preview").text)
     assert "2 segments" in preview
-    assert "USD 0.0166 in US, USD 0.1000 in other countries" in preview
+    assert "USD 0.0166 in US (price list of the connection)" in preview
+    assert "USD 0.1000 in other countries (price list of the connection)" in preview
 
 
 def test_preview_names_what_the_opt_out_line_adds(admin: Browser) -> None:
