@@ -11,7 +11,7 @@ from hub.core.vocabulary import EventType, Goal, RequestState, Status
 from hub.db.engine import db
 from hub.db.store import transaction, wake
 from hub.db.types import creation_time, now
-from hub.messaging.compose import outbox
+from hub.messaging.compose.message_expiry import find_expiry
 from hub.messaging.state import fallback_timers
 from hub.models import Event, Message
 from hub.signing.signing_batch import RequestRecord
@@ -35,8 +35,11 @@ def follow_expiry(request: RequestRecord, former: datetime | None) -> None:
     followed = {message.after_id for message, _ in rows}
     for message, event_type in rows:
         if message.status == Status.QUEUED:
-            message.expires_at = outbox.find_expiry(
-                request.expires_at, message.connection.integration, creation_time(message.id)
+            message.expires_at = find_expiry(
+                request.expires_at,
+                message.connection.integration,
+                creation_time(message.id),
+                night_of_recipient=message.night,
             )
         elif former <= current_time and message.id not in followed:
             _continue(message, event_type, current_time)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -18,7 +19,9 @@ from hub.messaging.policy import night
 from hub.messaging.policy.quiet_hours import QuietHours
 from hub.messaging.send import claims
 from hub.models import Event, Message, SigningRequest
+from hub.shared import clock_check
 from hub.signing import reminders
+from tests.conftest import POSTGRES
 from tests.hub_fixtures import SigningApp, make_due, message, update_message
 from tests.signing.reminder_steps import DAY, check, daytime, let_pass, post, send, zone_at_noon
 
@@ -133,3 +136,71 @@ def test_end_of_the_night_is_by_day_and_the_first_such_time(
         assert not any(
             is_allowed(at + timedelta(minutes=30) * step, zones) for step in range(steps)
         )
+
+
+# ── Weekends ──────────────────────────────────────────────────────────────────────────────────────
+FRIDAY = datetime(2027, 1, 15, 12, tzinfo=UTC)
+MONDAY = FRIDAY + 3 * DAY
+
+
+def remind_on_friday(app: SigningApp, **request: object) -> Message:
+    """Remind a signer at noon of a Friday, by a schedule with working days only."""
+    db.session.rollback()
+    clock_check.confirm()
+    send(app, daytime("Eric", NUMBER), reminders={"working_days": True}, **request)
+    let_pass(3 * DAY)
+    assert check() == 1
+    return reminder()
+
+
+@pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL has a clock of its own")
+@pytest.mark.parametrize("hours", [1, 20, 26, 40, 60, 68, 71])
+def test_reminder_of_friday_that_is_delayed_into_the_weekend_is_sent_on_monday(
+    signing_app: SigningApp, hours: int
+) -> None:
+    with time_machine.travel(FRIDAY, tick=False) as clock:
+        row = remind_on_friday(signing_app)
+        clock.move_to(FRIDAY + timedelta(hours=hours))
+        delayed = claim(row)
+        is_friday = hours == 1
+        if not is_friday and delayed.status != Status.SENDING:
+            assert (delayed.status, delayed.code) == (Status.QUEUED, "quiet_hours")
+            assert delayed.due_at == MONDAY.replace(hour=8)
+            clock.move_to(MONDAY.replace(hour=9))
+            delayed = claim(row)
+        assert delayed.status == Status.SENDING
+
+
+@pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL has a clock of its own")
+def test_reminder_of_friday_is_not_sent_after_monday(signing_app: SigningApp) -> None:
+    with time_machine.travel(FRIDAY, tick=False) as clock:
+        row = remind_on_friday(signing_app)
+        clock.move_to(MONDAY + timedelta(hours=12))
+        assert claim(row).status == Status.EXPIRED
+
+
+@pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL has a clock of its own")
+def test_reminder_of_friday_is_not_sent_after_the_request_expired(signing_app: SigningApp) -> None:
+    with time_machine.travel(FRIDAY, tick=False) as clock:
+        expires_at = (FRIDAY + timedelta(days=5)).isoformat()
+        row = remind_on_friday(signing_app, expires_at=expires_at)
+        assert row.expires_at is not None
+        assert row.expires_at <= FRIDAY + timedelta(days=2)  # as `let_pass` moved the expiry
+        clock.move_to(FRIDAY + timedelta(hours=30))
+        assert claim(row).status == Status.SUPPRESSED
+
+
+@given(
+    minutes=st.integers(0, 2 * 366 * 24 * 60),
+    zones=st.lists(st.sampled_from(ZONES), min_size=1, max_size=3, unique=True),
+    days=st.sampled_from([(), (5, 6), (4, 5)]),
+)
+def test_prolonged_expiry_leaves_time_by_day(
+    minutes: int, zones: list[str], days: tuple[int, ...]
+) -> None:
+    stored = night.store_night(QuietHours(*night.NIGHT, days), zones)
+    expires_at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+    prolonged = night.prolong(stored, expires_at)
+    morning = night.end_of_night(stored, expires_at)
+    assert prolonged == (expires_at if morning is None else morning + night.TIME_BY_DAY)
+    assert prolonged >= expires_at

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
 
-from hub import integrations
 from hub.core.errors import NotFound
 from hub.core.vocabulary import EventType, Lane, Status
 from hub.db.compiled_sql import Statement, UnreadableRow, get_table
@@ -21,7 +20,9 @@ from hub.db.types import keyring, new_id, now
 from hub.integrations.base import Button, Card, FilledTemplate
 from hub.lib.crypto import blind_index
 from hub.lib.text import readable
+from hub.lib.times import LATEST
 from hub.messaging.compose.content import hash_content, read_content
+from hub.messaging.compose.message_expiry import find_expiry
 from hub.messaging.compose.opt_out_line import add_opt_out_line
 from hub.messaging.contacts.contacts import store_recipients
 from hub.messaging.policy.policy import QUIET, Policy, PolicyDecision, PolicyQuestion
@@ -32,11 +33,7 @@ from hub.messaging.state.message_batch import status_events
 from hub.models import ConnectionInfo, Message, MessageBody, Recipient, StatusEvent
 from hub.shared.index_key import index_key
 
-LATEST = datetime.max.replace(tzinfo=UTC)
 ASKING = [event_type.value for event_type in EventType if event_type.asks_to_sign]
-# a message that could not be sent for longer is no longer worth sending, unless its integration
-# declares another `lifetime`
-WORTH_SENDING = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -205,7 +202,9 @@ def recheck_quiet_hours(connection_id: str) -> None:
 
 def _policy_question(draft: Draft, current_time: datetime) -> PolicyQuestion:
     limit = min(draft.expires_at or LATEST, draft.link_expires_at or LATEST)
-    expires_at = find_expiry(limit, draft.connection.integration, current_time)
+    expires_at = find_expiry(
+        limit, draft.connection.integration, current_time, night_of_recipient=draft.night
+    )
     return PolicyQuestion(
         draft.recipient,
         expires_at,
@@ -215,18 +214,6 @@ def _policy_question(draft: Draft, current_time: datetime) -> PolicyQuestion:
         replaced_message_id=draft.after_id if draft.after_failure else None,
         source_id=draft.source_id,
     )
-
-
-def find_expiry(expires_at: datetime | None, integration: str, created_at: datetime) -> datetime:
-    """Return until when a message may be sent: its own expiry, or the end of its lifetime."""
-    return min(expires_at or LATEST, created_at + _lifetime(integration))
-
-
-def _lifetime(integration: str) -> timedelta:
-    try:
-        return timedelta(hours=integrations.get(integration).lifetime)
-    except NotFound:
-        return WORTH_SENDING
 
 
 def _decisions(

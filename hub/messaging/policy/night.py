@@ -13,6 +13,7 @@ NIGHT = ("21:00", "08:00")
 # the longest wait for a time that is allowed in all zones of a number: a night and a weekend around
 # the whole world
 MAX_WAIT = timedelta(days=6)
+TIME_BY_DAY = timedelta(hours=12)  # in which a reminder is sent after a night or a weekend
 
 
 def store_night(hours: QuietHours, zones: Sequence[str]) -> str:
@@ -33,6 +34,15 @@ def end_of_night(stored: str | None, at: datetime) -> datetime | None:
     except (ValueError, TypeError):
         return None
     return None if allowed_at == at else allowed_at
+
+
+def prolong(stored: str | None, expires_at: datetime) -> datetime:
+    """Return until when a message with a stored night may be sent.
+
+    A message that would expire in the night or at a weekend may be sent on the day after it.
+    """
+    morning = end_of_night(stored, expires_at)
+    return expires_at if morning is None else morning + TIME_BY_DAY
 
 
 def first_allowed(hours: QuietHours, zones: Sequence[str], at: datetime) -> datetime | None:

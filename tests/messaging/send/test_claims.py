@@ -15,7 +15,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import keyring, now
 from hub.integrations.base import Accepted, Outbound
-from hub.messaging.compose import outbox
+from hub.messaging.compose import message_expiry
 from hub.messaging.policy import opt_outs
 from hub.messaging.send import calls
 from hub.messaging.send import claims as delivery
@@ -156,7 +156,7 @@ def test_every_message_expires_after_a_day(
     fake_chat: Connection, fake_provider: FakeProvider
 ) -> None:
     message_id = queue_message()
-    with time_machine.travel(now() + outbox.WORTH_SENDING + timedelta(seconds=1)):
+    with time_machine.travel(now() + message_expiry.WORTH_SENDING + timedelta(seconds=1)):
         deliver()
     assert (status(message_id), fake_provider.sent) == ("expired", [])
 
