@@ -25,6 +25,7 @@ from hub.signing import (
     ladders,
     plan_scheduled,
     reminder_clock,
+    reminder_rechecks,
 )
 
 log = structlog.get_logger(__name__)
@@ -53,6 +54,7 @@ def run_chores(stopping: ShutdownSignal) -> int:
         partial(status_polling.poll_statuses, stopping),
         partial(plan_scheduled.plan_due, stopping),
         reminder_clock.correct_reminders,
+        partial(reminder_rechecks.mark_all, stopping),
         partial(automatic_reminders.send_due, stopping),
         template_sync.sync_due,
         partial(mailboxes.read_mailboxes, stopping),
@@ -88,6 +90,7 @@ def is_due() -> bool:
         or status_polling.is_due()
         or clock_skew.is_due()
         or plan_scheduled.is_due()
+        or reminder_rechecks.is_due()
         or automatic_reminders.is_due()
         or template_sync.is_due()
         or mailboxes.is_due()

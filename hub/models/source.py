@@ -30,6 +30,9 @@ class Source(Base):
     test_reminded_by: Mapped[str] = mapped_column(default=RemindedBy.HUB.value)
     test_reminders_since: Mapped[datetime | None] = mapped_column(Time)
     reminders: Mapped[str | None]  # settings of the schedule as JSON, see signing/reminder_settings
+    # after this request, signers are to be checked because of changed settings; '': after none;
+    # NULL: all are checked. See signing/reminder_rechecks.py
+    reminders_position: Mapped[str | None]
     time_zone: Mapped[str] = mapped_column(default="")  # of signers whose zone is unknown
     # the language of posts to its team; '': that of HUB_LOCALE
     locale: Mapped[str] = mapped_column(default="", server_default="")

@@ -36,6 +36,7 @@ automatic_reminders remind the signers whose automatic reminder is due
 reminder_schedule   when a signer is reminded next, as a pure function
 reminder_clock      times of reminders that a wrong clock has stored
 reminder_settings   the schedule of a route, a source and a request
+reminder_rechecks   signers who are checked again after a change of settings
 reminder_times      when each signer is checked for a reminder
 scheduled_events    events whose messages are planned later
 plan_scheduled      plan scheduled events when they are due

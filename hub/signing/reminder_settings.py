@@ -18,15 +18,14 @@ from typing import Any
 
 from sqlalchemy import or_, select, update
 
-from hub.core.vocabulary import Audience, EventType, RemindedBy, RequestState, SignerState
+from hub.core.vocabulary import Audience, EventType, RemindedBy
 from hub.db.engine import db
 from hub.db.store import cached, transaction
 from hub.messaging.state.database_clock import read_clock
-from hub.models import Route, Signer, SigningRequest, Source
+from hub.models import Route, Source
 from hub.shared import audit
+from hub.signing import reminder_rechecks
 from hub.signing.reminder_schedule import Schedule
-
-OWING = tuple(state.value for state in SignerState if state.has_not_signed)
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,8 @@ def save_source(
         reminded_by=reminded_by.value,
         test_reminded_by=test_reminded_by.value,
     )
-    check_requests(source.id)
+    db.session.flush()
+    reminder_rechecks.begin(source.id)
 
 
 def _values(source: Source) -> tuple[str | None, ...]:
@@ -164,16 +164,3 @@ def leave_to_app(source_id: str, *, test: bool) -> None:
     if name is not None:
         details = {sender.key: RemindedBy.APP.value}
         audit.record("source.reminders_changed", source_id, name, **details)
-
-
-def check_requests(source_id: str) -> None:
-    """Let the chore check all signers of open requests of a source, because settings changed."""
-    open_requests = select(SigningRequest.id).where(
-        SigningRequest.source_id == source_id, SigningRequest.state == RequestState.OPEN.value
-    )
-    db.session.execute(
-        update(Signer)
-        .where(Signer.request_id.in_(open_requests), Signer.state.in_(OWING))
-        .values(remind_at=read_clock())
-        .execution_options(synchronize_session=False)
-    )

@@ -16,7 +16,7 @@ from hub.db.store import transaction
 from hub.db.types import new_id, now
 from hub.models import Connection, Route, RouteStep, Source
 from hub.shared import audit
-from hub.signing import reminder_settings
+from hub.signing import reminder_rechecks
 from hub.signing.shipped_texts import FOR_PEOPLE
 
 MAX_STEPS = 10
@@ -244,7 +244,7 @@ def _check_reminders(source_id: str | None) -> None:
     """Compute the reminders of open requests again, because their schedule may have changed."""
     source_ids = [source_id] if source_id else db.session.scalars(select(Source.id)).all()
     for changed_id in source_ids:
-        reminder_settings.check_requests(changed_id)
+        reminder_rechecks.begin(changed_id)
 
 
 @transaction
