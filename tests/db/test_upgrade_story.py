@@ -1,7 +1,8 @@
 """A hub of version 0.2.0 is upgraded in the middle of its work, keeps its data, and goes on.
 
-Version 0.2.0 itself wrote the rows of `hub_0_2_0.json.gz`: open and ended requests, messages that
-wait, an edited text, rules of a connection, an opt-out and the key of a signing app.
+Version 0.2.0 itself wrote the rows of `hub_0_2_0.json.gz`: open and ended requests, messages,
+reminders and posts to a team that wait, an edited text, rules of a connection, an opt-out, keywords
+of its own, users, and the key of a signing app.
 """
 
 from __future__ import annotations
@@ -19,17 +20,29 @@ import pytest
 from flask import Flask
 from sqlalchemy import Boolean, Column, DateTime, MetaData, Uuid, select
 
+from hub.accounts import user_sessions, users
 from hub.connections import demo
-from hub.core.vocabulary import Audience, RequestState, SignerState, Status
+from hub.core.vocabulary import (
+    Audience,
+    Channel,
+    EventType,
+    RequestState,
+    Role,
+    SignerState,
+    Status,
+)
 from hub.db import engine
 from hub.db.engine import db
 from hub.db.types import now
 from hub.evidence import export, signing_keys, verification
+from hub.integrations.base import Inbound
 from hub.messaging.contacts import suppressions
+from hub.messaging.inbox import inbound, opt_out
 from hub.messaging.policy.policy import get_rules
+from hub.messaging.track.statuses import Origin
 from hub.models import Connection, Event, Message, MessageBody, Signer, SigningRequest
 from hub.run import up
-from hub.signing import routes
+from hub.signing import reminders, routes, team_subscriptions
 from tests.conftest import POSTGRES, config_of, free_port
 from tests.hub_fixtures import (
     SigningApp,
@@ -184,6 +197,36 @@ def test_installed_routes_get_fallbacks() -> None:
     assert [step.channel for step in route.steps] == ["whatsapp", "sms", "email"]
 
 
+@pytest.mark.usefixtures("upgraded")
+def test_keywords_of_an_admin_are_kept() -> None:
+    rules = opt_out.stored_rules()
+    assert rules.stop == {"en": "no more texts", "fr": "plus rien"}
+    assert (rules.start, rules.help) == ({"en": "texts again"}, {"en": "who is this"})
+    assert rules.everywhere
+
+
+@pytest.mark.usefixtures("upgraded")
+def test_users_are_kept_and_sign_in() -> None:
+    kept = {user.email: (user.role, user.disabled_at is None) for user in users.list_users()}
+    assert kept == {
+        "ada@example.com": (Role.ADMIN, True),
+        "olga@example.com": (Role.OPERATOR, True),
+        "vera@example.com": (Role.VIEWER, False),
+    }
+    for email, (_, is_active) in kept.items():
+        user = user_sessions.authenticate(email, "correct horse battery")
+        assert (user is not None) == is_active, email
+
+
+@pytest.mark.usefixtures("upgraded")
+def test_subscriptions_of_teams_are_kept() -> None:
+    team = team_connection()
+    assert team.title == "Legal team"
+    posted = team_subscriptions.posted_events(team.id)
+    assert {EventType.SENT, EventType.SIGNED} <= {*posted}
+    assert EventType.DECLINED not in posted
+
+
 # ── How it goes on ────────────────────────────────────────────────────────────────────────────────
 def test_waiting_message_is_sent_and_its_report_is_applied(upgraded: Flask) -> None:
     [invitation] = messages_to("eric")
@@ -208,7 +251,7 @@ def test_signature_cancels_what_waits_and_the_edited_text_is_used(app_0_2_0: Sig
 
 def test_repeated_event_of_before_the_upgrade_notifies_nobody_again(app_0_2_0: SigningApp) -> None:
     answer = post(app_0_2_0, "request.sent", "open", signers=[])
-    assert {row["id"] for row in answer["messages"]} == {
+    assert {row["id"] for row in answer["messages"] if row["signer"]} == {
         row.id for name in ("eric", "anna") for row in messages_to(name)
     }
 
@@ -241,6 +284,68 @@ def test_pending_signers_are_reminded_once_days_after_the_upgrade(app_0_2_0: Sig
     [reminder] = messages_to("eric", "request.reminder")
     assert text_of(reminder).startswith('Reminder: "Contract open"')
     assert messages_to("carl", "request.reminder") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "is_opted_out"),
+    [("No more texts", True), ("PLUS RIEN!", True), ("no more paper", False)],
+)
+@pytest.mark.usefixtures("upgraded")
+def test_keyword_of_an_admin_opts_out(text: str, is_opted_out: bool) -> None:
+    sms = db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
+    received = Inbound(
+        provider_id="SM" + "1" * 32,
+        channel=Channel.SMS,
+        senders=(sms.sender,),
+        address=ERIC,
+        text=text,
+    )
+    inbound.store_inbound(received, Origin("callback", [sms.id]), now())
+    blocks = suppressions.blocks_of_address(ERIC, test=True, source_id=source_id())
+    assert blocks == ([("", "keyword")] if is_opted_out else [])
+
+
+def test_waiting_reminder_is_sent_once(upgraded: Flask) -> None:
+    [reminder] = messages_to("hugo", "request.reminder")
+    assert reminder.status == Status.QUEUED
+    postpone_waiting()
+    hand_over(reminder)
+    assert message(reminder.id).status == Status.ACCEPTED
+    check()
+    assert len(messages_to("hugo", "request.reminder")) == 1
+
+
+def test_waiting_reminder_is_canceled_by_the_signature(app_0_2_0: SigningApp) -> None:
+    post(app_0_2_0, "request.signed", "reminded", signer="hugo")
+    statuses = [row.status for row in messages_to("hugo", "request.reminder")]
+    assert statuses == [Status.CANCELED]
+
+
+def test_snoozed_signer_stays_snoozed(app_0_2_0: SigningApp) -> None:
+    [ida] = [signer for signer in request("reminded").signers if signer.external_id == "ida"]
+    assert reminders.is_snoozed(ida)
+    post(app_0_2_0, "request.reminder", "reminded", id="rem-1")
+    assert messages_to("ida", "request.reminder") == []
+
+
+def test_waiting_post_is_sent_and_the_team_reads_on(app_0_2_0: SigningApp) -> None:
+    posts = team_posts()
+    assert {row.status for row in posts} == {Status.QUEUED}
+    postpone_waiting()
+    hand_over(posts[0])
+    post(app_0_2_0, "request.signed", "reminded", signer="ida")
+    assert len(team_posts()) > len(posts)
+
+
+def team_connection() -> Connection:
+    query = select(Connection).where(Connection.integration == "slack")
+    return db.session.scalars(query).one()
+
+
+def team_posts() -> list[Message]:
+    db.session.rollback()
+    query = select(Message).where(Message.connection_id == team_connection().id)
+    return list(db.session.scalars(query.order_by(Message.id)))
 
 
 def test_old_requests_have_evidence(upgraded: Flask) -> None:
