@@ -206,15 +206,6 @@ def _page(
         problem = str(refusal)
         query = opt_outs.list_opt_outs(lifted=lifted)
     page = paginate_query(query, Suppression.id, "sup", active_filters)
-    chips = [
-        {"title": "Active", "href": url_for("admin.suppressions"), "here": not lifted, "icon": ""},
-        {
-            "title": "Removed",
-            "href": url_for("admin.suppressions", show="lifted"),
-            "here": lifted,
-            "icon": "",
-        },
-    ]
     addressed = opt_outs.with_addresses(page.rows)
     reporters = opt_out_kinds.find_integrations(page.rows)
     return render_template(
@@ -223,7 +214,7 @@ def _page(
         rows=unreadable_rows.readable_rows(
             "suppressions", addressed, lambda opt_out: _row(opt_out, reporters)
         ),
-        filters=chips,
+        filters=_chips(lifted=lifted),
         q=q,
         problem=problem,
         lifted=lifted,
@@ -240,6 +231,19 @@ def _page(
         report_title=report_title,
         max_refused_lines=MAX_REFUSED_LINES,
     )
+
+
+def _chips(*, lifted: bool) -> list[dict[str, Any]]:
+    """Return the filters of the list."""
+    return [
+        {"title": "Active", "href": url_for("admin.suppressions"), "here": not lifted, "icon": ""},
+        {
+            "title": "Removed",
+            "href": url_for("admin.suppressions", show="lifted"),
+            "here": lifted,
+            "icon": "",
+        },
+    ]
 
 
 def _report_title(kind: str, report: ImportReport) -> str:

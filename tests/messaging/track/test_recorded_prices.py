@@ -26,7 +26,9 @@ from tests.effort import examples
 from tests.hub_fixtures import message
 from tests.messaging.track.test_statuses import send_accepted
 
-US, UK, FRANCE = "+13175550142", "+442071234567", "+33612345678"
+US = "+13175550142"
+UK = "+442071234567"
+FRANCE = "+33612345678"
 CANADA = "+16135550142"  # shares the calling code of the US
 
 
