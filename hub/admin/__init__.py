@@ -8,7 +8,14 @@ from sqlalchemy import func, select
 from hub.admin import error_handlers, extensions
 from hub.admin.auth import guard, sign_in
 from hub.admin.auth.sessions import PageSessions
-from hub.admin.connections import integrations, rules, team_posts, templates
+from hub.admin.connections import (
+    integrations,
+    rename_and_archive,
+    rules,
+    signing_app,
+    team_posts,
+    templates,
+)
 from hub.admin.connections import pages as connection_pages
 from hub.admin.contacts import contact_page, people, privacy, suppressions, unsubscribe
 from hub.admin.documentation import pages as documentation_pages
@@ -54,7 +61,9 @@ PAGES = (
     integrations,
     connection_pages,
     team_posts,
+    rename_and_archive,
     rules,
+    signing_app,
     templates,
     text_pages,
     email_preview,

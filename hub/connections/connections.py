@@ -12,7 +12,7 @@ from flask import current_app
 from sqlalchemy import func, select
 
 from hub import integrations
-from hub.connections import connection_tests, settings_form
+from hub.connections import connection_tests, settings_form, signing_apps
 from hub.connections.connection_tests import (
     ConnectionTestResult,
     PassedTest,
@@ -110,8 +110,8 @@ def describe_routes_using(connection_id: str) -> list[str]:
 
 # ── Setting up ────────────────────────────────────────────────────────────────────────────────────
 @transaction
-def create(integration: str, title: str, test: bool) -> str:
-    """Create a connection without settings and return its ID."""
+def create(integration: str, title: str, test: bool, source: str = "") -> str:
+    """Create a connection without settings and return its ID. `source`: that of a signing app."""
     integration_class = integrations.get(integration)
     clean_title = _clean_title(title)
     if test and not current_app.extensions["hub.config"].demo:
@@ -125,6 +125,7 @@ def create(integration: str, title: str, test: bool) -> str:
         slug=_find_unused_slug(_slugify(clean_title) or _slugify(integration_class.name)),
         title=clean_title,
         channel=integration_class.channel.value,
+        source_id=signing_apps.find_source(source) if integration_class.is_source else None,
         test=test,
     )
     db.session.add(connection)
@@ -146,14 +147,15 @@ def add(
     test: bool,
     values: Mapping[str, Any],
     passed: PassedTest | None = None,
+    source: str = "",
 ) -> str:
     """Create a connection with its settings and return its ID.
 
-    `passed` is a test of exactly these settings, so that it does not have to be repeated. Raises
-    InvalidSettings; then nothing is stored.
+    `source`: see `create`. `passed` is a test of exactly these settings, so that it does not have
+    to be repeated. Raises InvalidSettings; then nothing is stored.
     """
     settings_form.read_form(integrations.get(integration), values, {})
-    connection_id = create(integration, title, test)
+    connection_id = create(integration, title, test, source)
     _store(connection_id, values, passed)
     return connection_id
 

@@ -53,7 +53,11 @@ class DecryptionError(HubError):
 
 
 class BadWebhook(HubError):
-    """A webhook request is not genuine, or cannot be read."""
+    """A webhook request is not genuine, or cannot be read. `status`: of the response, in HTTP."""
+
+    def __init__(self, message: str, status: int = 403) -> None:
+        self.status = status
+        super().__init__(message)
 
 
 class Refused(HubError):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from sqlalchemy import update
+
 from hub.db.compiled_sql import get_table
+from hub.db.engine import db
+from hub.db.types import now
 from hub.integrations.base import StatusUpdate, WebhookEvent
 from hub.messaging.track.statuses import Origin
 from hub.models import ProviderCallback
@@ -27,6 +32,7 @@ class CallbackRow:
     matched: bool = True
     failure: str = ""
     final: bool = False  # a retry would end the same
+    has_source_events: bool = False  # events of a signing app, which are completed by calls
 
     @property
     def error(self) -> str:
@@ -45,3 +51,11 @@ COLUMNS = [
     callbacks.c[name]
     for name in ("id", "connection_id", "request", "received_at", "due_at", "tries", "error")
 ]
+
+
+def request_fetches(batch: Iterable[CallbackRow]) -> None:
+    """Let the events of signing apps in a batch be completed by calls, inside a transaction."""
+    keys = [row.id for row in batch if row.has_source_events and not row.failure]
+    if keys:
+        requested = update(ProviderCallback).where(ProviderCallback.id.in_(keys))
+        db.session.execute(requested.values(fetch_at=now(), tries=0))

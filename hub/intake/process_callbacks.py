@@ -23,13 +23,22 @@ from hub.db.engine import db
 from hub.db.optimistic_transaction import optimistic
 from hub.db.store import is_retryable, list_param, savepoint
 from hub.db.types import keyring, now
-from hub.intake.callback_rows import COLUMNS, NO_CONNECTION, REMOVED, CallbackRow, callbacks
+from hub.intake.callback_rows import (
+    COLUMNS,
+    NO_CONNECTION,
+    REMOVED,
+    CallbackRow,
+    callbacks,
+    request_fetches,
+)
 from hub.intake.provider_callbacks import restore_request
+from hub.intake.source_callbacks import SourceReader
 from hub.integrations.base import (
     ButtonPress,
     ChatLinked,
     ChatPermission,
     Inbound,
+    SourceEvent,
     StatusUpdate,
     Unrecognized,
     WebhookEvent,
@@ -110,19 +119,20 @@ def process_due(stopping: ShutdownSignal, linger: float = LINGER_SECONDS) -> int
     """Process due callbacks until none arrives for `linger` seconds; return how many."""
     processed = 0
     idle_since = time.monotonic()
-    while not stopping.is_due:
-        is_last_round = time.monotonic() - idle_since >= linger
-        due_by = now() if is_last_round else now() - ARRIVING
-        has_work = is_due(due_by)
-        db.session.rollback()
-        count = process_batch(due_by) if has_work else 0
-        processed += count
-        if count:
-            idle_since = time.monotonic()
-        elif is_last_round:
-            break
-        if count < BATCH:
-            time.sleep(IDLE_PAUSE)  # callbacks that arrive in the meantime are processed together
+    with SourceReader() as sources:
+        while not stopping.is_due:
+            is_last_round = time.monotonic() - idle_since >= linger
+            due_by = now() if is_last_round else now() - ARRIVING
+            has_work = is_due(due_by)
+            db.session.rollback()
+            count = process_batch(due_by) if has_work else 0
+            processed += count
+            if sources.advance() or count:
+                idle_since = time.monotonic()
+            elif is_last_round:
+                break
+            if count < BATCH:
+                time.sleep(IDLE_PAUSE)  # callbacks that arrive now are processed together
     return processed
 
 
@@ -188,6 +198,7 @@ def _note_last_callbacks(batch: Sequence[CallbackRow]) -> None:
 def write_results(batch: Sequence[CallbackRow]) -> None:
     """Store the result of each callback: processed, due again, or failed with an error."""
     store.write(_STORE_RESULT, [_result_row(callback) for callback in batch])
+    request_fetches(batch)
 
 
 def _result_row(callback: CallbackRow) -> dict[str, Any]:
@@ -312,18 +323,17 @@ def _read_events(callback: CallbackRow, version: int) -> None:
             raise
         _record_failure(callback, error)
     else:
-        _set_aside(
-            callback,
-            next((event.description for event in events if isinstance(event, Unrecognized)), ""),
-        )
+        unknown = (event.description for event in events if isinstance(event, Unrecognized))
+        _set_aside(callback, next(unknown, ""))
         callback.status_updates = [
             (event, origin) for event in events if isinstance(event, StatusUpdate)
         ]
         callback.other_events = [
             (event, origin)
             for event in events
-            if not isinstance(event, StatusUpdate | Unrecognized)
+            if not isinstance(event, StatusUpdate | Unrecognized | SourceEvent)
         ]
+        callback.has_source_events = any(isinstance(event, SourceEvent) for event in events)
 
 
 def _unassigned_messages(content: Mapping[str, Any]) -> list[WebhookEvent]:

@@ -77,7 +77,10 @@ def verify(
             if verifier is not None:
                 verifier.verify(request)
                 return VerificationProof(verifier, ())
-    raise BadWebhook("The signature does not match any connection of this account.")
+    raise BadWebhook(
+        "The signature does not match any connection of this account.",
+        integrations[0].refusal_status,
+    )
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from hub.core.errors import (
     Unreachable,
 )
 from hub.core.quotes import quoted
-from hub.core.vocabulary import Address, Channel, ContentKind, Feedback, Status
+from hub.core.vocabulary import Address, Channel, ContentKind, EventType, Feedback, Status
 from hub.integrations import emails, inbound_contents
 from hub.integrations.base import Integration, action
 from hub.integrations.branding import Branding
@@ -67,6 +67,7 @@ from hub.integrations.shortening import (
     share_budget,
     shorten,
 )
+from hub.integrations.source_integration import RegionField, SourceIntegration
 from hub.integrations.team_posts import TeamPosts
 from hub.integrations.values import (
     Accepted,
@@ -85,6 +86,8 @@ from hub.integrations.values import (
     Price,
     Problem,
     Senders,
+    SourceEvent,
+    SourcePerson,
     StatusUpdate,
     TemplateInfo,
     Unrecognized,
@@ -135,6 +138,7 @@ __all__ = [
     "ELLIPSIS",
     "ErrorCode",
     "ErrorTable",
+    "EventType",
     "Feedback",
     "Escaper",
     "Exchange",
@@ -154,6 +158,7 @@ __all__ = [
     "ProviderResponse",
     "RecipientMoved",
     "RecipientRefused",
+    "RegionField",
     "ResponseLost",
     "Scope",
     "SecretField",
@@ -164,6 +169,9 @@ __all__ = [
     "ServerField",
     "SimulatorCredentials",
     "SlowDown",
+    "SourceEvent",
+    "SourceIntegration",
+    "SourcePerson",
     "Status",
     "StatusUpdate",
     "TeamPosts",

@@ -110,6 +110,8 @@ class Product(ProviderRequests):
     api: ClassVar[Mapping[str, str]] = {}
     Form: ClassVar[type[ConfigForm]] = ConfigForm
     receives_webhooks: ClassVar[bool] = False  # True of every WebhookReceiver
+    # True of every SourceIntegration: it reports events of a signing app, and sends nothing
+    is_source: ClassVar[bool] = False
     webhooks: ClassVar[Mapping[str, str]] = {}  # path → method, filled from @webhook
     actions: ClassVar[Mapping[str, str]] = {}  # method → title, filled from @action
 

@@ -13,8 +13,11 @@ from hub.core.errors import SendError
 from hub.core.vocabulary import Address, Channel, ContentKind, Feedback, Status
 from hub.integrations.attached_file import AttachedFile as AttachedFile
 from hub.integrations.branding import NO_BRANDING, Branding
+from hub.integrations.source_events import SourceEvent as SourceEvent
+from hub.integrations.source_events import SourcePerson as SourcePerson
 from hub.integrations.template_values import FilledTemplate as FilledTemplate
 from hub.integrations.template_values import TemplateInfo as TemplateInfo
+from hub.integrations.webhook_event import WebhookEvent as WebhookEvent
 from hub.integrations.webhook_request import WebhookRequest as WebhookRequest
 from hub.lib import phones
 from hub.lib.text import one_line, readable
@@ -211,20 +214,6 @@ class CheckResult:
     field: str = ""  # the setting at fault
     code: str = ""  # the provider's error code
     response: str = ""  # describes the provider's response, without secrets
-
-
-@dataclass(frozen=True)
-class WebhookEvent:
-    """An event that a webhook reports.
-
-    `message_id` and `attempt` come from the webhook's URL, or from a `reference` in the signed
-    body. `provider_id` comes from the body.
-    """
-
-    message_id: str = ""
-    attempt: int = 0
-    provider_id: str = ""
-    at: datetime | None = None
 
 
 def read_reference(text: Any) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class WebhookReceiver(Integration, ABC):
     # fields of a webhook's JSON or form that together occur once: its ID, then what it reports
     callback_fields: ClassVar[tuple[str, ...]] = ()
     max_webhook_size: ClassVar[int] = MAX_BODY_SIZE  # bytes of a body, for providers that batch
+    refusal_status: ClassVar[int] = 403  # the HTTP status of webhooks that `verify` refuses
 
     @classmethod
     def claimed_account(cls, request: WebhookRequest) -> str:

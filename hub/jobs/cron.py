@@ -16,7 +16,7 @@ from hub.core.vocabulary import QUEUES
 from hub.db.engine import db
 from hub.db.store import wake_now
 from hub.endpoints import claims as notify_claims
-from hub.intake import process_callbacks
+from hub.intake import process_callbacks, source_callbacks
 from hub.jobs import chores, search_index
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.send import claims
@@ -54,7 +54,7 @@ def wake_queues() -> None:
     """Wake the queues that have work."""
     checks: dict[str, Callable[[], object]] = {
         "deliver": claims.find_due_connections,
-        "settle": process_callbacks.is_due,
+        "settle": lambda: process_callbacks.is_due() or source_callbacks.is_due(),
         "notify": notify_claims.is_due,
         "chores": chores.is_due,
     }

@@ -19,6 +19,7 @@ from hub.lib.number_forms import spellings, to_normal, to_other
 E164 = re.compile(r"\+[0-9]{7,15}")
 EXAMPLE = "+15551234567"
 TYPED_EXAMPLE = "+1 317 555 7788"
+REGIONS: frozenset[str] = frozenset(phonenumbers.SUPPORTED_REGIONS)  # ISO 3166 codes
 
 _IMPOSSIBLE_REASONS = {
     ValidationResult.INVALID_COUNTRY_CODE: "no country has that code",
@@ -65,6 +66,29 @@ def parse_typed(text: str) -> str:
     if not number.startswith("+"):
         raise ValueError(f"The country code is missing. {hint}")
     return parse_strict(number)
+
+
+def parse_in_region(text: str, region: str) -> str:
+    """Return the normal form of a number that may lack the country code, as apps store it.
+
+    A number without + or 00 is one of the region, with or without the country code. Raises
+    ValueError.
+    """
+    number = _strip_separators(text)
+    if not re.fullmatch(r"\+?[0-9]{1,20}", number):
+        raise ValueError("This is not a phone number: it contains other characters than digits.")
+    if number.startswith("+"):
+        return parse_strict(number)
+    try:
+        parsed = phonenumbers.parse(number, region)
+        code = str(phonenumbers.country_code_for_region(region))
+        # people write national numbers with their trunk prefix, so the code is the likelier one
+        if number.startswith(code):
+            international = phonenumbers.parse(f"+{number}")
+            parsed = international if phonenumbers.is_valid_number(international) else parsed
+    except phonenumbers.NumberParseException:
+        raise ValueError("This is not a phone number: it is too short or too long.") from None
+    return parse_strict(phonenumbers.format_number(parsed, PhoneNumberFormat.E164))
 
 
 def parse_typed_sender(text: str | None) -> str | None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from hub.core.vocabulary import ConnectionState
 from hub.db.encrypted_fields import CONNECTION_CHECK, CONNECTION_SETTINGS
 from hub.db.engine import Base
-from hub.db.types import EncryptedJson, Time, now, primary_key
+from hub.db.types import EncryptedJson, Time, foreign_key, now, primary_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ class Connection(Base):
     integration: Mapped[str]
     slug: Mapped[str]
     title: Mapped[str]
+    # the source that the events of a signing app belong to; NULL: it sends messages
+    source_id: Mapped[str | None] = foreign_key("src", "sources.id")
     channel: Mapped[str]
     test: Mapped[bool]
     state: Mapped[str] = mapped_column(default=ConnectionState.NEW.value)

@@ -2,6 +2,7 @@
 
 accept              store an event and the messages that it causes, in one transaction
 events              the schema of an event as signing apps post it
+source_events       the events of signing apps that integrations report
 identifiers         the IDs that signing apps give to requests, signers and events
 requests            apply an event to a request and its signers
 people              the signers, observers and sender of a request, as events report them

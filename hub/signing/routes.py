@@ -110,7 +110,9 @@ def find_problems(event_type: str, audience: str, entered: RouteIn) -> Iterator[
 
 
 def _read_connections() -> dict[str, Connection]:
-    query = select(Connection).where(Connection.archived_at.is_(None))
+    query = select(Connection).where(
+        Connection.archived_at.is_(None), Connection.source_id.is_(None)
+    )
     return {connection.id: connection for connection in db.session.scalars(query)}
 
 

@@ -64,7 +64,7 @@ def _not_genuine(error: BadWebhook) -> Response:
     path = request.path.rstrip("/")
     log.warning("webhook.rejected", path=path, why=str(error))
     security_log.record("webhook_refused", request.remote_addr or "", path=path)
-    return _problem(403, str(error))
+    return _problem(error.status, str(error))
 
 
 def _unavailable(error: Exception) -> Response:

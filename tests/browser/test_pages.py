@@ -77,7 +77,7 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.unmap_template": ("/templates/mappings/{mapping}/remove",),
     "admin.integrations": ("/integrations", "/integrations?state=broken"),
     "admin.integration": ("/integrations/twilio_sms",),
-    "admin.new_connection": ("/integrations/twilio_sms/new",),
+    "admin.new_connection": ("/integrations/twilio_sms/new", "/integrations/pactsafe/new"),
     "admin.connection": (
         "/connections/demo-sms",
         "/connections/demo-slack",

@@ -21,6 +21,7 @@ from hub.integrations.escaping import NO_ESCAPING
 from hub.integrations.message_texts import MessageTexts
 from hub.integrations.product import Product
 from hub.integrations.provider_requests import ProviderRequests
+from hub.integrations.source_integration import SourceIntegration
 from hub.integrations.webhook_receiver import WebhookReceiver, webhook
 from hub.lib import provider_http
 
@@ -41,6 +42,7 @@ NAMED = {word for code in CODE for word in re.findall(r"\w+", code)}
 
 MEMBERS = {
     **vars(WebhookReceiver),
+    "complete_event": vars(SourceIntegration)["complete_event"],
     **vars(ProviderRequests),
     **vars(MessageTexts),
     **vars(Product),
@@ -61,11 +63,12 @@ METHODS = sorted(
     for name in MEMBERS
     if not name.startswith("_")
     and name not in {*ATTRIBUTES, *SHARED}
-    and callable(getattr(WebhookReceiver, name))
+    and callable(getattr(SourceIntegration, name))
 )
 VALUES = [
     *(value for name in base.__all__ if dataclasses.is_dataclass(value := getattr(base, name))),
     api.Branding,
+    api.SourcePerson,
 ]
 ERROR_CODE_FIELDS = [field.name for field in dataclasses.fields(api.ErrorCode)]
 FAILURES = [

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask import flash, g, make_response, render_template, url_for
+from flask import flash, g, make_response, redirect, render_template, url_for
 from wtforms import Form
 
 from hub import integrations as integration_registry
@@ -19,6 +19,7 @@ from hub.admin.connections import (
     secret_resubmission,
     send_test_message,
     setup_steps,
+    signing_app,
     test_result_token,
     webhook_urls,
 )
@@ -76,9 +77,7 @@ class ConnectionPage:
             connection=connection,
             name_form=self.name_form,  # before the settings, as in the error summary
             form=form,
-            steps=setup_steps.list_setup_steps(
-                connection, sent_one=sent_one, passed=tested.check.ok if tested else None
-            ),
+            steps=self._setup_steps(connection, sent_one=sent_one, tested=tested),
             result=result,
             limited=limited,
             passed=test_result_token.encrypt_result(tested, g.user.id) or self.passed,
@@ -89,6 +88,7 @@ class ConnectionPage:
             **_header_context(connection),
             **webhook_urls.build_webhooks_context(self.integration_class, connection),
             **send_part,
+            **signing_app.build_signing_app_context(self.integration_class, connection),
             **_team_posts_context(self.integration_class, connection, stored, invitation),
         )
         return make_response(page, status)
@@ -103,6 +103,17 @@ class ConnectionPage:
             answer = self.show(limited=str(refusal), status=429)
         answer.headers["Retry-After"] = str(refusal.retry_after)
         return answer
+
+    def _setup_steps(
+        self, connection: Connection | None, *, sent_one: bool, tested: ConnectionTestResult | None
+    ) -> list[setup_steps.Step]:
+        passed = tested.check.ok if tested else None
+        if not self.integration_class.is_source:
+            return setup_steps.list_setup_steps(connection, sent_one=sent_one, passed=passed)
+        has_received = signing_app.has_received(connection)
+        return setup_steps.list_setup_steps(
+            connection, sent_one=has_received, passed=passed, last=setup_steps.EVENT
+        )
 
     def _form(self, stored: Mapping[str, Any]) -> ConfigForm:
         if self.entered_values is None:
@@ -122,6 +133,12 @@ def _simulator_href(integration_class: type[Integration]) -> str:
 def find(connection_id: str) -> Connection:
     """Return a connection by ID, read again from the database."""
     return db.session.get_one(Connection, connection_id)
+
+
+def redirect_to(connection_id: str, anchor: str | None = None) -> Any:
+    """Return a redirect to the page of a stored connection, whose slug may have changed."""
+    page_url = url_for("admin.connection", slug=find(connection_id).slug, _anchor=anchor)
+    return redirect(page_url, 303)
 
 
 def end_read_transaction() -> None:

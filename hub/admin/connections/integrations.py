@@ -80,7 +80,7 @@ def integrations() -> Any:
     ]
     return render_template(
         "integrations.html",
-        cards=[card for card in cards if chosen_state in ("", card.filter)],
+        groups=_groups([card for card in cards if chosen_state in ("", card.filter)]),
         filters=filters,
         missing=[
             connection
@@ -98,6 +98,13 @@ def integration(name: str) -> Any:
     return redirect(
         _href(integration_class, connections.list_connections(integration_class.name)), 303
     )
+
+
+def _groups(cards: list[Card]) -> list[tuple[str, list[Card]]]:
+    """Return the cards that send messages, then those of signing apps under their heading."""
+    channels = [card for card in cards if not card.integration.is_source]
+    signing_apps = [card for card in cards if card.integration.is_source]
+    return [group for group in (("", channels), ("Signing apps", signing_apps)) if group[1]]
 
 
 def _rank(state: str) -> int:

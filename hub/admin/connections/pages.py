@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import current_app, flash, g, redirect, render_template, request, url_for
+from flask import current_app, flash, g, render_template, request, url_for
 
 from hub import integrations
 from hub.accounts.rate_limits import SAVE, SEND, TEST, RateLimited
@@ -13,6 +13,7 @@ from hub.admin.auth.page_rate_limits import rate_limit
 from hub.admin.connections import (
     connection_page,
     secret_resubmission,
+    signing_app,
     test_result_token,
     webhook_urls,
 )
@@ -30,6 +31,8 @@ from hub.messaging.compose import direct
 from hub.models import Connection
 from hub.shared import integration_instances
 
+_page = connection_page.build_page
+
 
 # ── New connections ───────────────────────────────────────────────────────────────────────────────
 @admin.get("/integrations/<name>/new")
@@ -38,12 +41,21 @@ def new_connection(name: str) -> Any:
     """Show the form of a connection that is not stored yet."""
     integration_class = integrations.get(name)
     settings = demo.simulator_settings(integration_class) if request.args.get("simulator") else None
-    name_form = forms.ConnectionNameForm(data={"title": _find_unused_title(integration_class)})
+    name_form = _name_form(integration_class, data={"title": _find_unused_title(integration_class)})
     page = ConnectionPage(integration_class, name_form=name_form)
     if settings is not None:
         page.entered_values = {field: str(value) for field, value in settings.items() if value}
         page.simulated = True
     return page.show()
+
+
+def _name_form(
+    integration_class: type[Integration], *arguments: Any, **options: Any
+) -> forms.ConnectionNameForm:
+    """Return the form that names a new connection, and its source if it is a signing app."""
+    is_source = integration_class.is_source
+    form_class = signing_app.NewSigningApp if is_source else forms.ConnectionNameForm
+    return form_class(*arguments, **options)
 
 
 def _is_test_requested() -> bool:
@@ -59,7 +71,7 @@ def _posted_page(name: str) -> ConnectionPage:
     integration_class = integrations.get(name)
     return ConnectionPage(
         integration_class,
-        name_form=forms.ConnectionNameForm(request.form),
+        name_form=_name_form(integration_class, request.form),
         entered_values=secret_resubmission.restore_secrets(
             integration_class, request.form, g.user.id
         ),
@@ -80,7 +92,7 @@ def add_connection(name: str) -> Any:
     """Test or store a new connection."""
     page = _posted_page(name)
     values = page.entered_values or {}
-    name_form = forms.ConnectionNameForm(request.form)
+    name_form = _name_form(page.integration_class, request.form)
     page.name_form = name_form
     try:
         if _is_test_requested():
@@ -90,17 +102,22 @@ def add_connection(name: str) -> Any:
             return page.show(status=422)
         passed = test_result_token.decrypt_result(page.passed, g.user.id)
         title = name_form.title.data or ""
-        connection_id = connections.add(name, title, page.simulated, values, passed)
+        source = getattr(name_form, "source", None)
+        connection_id = connections.add(
+            name, title, page.simulated, values, passed, source.data if source else ""
+        )
     except InvalidSettings as refusal:
         return page.show(form=refusal.form, status=422)
     except Refused as refusal:
         forms.add_error(name_form, refusal)
         return page.show(status=refusal.status)
     flash(_next_step(connection_page.find(connection_id)), "good")
-    return _redirect_to(connection_id)
+    return connection_page.redirect_to(connection_id)
 
 
 def _next_step(connection: Connection) -> str:
+    if connection.ready and connection.source_id:
+        return "Saved. Enable the connection to start accepting events."
     if connection.ready:
         return "Saved. Enable the connection to start sending messages."
     return "Saved. Test the connection, then enable it."
@@ -177,7 +194,7 @@ def change_connection(slug: str) -> Any:
     flash(*_save_message(connections.get_by_slug(slug), saved))
     if saved.former_account_in_use:
         flash(FORMER_ACCOUNT_IN_USE, "warn")
-    return _redirect_to(connection_id)
+    return connection_page.redirect_to(connection_id)
 
 
 FORMER_ACCOUNT_IN_USE = (
@@ -198,7 +215,8 @@ def _save_message(connection: Connection, saved: SaveResult) -> tuple[str, str]:
         return f"Changes saved. The connection uses them now.{warning}", "info"
     if saved.tested.check.ok:
         return "Saved and tested.", "good"
-    return "Saved. The test failed, so nothing is sent until it passes.", "bad"
+    effect = "its events wait" if connection.source_id else "nothing is sent"
+    return f"Saved. The test failed, so {effect} until it passes.", "bad"
 
 
 @admin.post("/connections/<slug>/test")
@@ -215,7 +233,7 @@ def retest_connection(slug: str) -> Any:
         return page.show(tested=tested, status=422)
     enabled = " The connection is enabled again." if was_broken else ""
     flash(f"The test passed.{enabled}", "good")
-    return _redirect_to(connection_id)
+    return connection_page.redirect_to(connection_id)
 
 
 def _enabling_tests() -> bool:
@@ -232,12 +250,18 @@ def enable_connection(slug: str) -> Any:
     page = _page(connection)
     try:
         connections.enable(connection_id)
-        flash("Enabled. Messages are sent over this connection from now on.", "good")
+        flash(f"Enabled. {_effect(page)} from now on.", "good")
     except ConnectionNotTested as refusal:
         return page.show(tested=refusal.tested, status=422)
     except Conflict as refusal:
         flash(str(refusal), "bad")
-    return _redirect_to(connection_id)
+    return connection_page.redirect_to(connection_id)
+
+
+def _effect(page: ConnectionPage) -> str:
+    if page.integration_class.is_source:
+        return f"Events of {page.integration_class.title} cause messages"
+    return "Messages are sent over this connection"
 
 
 @admin.route("/connections/<slug>/disable", methods=["GET", "POST"])
@@ -248,13 +272,23 @@ def disable_connection(slug: str) -> Any:
     if not forms.is_submitted():
         return _confirm_disabling(connection)
     connection_id = connection.id
+    waiting = "Events wait" if connection.source_id else "Messages stay queued"
     connections.disable(connection_id)
-    flash("Disabled. Messages stay queued until you enable the connection again.", "info")
-    return _redirect_to(connection_id)
+    flash(f"Disabled. {waiting} until you enable the connection again.", "info")
+    return connection_page.redirect_to(connection_id)
 
 
 def _confirm_disabling(connection: Connection) -> str:
     page_url = url_for("admin.connection", slug=connection.slug)
+    crumbs = [("Integrations", url_for("admin.integrations")), (connection.title, page_url)]
+    if connection.source_id:
+        return confirmation.ask(
+            f"Disable {connection.title}",
+            ["Signpost stores its webhooks. Their events wait until you enable the connection."],
+            button="Disable connection",
+            cancel=page_url,
+            crumbs=crumbs,
+        )
     count = connections.count_waiting(connection.id)
     queued = plural(count, "message is", "messages are")
     routes = connections.describe_routes_using(connection.id)
@@ -272,7 +306,7 @@ def _confirm_disabling(connection: Connection) -> str:
         ],
         button="Disable connection",
         cancel=page_url,
-        crumbs=[("Integrations", url_for("admin.integrations")), (connection.title, page_url)],
+        crumbs=crumbs,
     )
 
 
@@ -307,7 +341,7 @@ def send_test_message(slug: str) -> Any:
             return page.show(send_form=form, status=refusal.status)
         return page.show(send_form=form, send_problem=str(refusal), status=refusal.status)
     connections.record_test_message(connection_id, message_id)
-    return _redirect_to(connection_id, "send-one")
+    return connection_page.redirect_to(connection_id, "send-one")
 
 
 @admin.post("/connections/<slug>/do/<action>")
@@ -326,75 +360,4 @@ def connection_action(slug: str, action: str) -> Any:
         flash(str(getattr(instance, action)(webhook_url)), "good")
     except HubError as error:
         flash(str(error), "bad")
-    return _redirect_to(connection_id)
-
-
-# ── Rename and archive ────────────────────────────────────────────────────────────────────────────
-@admin.route("/connections/<slug>/rename", methods=["GET", "POST"])
-@require_role(Role.ADMIN)
-def rename_connection(slug: str) -> Any:
-    """Ask for another name, and rename a connection."""
-    connection = connections.get_by_slug(slug)
-    form = forms.RenameConnection(
-        request.form, data={"title": connection.title, "slug": connection.slug}
-    )
-    if not forms.is_submitted():
-        return _confirm(connection, "rename", form)
-    connection_id = connection.id
-    try:
-        if form.validate():
-            connections.rename(connection_id, form.title.data or "", form.slug.data or "")
-            flash("Renamed.", "good")
-            if form.slug.data != slug:
-                _warn_of_old_webhook(connection)
-            return _redirect_to(connection_id)
-    except Refused as refusal:
-        forms.add_error(form, refusal)
-    return _confirm(connections.get_by_slug(slug), "rename", form), 422
-
-
-def _warn_of_old_webhook(connection: Connection) -> None:
-    """Warn that a provider still calls the URL with the old name, if Signpost can change that."""
-    integration_class = integrations.registry().get(connection.integration)
-    if integration_class is not None and integration_class.supports("subscribe"):
-        flash(
-            f"{integration_class.provider} still sends its webhooks to the old URL. Choose Set"
-            " webhook below.",
-            "warn",
-        )
-
-
-@admin.route("/connections/<slug>/archive", methods=["GET", "POST"])
-@require_role(Role.ADMIN)
-def archive_connection(slug: str) -> Any:
-    """Ask for confirmation, and archive a connection."""
-    connection = connections.get_by_slug(slug)
-    if not forms.is_submitted():
-        return _confirm(connection, "archive")
-    title = connection.title
-    connections.archive(connection.id)
-    flash(f"{title} is archived. Callbacks about its messages are still verified.", "info")
-    return redirect(url_for("admin.integrations"), 303)
-
-
-def _confirm(
-    connection: Connection, action: str, form: forms.RenameConnection | None = None
-) -> str:
-    return render_template(
-        "connection_confirm.html",
-        connection=connection,
-        action=action,
-        form=form,
-        waiting=connections.count_waiting(connection.id),
-        routes=connections.describe_routes_using(connection.id),
-    )
-
-
-_page = connection_page.build_page
-
-
-def _redirect_to(connection_id: str, anchor: str | None = None) -> Any:
-    return redirect(
-        url_for("admin.connection", slug=connection_page.find(connection_id).slug, _anchor=anchor),
-        303,
-    )
+    return connection_page.redirect_to(connection_id)

@@ -25,7 +25,7 @@ from hub.admin.view.forms import add_error
 from hub.admin.view.status_badges import channel_title
 from hub.connections import connections
 from hub.connections import rules as stored_rules
-from hub.core.errors import Refused
+from hub.core.errors import NotFound, Refused
 from hub.core.vocabulary import Channel, Role
 from hub.db.types import now
 from hub.messaging.policy import policy, quiet_hours, rules, spending
@@ -167,12 +167,20 @@ def _check(parse: Callable[..., object], *arguments: str) -> None:
         raise ValidationError(str(refusal)) from refusal
 
 
+def _get_channel(slug: str) -> Connection:
+    """Return a connection that sends messages. Raises NotFound."""
+    connection = connections.get_by_slug(slug)
+    if connection.source_id is not None:
+        raise NotFound("no_rules", f"{connection.title} sends no messages, so it has no rules.")
+    return connection
+
+
 @admin.get("/connections/<slug>/rules")
 @require_role(Role.VIEWER)
 @show_damaged_row_notice("connections")
 def connection_rules(slug: str) -> Any:
     """Show the rules of a connection."""
-    connection = connections.get_by_slug(slug)
+    connection = _get_channel(slug)
     values = _form_values(policy.get_rules(connection.info))
     return _page(connection, RulesForm(formdata=None, data=values))
 
@@ -182,7 +190,7 @@ def connection_rules(slug: str) -> Any:
 def change_connection_rules(slug: str) -> Any:
     """Save the rules of a connection."""
     form = RulesForm(request.form)
-    connection_id = connections.get_by_slug(slug).id
+    connection_id = _get_channel(slug).id
     try:
         if form.validate() and _is_consistent(form, entered := _rules_from(form)):
             stored_rules.save(connection_id, entered)

@@ -26,7 +26,7 @@ def build_test_message_context(
     problem: str,
 ) -> dict[str, Any]:
     """Return the template variables of the panel that sends a test message."""
-    if connection is None:
+    if connection is None or integration_class.is_source:
         return {"send_form": None, "send_problem": problem, "last_send": None, "why_not_send": ""}
     return {
         "send_form": (

@@ -6,19 +6,25 @@ from hub.core.vocabulary import ConnectionState
 from hub.models import Connection
 
 MESSAGE = "Test message"  # the title of the last step
+EVENT = "First event"  # and that of a signing app
 Step = tuple[str, str]  # its title, and its state: 'done', 'stuck', 'here' or ''
 
 
 def list_setup_steps(
-    connection: Connection | None, *, sent_one: bool, passed: bool | None = None
+    connection: Connection | None,
+    *,
+    sent_one: bool,
+    passed: bool | None = None,
+    last: str = MESSAGE,
 ) -> list[Step]:
     """Return the steps for a connection, or None for a new one, in the order in which they follow.
 
-    The state 'here' marks the first step to do. `sent_one`: a test message was sent. `passed`:
-    the result of a test that this page shows, None without one.
+    The state 'here' marks the first step to do. `sent_one`: a test message was sent, or an event
+    received. `passed`: the result of a test that this page shows, None without one. `last`: the
+    title of the last step.
     """
     if connection is None:
-        return _mark_next([("Settings", ""), _test_step(passed), ("Enable", ""), (MESSAGE, "")])
+        return _mark_next([("Settings", ""), _test_step(passed), ("Enable", ""), (last, "")])
     if passed is None and connection.ready:
         passed = True
     if passed is None and connection.checked_ok is False:
@@ -30,7 +36,7 @@ def list_setup_steps(
             ("Settings", "done" if connection.settings_version else ""),
             _test_step(passed),
             ("Enabled", "done") if connection.enabled else ("Enable", ""),
-            (MESSAGE, "done" if sent_one else ""),
+            (last, "done" if sent_one else ""),
         ]
     )
 

@@ -57,7 +57,9 @@ def messages() -> Any:
     )
     connections = list(
         db.session.scalars(
-            select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.title)
+            select(Connection)
+            .where(Connection.archived_at.is_(None), Connection.source_id.is_(None))
+            .order_by(Connection.title)
         )
     )
     return render_template(

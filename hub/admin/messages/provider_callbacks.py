@@ -24,7 +24,7 @@ from hub.db.types import is_id
 from hub.intake import callback_rows, process_callbacks, replay
 from hub.intake.replay import Report, Selection
 from hub.messaging.state import unreadable_rows
-from hub.models import Message, ProviderCallback
+from hub.models import Connection, Message, ProviderCallback
 
 
 @dataclass(frozen=True)
@@ -91,17 +91,20 @@ def callbacks_of_message(message_id: str) -> list[CallbackEntry]:
 
 
 def _entries(rows: Iterable[ProviderCallback]) -> list[CallbackEntry]:
+    sources = set(
+        db.session.scalars(select(Connection.id).where(Connection.source_id.is_not(None)))
+    )
     return unreadable_rows.readable_rows(
         "provider_callbacks",
         rows,
         lambda row: CallbackEntry(
             row.id,
             row.received_at,
-            "" if _HASH.fullmatch(row.subject) else row.subject,
+            "" if _HASH.fullmatch(row.subject) or row.connection_id in sources else row.subject,
             row.detail.rstrip(":"),
             _text(row),
             row.error,
-            row.due_at,
+            row.due_at or row.fetch_at,
         ),
     )
 

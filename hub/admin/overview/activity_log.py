@@ -173,6 +173,7 @@ SENTENCES = {
     "connection.placed": "added the connection {} to a group",
     "connection.posts": "changed the events that the connection {} posts",
     "connection.renamed": "renamed a connection to {}",
+    "connection.source_set": "changed the source of {}",
     "connection.resumed": "resumed the connection {}",
     "connection.rules_changed": "changed the rules of the connection {}",
     "connection.saved": "changed the settings of the connection {}",

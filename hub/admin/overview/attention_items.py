@@ -328,7 +328,8 @@ def _unprocessed_callbacks() -> Iterator[AttentionItem]:
             icon="inbox",
             title=f"{plural(unprocessed, 'callback')} could not be processed",
             text=(
-                f"Signpost retries each callback for {minutes} minutes. The list shows the reasons."
+                f"Signpost retries each callback for {minutes} minutes, and events of signing apps"
+                " for 48 hours. The list shows the reasons."
             ),
             href=url_for("admin.callbacks"),
             button="View callbacks",

@@ -114,8 +114,10 @@ def _channels(day: DailyStats) -> list[dict[str, Any]]:
 def _start() -> dict[str, Any]:
     """Return the steps to the first message, with the state of each."""
     config: Config = current_app.extensions["hub.config"]
-    connected = _exists(Connection.archived_at.is_(None))
-    enabled = _exists(Connection.state == ConnectionState.ENABLED)
+    connected = _exists(Connection.archived_at.is_(None) & Connection.source_id.is_(None))
+    enabled = _exists(
+        (Connection.state == ConnectionState.ENABLED) & Connection.source_id.is_(None)
+    )
     states = ["done" if connected else "here", "done" if enabled else "", "", ""]
     if "here" not in states:
         states[states.index("")] = "here"

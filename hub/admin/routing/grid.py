@@ -137,7 +137,11 @@ class Grid:
 
 def read_grid(source: Source | None) -> Grid:
     """Read the routes of all sources, or of one, with their results."""
-    query = select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.title)
+    query = (
+        select(Connection)
+        .where(Connection.archived_at.is_(None), Connection.source_id.is_(None))
+        .order_by(Connection.title)
+    )
     source_id = source.id if source else None
     connections = {connection.id: connection for connection in db.session.scalars(query)}
     return Grid(

@@ -94,6 +94,7 @@ CONNECTION = (
     "disable_connection",
     "send_test_message",
     "connection_action",
+    "change_connection_source",
 )
 WEBHOOKS = (
     "webhook_endpoint",
@@ -117,7 +118,7 @@ SETTINGS = (
     "sources",
     "add_source",
     "source",
-    "change_source",
+    "change_connection_source",
     "api_keys",
     "add_api_key",
     "edit_api_key",

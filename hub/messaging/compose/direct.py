@@ -93,6 +93,7 @@ def _choose_connection(
     connection_id: str, slug: str, channel: str, test: bool | None, to: str
 ) -> Connection:
     query = select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.id)
+    query = query.where(Connection.source_id.is_(None))  # signing apps send no messages
     if test is not None:
         query = query.where(Connection.test == test)
     if not connection_id and not slug:

@@ -54,6 +54,7 @@ _AVAILABLE = Statement(
     .where(
         Connection.test == bindparam("test"),
         Connection.archived_at.is_(None),
+        Connection.source_id.is_(None),
         Connection.state.in_([ConnectionState.ENABLED.value, ConnectionState.BROKEN.value]),
     )
     .order_by(Connection.id)

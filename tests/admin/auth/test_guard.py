@@ -71,6 +71,7 @@ LEAST = {
     ("GET", "/connections/<slug>"): V,
     ("POST", "/connections/<slug>"): A,
     ("POST", "/connections/<slug>/test"): A,
+    ("POST", "/connections/<slug>/source"): A,
     ("POST", "/connections/<slug>/enable"): A,
     ("GET", "/connections/<slug>/disable"): A,
     ("POST", "/connections/<slug>/disable"): A,
