@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.endpoints import deliveries as delivery_cases
-from hub.endpoints import endpoints, signing_secrets
+from hub.endpoints import endpoints, signatures, signing_secrets
 from hub.models import WebhookSecret
 from tests.conftest import free_port, wait_until
 from tests.endpoints.receivers import add_endpoint, notify, report, states
@@ -110,6 +111,28 @@ def test_receiver_refuses_another_secret_and_an_ended_one(command: Command) -> N
     assert states(endpoint_id) == ["pending"]
     [attempt] = delivery_cases.attempts_of(delivery_cases.find(endpoint_id, event_id))
     assert attempt.http_status == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"webhook-signature": "x"},
+        {"webhook-signature": "v1,a,b"},
+        {"webhook-signature": "v1,é"},
+        {"webhook-signature": "v1,abc", "webhook-timestamp": "nan"},
+        {"webhook-signature": "v1,abc", "webhook-timestamp": "9" * 400},
+    ],
+)
+def test_receiver_refuses_damaged_headers(command: Command, headers: dict[str, str]) -> None:
+    now_text = str(int(now().timestamp()))
+    sent = {"webhook-id": "pev_1", "webhook-timestamp": now_text, **headers}
+    with running(command, signatures.new_secret()):
+        connection = HTTPConnection("127.0.0.1", PORT, timeout=10)
+        coded = {name: value.encode("latin-1") for name, value in sent.items()}
+        connection.request("POST", "/hooks", b"{}", coded)
+        assert connection.getresponse().status == 401
+        connection.close()
 
 
 def test_receivers_are_documented() -> None:
