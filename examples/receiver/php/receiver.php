@@ -8,7 +8,7 @@ function verify(string $body, array $headers, array $secrets): bool
 {
     $id = $headers['webhook-id'] ?? '';
     $timestamp = $headers['webhook-timestamp'] ?? '';
-    if ($id === '' || !ctype_digit($timestamp) || abs(time() - (int) $timestamp) > TOLERANCE) {
+    if ($id === '' || !preg_match('/^\d{1,12}$/D', $timestamp) || abs(time() - (int) $timestamp) > TOLERANCE) {
         return false;
     }
     foreach ($secrets as $secret) {
@@ -26,6 +26,7 @@ function verify(string $body, array $headers, array $secrets): bool
     return false;
 }
 
+http_response_code(500); // until the event is processed: PHP sends 200 after most errors
 $headers = [
     'webhook-id' => $_SERVER['HTTP_WEBHOOK_ID'] ?? '',
     'webhook-timestamp' => $_SERVER['HTTP_WEBHOOK_TIMESTAMP'] ?? '',
