@@ -61,12 +61,14 @@ ADDED = [
     "Inviato da iPhone\n\n",
     "Отправлено с iPhone\n\n",
     "发自我的iPhone\n\n",
-    "Get Outlook for iOS<https://aka.ms/o0ukef>\n",
+    "Get Outlook for iOS<https://aka.ms/o0ukef>\n\n",
 ]
 QUOTES = [
     *(f"{line}\n\n> Please sign\n> STOP ends messages\n" for line in ATTRIBUTIONS.values()),
     *(f"{line}\n\nPlease sign\n" for line in ATTRIBUTIONS.values()),
     *(f"{header}\n\nPlease sign\n" for header in HEADERS.values()),
+    "On Monday, Acme wrote:\n> Please sign\n",
+    f"On Monday, {WHO} wrote:\n> Please sign\n",
     "-- \nEric Smith\nCEO\n",
     "> Please sign\n> https://sign.example\n",
 ]
@@ -103,6 +105,11 @@ def test_answers_between_quoted_lines_are_read() -> None:
     assert text_of(content) == "No, it is May 3.\n\n\nYes."
 
 
+def test_sentence_above_a_quote_stays_if_text_follows() -> None:
+    content = reply("Hello,\n\nmy answer to this:\n> And the name?\n\nis Eric.\n")
+    assert text_of(content) == "Hello,\n\nmy answer to this:\n\nis Eric."
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -112,6 +119,7 @@ def test_answers_between_quoted_lines_are_read() -> None:
         "Name: Eric\nPhone: 555 0100\nEmail: eric@example.com",
         "My number is below.\n\n- one\n- two --\n-",
         "Please call at 10:15: I am at home.",
+        "My comments:\n\n1. The name",
         "1 > 2 is wrong\nx<y@z>",
         "STOP sending this to my old address",
     ],

@@ -105,24 +105,34 @@ def _is_attribution(lines: Sequence[str]) -> bool:
 
 def _without_quotes(lines: Sequence[str]) -> list[str]:
     """Return lines without those that begin with `>`, and without who wrote them and when."""
+    end = max(
+        (at for at, line in enumerate(lines) if line and not line.startswith(">")), default=-1
+    )
     kept: list[str] = []
-    for line in lines:
-        if line.startswith(">") and not (kept and kept[-1].startswith(">")):
-            del kept[_start_of_attribution(kept) :]
-        if not line.startswith(">") or not (kept and kept[-1].startswith(">")):
+    for index, line in enumerate(lines):
+        if not line.startswith(">"):
+            kept.append(line)
+        elif not kept or not kept[-1].startswith(">"):
+            del kept[_start_of_attribution(kept, is_last=index > end) :]
             kept.append(line)
     return [line for line in kept if not line.startswith(">")]
 
 
-def _start_of_attribution(lines: Sequence[str]) -> int:
-    """Return where the sender and the date of the quote after these lines begin, or their end."""
+def _start_of_attribution(lines: Sequence[str], *, is_last: bool) -> int:
+    """Return where the sender and the date of the quote after these lines begin, or their end.
+
+    Above a quote with which the email ends, a paragraph of one line is enough.
+    """
     end = len(lines)
     while end and not lines[end - 1]:
         end -= 1
-    if end and lines[end - 1].endswith(_COLONS):
-        for start in range(end - 1, max(end - 1 - MAX_ATTRIBUTION, -1), -1):
-            if not lines[start]:
-                break
-            if _DATE.search(" ".join(line[-MAX_LINE:] for line in lines[start:end])):
-                return start
-    return len(lines)
+    if not end or not lines[end - 1].endswith(_COLONS):
+        return len(lines)
+    for start in range(end - 1, max(end - 1 - MAX_ATTRIBUTION, -1), -1):
+        if not lines[start]:
+            break
+        if _DATE.search(" ".join(line[-MAX_LINE:] for line in lines[start:end])):
+            return start
+    is_alone = is_last and end > 1 and not lines[end - 2]
+    is_attribution = is_alone or _ADDRESS.search(lines[end - 1][-MAX_LINE:])
+    return end - 1 if is_attribution else len(lines)
