@@ -34,6 +34,12 @@ from hub.db.engine import db
 from hub.run import queue_server
 from hub.shared import audit
 from tests import databases, effort, groups
+from tests.database_templates import chats_and_mail as chats_and_mail
+from tests.database_templates import demo_data as demo_data
+from tests.database_templates import demo_database as demo_database
+from tests.database_templates import migrated_database as migrated_database
+from tests.database_templates import template as template
+from tests.database_templates import whole_demo_database as whole_demo_database
 from tests.databases import Template
 from tests.databases import close as close
 from tests.quick_setup import cheap_password_hashes as cheap_password_hashes
@@ -109,49 +115,11 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
-def migrated_database(
-    tmp_path_factory: pytest.TempPathFactory,
-    queue_url: str,
-    postgres_url: str,
-    secret_keys: dict[str, str],
-) -> Template:
-    """Migrate the database with which each test begins, once."""
-    folder = tmp_path_factory.mktemp("migrated")
-    with databases.template_app(folder, queue_url, postgres_url, secret_keys) as app:
-        return databases.make_migrated(app, folder)
-
-
-@pytest.fixture(scope="session")
-def demo_database(
-    tmp_path_factory: pytest.TempPathFactory,
-    queue_url: str,
-    postgres_url: str,
-    secret_keys: dict[str, str],
-    migrated_database: Template,
-) -> Template:
-    """Prepare the demo once: the database with which tests of `hub_demo` begin."""
-    folder = tmp_path_factory.mktemp("demo")
-    migrated_database.copy_files(folder)
-    with databases.template_app(folder, queue_url, postgres_url, secret_keys) as app:
-        if postgres_url:
-            databases.restore(db.engine, migrated_database.schema)
-        return databases.make_demo(app, folder)
-
-
 # ── One application for each test ─────────────────────────────────────────────────────────────────
 @pytest.fixture
 def settings() -> dict[str, str]:
     """Return settings that differ from the usual environment, for a module or class to override."""
     return {}
-
-
-@pytest.fixture
-def template(request: pytest.FixtureRequest) -> Template:
-    """Return the database with which this test begins."""
-    name = "demo_database" if "hub_demo" in request.fixturenames else "migrated_database"
-    found: Template = request.getfixturevalue(name)
-    return found
 
 
 @pytest.fixture

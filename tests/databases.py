@@ -68,6 +68,12 @@ def make_demo(app: Flask, folder: Path) -> Template:
     return _save(folder, "demo")
 
 
+def make_whole_demo(app: Flask, folder: Path) -> Template:
+    """Add chats and email to the demo's database of an application, whose context is pushed."""
+    demo.connect_chats_and_mail()
+    return _save(folder, "whole_demo")
+
+
 def _save(folder: Path, name: str) -> Template:
     db.session.rollback()
     if db.engine.dialect.name == "postgresql":

@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from twilio.request_validator import RequestValidator
 from werkzeug.test import TestResponse
 
-from hub.connections import connections, demo
+from hub.connections import connections
 from hub.connections.connection_tests import lock_connection, set_state
 from hub.core import data_dir
 from hub.core.data_dir import SimulatorCredentials
@@ -51,11 +51,9 @@ OPT_OUT_LINE = "\nReply STOP to opt out."  # the end of the first SMS to a numbe
 
 # ── The demo ──────────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
-def hub_demo(in_app: Flask) -> Iterator[Flask]:
+def hub_demo(in_app: Flask, demo_data: None) -> Iterator[Flask]:
     """Return an application with the demo's connections and key, with its context pushed."""
     before = signal.getsignal(signal.SIGTERM)
-    demo.prepare()
-    db.session.rollback()  # what it has read would hide what others write from now on
     yield in_app
     signal.signal(signal.SIGTERM, before)  # a drain in this process took it
 

@@ -9,7 +9,6 @@ import pytest
 from flask import Flask, current_app
 from sqlalchemy import select
 
-from hub.connections import demo
 from hub.core.vocabulary import Address, Audience, ConnectionState, Connective, Status
 from hub.db.engine import db
 from hub.db.store import transaction
@@ -92,9 +91,8 @@ def set_route(
 
 
 @pytest.fixture
-def ladder(hub_demo: Flask) -> None:
+def ladder(hub_demo: Flask, chats_and_mail: None) -> None:
     """Route invitations over WhatsApp, otherwise SMS, otherwise email; WhatsApp can be sent."""
-    demo.connect_chats_and_mail()
     for connection in db.session.scalars(select(Connection).where(Connection.channel == "chat")):
         set_connection_state(connection.id, ConnectionState.DISABLED)
     set_route(*WHATSAPP_SMS_EMAIL)

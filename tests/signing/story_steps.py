@@ -10,7 +10,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from hub.connections import demo
 from hub.core.vocabulary import Channel, ConnectionState, Status
 from hub.db.engine import db
 from hub.jobs import chores
@@ -119,9 +118,14 @@ class Story:
 
 
 @pytest.fixture
-def story(hub_demo: Flask, signing_app: SigningApp, simulator: Any, served: Flask) -> Story:
+def story(
+    hub_demo: Flask,
+    chats_and_mail: None,
+    signing_app: SigningApp,
+    simulator: Any,
+    served: Flask,
+) -> Story:
     """Return the story of a new request, in a hub with text messages, WhatsApp and email."""
-    demo.connect_chats_and_mail()
     chats = select(Connection.id).where(Connection.channel == Channel.CHAT)
     for connection_id in db.session.scalars(chats).all():
         set_connection_state(connection_id, ConnectionState.DISABLED)

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from hub.connections import connections, demo
+from hub.connections import connections
 from hub.core.errors import OutcomeUnknown, SendError, SlowDown, Unreachable
 from hub.db.engine import db
 from hub.db.store import transaction
@@ -72,10 +72,8 @@ def make_overdue(ids: list[str]) -> None:
 
 
 @pytest.fixture
-def app(app: Flask) -> Flask:
+def app(app: Flask, demo_data: None) -> Flask:
     """Create a hub with the demo's connection."""
-    with app.app_context():
-        demo.prepare()
     return app
 
 

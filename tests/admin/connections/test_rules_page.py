@@ -9,7 +9,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from hub.connections import demo
 from hub.core.vocabulary import Role
 from hub.db.engine import db
 from hub.db.store import transaction
@@ -39,9 +38,8 @@ FULL = {
 
 
 @pytest.fixture(autouse=True)
-def _prepare_demo(app: Flask) -> None:
-    with app.app_context():
-        demo.prepare()
+def _prepare_demo(demo_data: None) -> None:
+    """Add the demo's connections."""
 
 
 def stored_rules(app: Flask) -> policy.Rules:

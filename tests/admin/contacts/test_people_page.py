@@ -11,7 +11,6 @@ from flask import Flask
 from sqlalchemy import select
 
 from hub.admin.view import pagination
-from hub.connections import demo
 from hub.core.vocabulary import Address, Role
 from hub.db.engine import db
 from hub.messaging.contacts import consents, suppressions
@@ -26,10 +25,9 @@ from tests.search.index_steps import person
 
 
 @pytest.fixture
-def viewer(app: Flask, browser_for: Callable[..., Browser]) -> Browser:
+def viewer(app: Flask, demo_data: None, browser_for: Callable[..., Browser]) -> Browser:
     """Return the browser of a viewer of a hub with a request to two people."""
     with app.app_context():
-        demo.prepare()
         body = event_body(signers=[person("Eric Smith"), person("Anna Berg", ANNA)])
         accept.accept_event(EventIn.model_validate(body), source_id(), test=True)
     return browser_for(Role.VIEWER)

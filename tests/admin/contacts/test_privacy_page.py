@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from hub.connections import demo
 from hub.core.vocabulary import Address, Role
 from hub.messaging.compose import direct
 from hub.messaging.contacts.contacts import get_or_create_contact
@@ -17,9 +16,8 @@ from tests.hub_fixtures import ERIC
 
 
 @pytest.fixture
-def contact_id(app: Flask) -> str:
+def contact_id(app: Flask, demo_data: None) -> str:
     with app.app_context():
-        demo.prepare()
         direct.send_message(to=ERIC, text="Your contract is ready.", channel="sms", test=True)
         return get_or_create_contact(Address.PHONE, ERIC, test=True).id
 

@@ -11,7 +11,6 @@ import time_machine
 from flask import Flask
 from sqlalchemy import select
 
-from hub.connections import demo
 from hub.core.vocabulary import Status
 from hub.db.engine import db
 from hub.db.types import now
@@ -28,9 +27,8 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
 @pytest.fixture
-def mail_demo(hub_demo: Flask) -> Flask:
+def mail_demo(hub_demo: Flask, chats_and_mail: None) -> Flask:
     """Give the demo with its connection to the mail server."""
-    demo.connect_chats_and_mail()
     return hub_demo
 
 

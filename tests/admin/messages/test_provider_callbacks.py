@@ -16,7 +16,6 @@ from sqlalchemy import delete, select, update
 from werkzeug.test import TestResponse
 
 from hub.admin.messages.provider_callbacks import summarize_replay
-from hub.connections import demo
 from hub.core.vocabulary import Role
 from hub.db.compiled_sql import get_table
 from hub.db.engine import db
@@ -43,14 +42,12 @@ STRANGE = "SM" + "9" * 32
 
 
 @pytest.fixture(autouse=True)
-def demo_hub(app: Flask) -> Iterator[None]:
+def demo_hub(app: Flask, demo_data: None) -> Iterator[None]:
     """Set up the demo's connection.
 
     No context stays pushed, because pages are requested as a browser does.
     """
     before = signal.getsignal(signal.SIGTERM)
-    with app.app_context():
-        demo.prepare()
     yield
     signal.signal(signal.SIGTERM, before)  # settling in this process took it
 

@@ -30,11 +30,10 @@ APP_URL = "https://app.example.com/documents/4711"
 
 
 @pytest.fixture
-def path(app: Flask, run_in_app: RunInApp[Any]) -> str:
+def path(app: Flask, demo_data: None, run_in_app: RunInApp[Any]) -> str:
     """Send a document to Eric and Anna, and return the path of the request's page."""
 
     def send() -> str:
-        demo.prepare()
         body = event_body(signers=[signer_body("Eric"), signer_body("Anna", ANNA)])
         body["request"]["url"] = APP_URL
         accept.accept_event(EventIn.model_validate(body), source_id(), test=True)

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from flask import Flask
-
-from hub.connections import demo
 
 
 @pytest.fixture(autouse=True)
-def demo_hub(app: Flask) -> None:
+def demo_hub(demo_data: None) -> None:
     """Add the demo's connections."""
-    with app.app_context():
-        demo.prepare()

@@ -10,7 +10,6 @@ import structlog
 from flask import Flask
 
 from hub.admin.search import sealed_query
-from hub.connections import demo
 from hub.core.vocabulary import Address, Role
 from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.search import progress
@@ -21,10 +20,9 @@ from tests.search.index_steps import index_all, person, post_request
 
 
 @pytest.fixture
-def signing_app(app: Flask) -> SigningApp:
+def signing_app(app: Flask, demo_data: None) -> SigningApp:
     """Return the demo's signing app, which has posted two requests."""
     with app.app_context():
-        demo.prepare()
         key = (config_of(app).data_dir / "demo-key").read_text().strip()
     posting = SigningApp(app.test_client(), key)
     post_request(posting, "Employment Agreement", person("Eric Smith"))
