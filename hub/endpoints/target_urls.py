@@ -51,7 +51,7 @@ def check_url(url: str) -> str:
         raise _refused("This is not a URL. Enter one such as https://app.example/hooks.") from None
     if parts.scheme not in ("https", "http") or not parts.hostname or len(clean) > MAX_URL_LENGTH:
         raise _refused("Enter a URL such as https://app.example/hooks.")
-    if not clean.isascii() or re.search(r"[\x00-\x20\x7f\\]", clean):
+    if not clean.isascii() or re.search(r"[\x00-\x20\x7f\\]", clean) or "%" in parts.hostname:
         raise _refused("Percent-encode spaces, backslashes and letters that are not ASCII.")
     if parts.username is not None or parts.password is not None:
         raise _refused("Remove the user name and password, and enter them as Basic auth instead.")
@@ -64,7 +64,7 @@ def check_url(url: str) -> str:
         raise _refused(reason)
     if port is not None and port < 1024 and port != 443:
         raise _refused("Use port 443, or one from 1024.")
-    if parts.hostname.lower() == (urlsplit(config.public_url).hostname or "").lower():
+    if parts.hostname.rstrip(".") == urlsplit(config.public_url).hostname:
         raise _refused("This is Signpost’s own address. Enter the address of your app.")
     _check_addresses(parts.hostname, clean)
     return clean
