@@ -19,6 +19,7 @@ from hub.core import __version__
 from hub.core.errors import ConfigError, HubError
 from hub.core.vocabulary import QUEUES, Role, Scope
 from hub.run.evidence_commands import evidence
+from hub.run.handler_commands import handlers
 from hub.run.integration_commands import new_integration, try_integration
 from hub.run.search_commands import search
 from hub.run.text_commands import texts
@@ -320,6 +321,7 @@ cli.add_command(try_integration)
 cli.add_command(search)
 cli.add_command(evidence)
 cli.add_command(texts)
+cli.add_command(handlers)
 
 
 def _show_progress(report: Report) -> None:

@@ -43,6 +43,7 @@ LOCK_NAMES = {
 # time, so that its statements are compiled once; only ever shorten this list
 COMPILED = {
     "hub/accounts/api_keys.py",
+    "hub/endpoints/handler_subscriptions.py",
     "hub/endpoints/platform_events.py",
     "hub/intake/process_callbacks.py",
     "hub/intake/provider_callbacks.py",
@@ -94,6 +95,7 @@ LAYERS = (
     "shared",
     "search",
     "endpoints",
+    "handlers",
     "messaging.policy",
     "messaging.state",
     "messaging.contacts",

@@ -25,9 +25,9 @@ from hub.core.setting_parsers import (
     parse_count,
     parse_database_url,
     parse_file,
+    parse_handler_seconds,
     parse_hosts,
     parse_keys,
-    parse_link_url,
     parse_locale,
     parse_log_level,
     parse_megabytes,
@@ -96,13 +96,6 @@ class Config:
         "",
         "Public URL of Signpost, with its path prefix if it has one. Default: the bind address.",
         parse_public_url,
-    )
-    own_link_url: str | None = setting(
-        "HUB_LINK_URL",
-        "",
-        "Domain of short links, as a URL such as `https://go.example.com`. Default: the public"
-        " URL.",
-        parse_link_url,
     )
     secret_key: str = setting(
         "HUB_SECRET_KEY",
@@ -207,6 +200,25 @@ class Config:
         "API requests per minute for a key without its own limit.",
         parse_positive,
     )
+    handlers: Path | None = setting(
+        "HUB_HANDLERS",
+        "",
+        "Python file with handlers, which run when something happens. Default: only those of"
+        " installed packages.",
+        Path,
+    )
+    handler_seconds: int = setting(
+        "HUB_HANDLER_SECONDS",
+        "30",
+        "Seconds after which a call of a handler is stopped, at most 60.",
+        parse_handler_seconds,
+    )
+    handler_memory: int = setting(  # bytes
+        "HUB_HANDLER_MB",
+        "256",
+        "Memory in MB above which the process of a handler is stopped.",
+        parse_megabytes,
+    )
     log_level: str = setting(
         "HUB_LOG_LEVEL", "INFO", "Level of the log: DEBUG, INFO, WARNING or ERROR.", parse_log_level
     )
@@ -243,30 +255,15 @@ class Config:
     @cached_property
     def hosts(self) -> frozenset[str]:
         """Values of the Host header that name this hub, in lower case."""
-        names = _host_headers(self.public_url)
+        netloc = urlsplit(self.public_url).netloc.lower()
+        names = {netloc, netloc.removesuffix(":443" if self.https else ":80")}
         if self.bind.loopback:
             names |= {f"{name}:{self.bind.port}" for name in ("127.0.0.1", "localhost", "[::1]")}
         return frozenset(names)
 
     @property
-    def link_url(self) -> str:
-        """The URL that short links begin with."""
-        return self.own_link_url or self.public_url
-
-    @cached_property
-    def link_hosts(self) -> frozenset[str]:
-        """Values of the Host header that name only the domain of short links."""
-        return _host_headers(self.link_url) - self.hosts
-
-    @property
     def sqlite(self) -> bool:
         return self.database_url.startswith("sqlite:")
-
-
-def _host_headers(url: str) -> frozenset[str]:
-    parts = urlsplit(url)
-    netloc = parts.netloc.lower()
-    return frozenset({netloc, netloc.removesuffix(":443" if parts.scheme == "https" else ":80")})
 
 
 DECLARED: Mapping[str, Setting] = {

@@ -267,6 +267,7 @@ class DeliveryState(DescribedEnum):
     DELIVERED = "delivered", "the endpoint accepted it"
     FAILED = "failed", "the last attempt failed"
     MISSED = "missed", "it happened while the endpoint was off"
+    SKIPPED = "skipped", "an operator skipped it, so that the handler does not receive it"
 
 
 class Lane(DescribedEnum):

@@ -37,6 +37,7 @@ class Claim:
     type: str
     at: datetime
     key: str
+    claimed_at: datetime
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,14 @@ def record_end(endpoint_id: str, event_id: str, number: int, moment: datetime, r
 
 def record(outcomes: Sequence[Outcome]) -> None:
     """Record outcomes: the state of each delivery, its attempt, and the endpoint's health."""
+    moment = now()
+    _execute(
+        _RELEASE,
+        [_result_row(outcome, moment) for outcome in outcomes if outcome.judgment.not_started],
+    )
+    outcomes = [outcome for outcome in outcomes if not outcome.judgment.not_started]
     if not outcomes:
         return
-    moment = now()
     succeeded = [outcome for outcome in outcomes if outcome.judgment.delivered]
     failed = [outcome for outcome in outcomes if not outcome.judgment.delivered]
     _execute(_SUCCEED, [_result_row(outcome, moment) for outcome in succeeded])
@@ -96,7 +102,10 @@ def _result_row(outcome: Outcome, moment: datetime) -> dict[str, Any]:
     pause = None
     if not outcome.judgment.final:
         pause = pause_after(
-            claim.tries, outcome.judgment.retry_after, is_broker=claim.target.is_broker
+            claim.tries,
+            outcome.judgment.retry_after,
+            is_broker=claim.target.is_broker,
+            is_handler=claim.target.is_handler,
         )
     state = DeliveryState.FAILED if pause is None else DeliveryState.PENDING
     return {**row, "new_state": state.value, "due": moment + pause if pause else None}
@@ -154,6 +163,16 @@ _SUCCEED = (
     update(_deliveries)
     .where(*DELIVERY)
     .values(state=DeliveryState.DELIVERED.value, due_at=None, changed_at=bindparam("moment"))
+)
+# the attempt does not count, and the delivery is due again
+_RELEASE = (
+    update(_deliveries)
+    .where(
+        *DELIVERY,
+        _deliveries.c.attempts == bindparam("number"),
+        _deliveries.c.state == DeliveryState.PENDING.value,
+    )
+    .values(tries=_deliveries.c.tries - 1, due_at=bindparam("moment"))
 )
 # only the newest attempt decides, and only while the endpoint is not disabled
 _FAIL = (

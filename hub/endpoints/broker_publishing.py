@@ -98,7 +98,7 @@ def _event_of(claim: Claim) -> BrokerEvent:
     return BrokerEvent(
         id=claim.event_id,
         type=claim.type,
-        source=claim.target.audience.source,
+        source=claim.target.audience.source or "",
         at=format_time(claim.at),
         key=claim.key,
         body=claim.body,

@@ -19,7 +19,6 @@ OPTED_OUT = "opted_out"
 OPTED_IN = "opted_in"
 BUTTON_PRESSED = "button_pressed"
 CONNECTION_BROKEN = "connection_broken"
-LINK_OPENED = "link_opened"
 SIGNER_NOT_REACHED = "signer_not_reached"
 ENDPOINT_FAILING = "endpoint_failing"
 ENDPOINT_DISABLED = "endpoint_disabled"
@@ -68,10 +67,6 @@ _INBOUND = {"inbound": "inb_0199f3b2-5cf0-7d21-8f17-2a4b6c8d9e01"}
 _OWN_EVENTS = {
     BUTTON_PRESSED: "A button was used: a quick reply of a contact, or an action below a post.",
     CONNECTION_BROKEN: "A connection was paused, because its provider no longer accepts it.",
-    LINK_OPENED: (
-        "The short link in a message was opened for the first time. It is a hint: it does not say"
-        " by whom, and a link scanner can look like a person."
-    ),
     SIGNER_NOT_REACHED: (
         "No step of a route reached a signer. The message is the last one that was tried. It is"
         " null if every step was skipped."
@@ -111,6 +106,45 @@ def event_kinds() -> Mapping[str, EventKind]:
     for name, meaning in _OWN_EVENTS.items():
         kinds[name] = EventKind(name, meaning, _own_example(name))
     return MappingProxyType(dict(sorted(kinds.items())))
+
+
+@cache
+def handler_event_kinds() -> Mapping[str, EventKind]:
+    """Return every type of event that a handler can receive, by name: more than endpoints."""
+    kinds: dict[str, EventKind] = {}
+    for cls in integrations.registry().values():
+        for kind in _handler_kinds_of(cls):
+            kinds.setdefault(kind.type, kind)
+    return MappingProxyType(dict(sorted({**kinds, **event_kinds()}.items())))
+
+
+@cache
+def handler_statuses() -> frozenset[str]:
+    """Return the statuses of messages that only handlers receive, such as `queued`."""
+    declared = (name for cls in integrations.registry().values() for name in cls.handler_statuses)
+    return frozenset({Status.ACCEPTED.value, *declared})
+
+
+@cache
+def handler_receipts() -> frozenset[str]:
+    """Return the statuses of people's messages that only handlers receive, such as `receiving`."""
+    registered = integrations.registry().values()
+    return frozenset(name for cls in registered for name in cls.handler_receipts)
+
+
+def _handler_kinds_of(cls: type[Integration]) -> Iterator[EventKind]:
+    title = cls.channel.meaning
+    if cls.reports:
+        name = f"{cls.event_prefix}_{Status.ACCEPTED.value}"
+        meaning = f"Status of {title}: {Status.ACCEPTED.meaning}."
+        yield EventKind(name, meaning, _status_example(name, cls, Status.ACCEPTED))
+    for status, meaning in cls.handler_statuses.items():
+        name = f"{cls.event_prefix}_{status}"
+        example = {**_status_example(name, cls), "status": status}
+        yield EventKind(name, f"Status of {title}: {meaning}.", example)
+    for status, meaning in cls.handler_receipts.items():
+        name = f"{cls.event_prefix}_{status}"
+        yield EventKind(name, f"{meaning}.", _received_example(name, cls))
 
 
 def _kinds_of(cls: type[Integration]) -> Iterator[EventKind]:
@@ -165,7 +199,6 @@ def _own_example(name: str) -> dict[str, Any]:
     details: Mapping[str, Mapping[str, Any]] = {
         BUTTON_PRESSED: {**_EXAMPLE, "message": None, "button": "remind", "result": "done"},
         CONNECTION_BROKEN: {"connection": "acme-us", "channel": "sms"},
-        LINK_OPENED: {**_EXAMPLE, "channel": "sms"},
         SIGNER_NOT_REACHED: {**_EXAMPLE, "channel": "sms", "code": "30003"},
         OPTED_OUT: {**about_contact, "reason": "keyword"},
         OPTED_IN: {**about_contact, "reason": "keyword"},

@@ -25,7 +25,11 @@ from hub.models import WebhookDelivery, WebhookEndpoint
 
 log = structlog.get_logger(__name__)
 
+# the same for handlers: their file is loaded and they run, each within 60 seconds at most
+HANDLER_LEASE = timedelta(seconds=180)
 LEASE = timedelta(seconds=90)  # longer than any call; a crashed worker's delivery is due afterwards
+# of handlers: longer than the wait for a process, loading a file, and the longest time limit
+HANDLER_LEASE = timedelta(seconds=180)
 
 
 @dataclass(frozen=True)
@@ -64,15 +68,21 @@ def record_and_claim(
     ]
     if not rows:
         return []
+    targets = _read_targets(sorted({row[0] for row in rows}), cache)
     moment = now()
+    leases = {key: HANDLER_LEASE for key, target in targets.items() if target.is_handler}
     db.session.execute(
         _CLAIM,
         [
-            {"endpoint": row[0], "event": row[1], "due": moment + LEASE, "moment": moment}
+            {
+                "endpoint": row[0],
+                "event": row[1],
+                "due": moment + leases.get(row[0], LEASE),
+                "moment": moment,
+            }
             for row in rows
         ],
     )
-    targets = _read_targets(sorted({row[0] for row in rows}), cache)
     events = EventSet({row[1] for row in rows if not row[3]})
     return [claim for row in rows if (claim := _claim_of(row, targets, events, moment)) is not None]
 
@@ -117,6 +127,7 @@ def _claim_of(
         type=event_type,
         at=at,
         key=key or event_id,
+        claimed_at=moment,
     )
 
 

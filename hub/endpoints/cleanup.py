@@ -69,12 +69,12 @@ def _delete_some_events(before: str) -> int:
 
 
 def _endpoints_that_are_off() -> Sequence[str]:
-    query = endpoints.list_query().where(WebhookEndpoint.state == EndpointState.DISABLED)
+    query = endpoints.all_query().where(WebhookEndpoint.state == EndpointState.DISABLED)
     return [row.id for row in db.session.scalars(query)]
 
 
 def _all_endpoints() -> Sequence[str]:
-    return [row.id for row in db.session.scalars(endpoints.list_query())]
+    return [row.id for row in db.session.scalars(endpoints.all_query())]
 
 
 def _deleted_endpoints() -> Sequence[str]:

@@ -36,7 +36,7 @@ def page_of(endpoint_id: str, *, state: str = "", before: str = "") -> list[Webh
 
 def find(endpoint_id: str, event_id: str) -> WebhookDelivery:
     """Return a delivery; raise NotFound."""
-    endpoints.find(endpoint_id)
+    endpoints.find_any(endpoint_id)
     key = (endpoint_id, event_id)
     row = db.session.get(WebhookDelivery, key) if is_id("pev", event_id) else None
     if row is None:
@@ -145,7 +145,7 @@ def _make_due(delivery: WebhookDelivery) -> None:
 
 
 def _require_enabled(endpoint_id: str) -> WebhookEndpoint:
-    endpoint = endpoints.find(endpoint_id)
+    endpoint = endpoints.find_any(endpoint_id)
     if endpoint.state != EndpointState.ENABLED:
         raise Conflict("endpoint_off", "This endpoint is disabled. Enable it first.")
     return endpoint

@@ -2,7 +2,7 @@
 
 Threads call the endpoints, and only the main thread uses the database. Each endpoint has threads of
 its own, so a slow or dead one never delays another. Events for a message broker are published in
-batches, one batch at a time for each endpoint.
+batches, one batch at a time for each endpoint. Handlers run in processes of their own.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Protocol
 
 import structlog
 from flask import current_app
@@ -30,7 +31,7 @@ from hub.endpoints.signatures import signed_headers
 from hub.endpoints.targets import TargetCache
 from hub.lib.provider_http import ConnectFailed, ProviderHttpClient
 from hub.lib.shutdown import ShutdownSignal
-from hub.models.webhook_endpoint import WEBHOOK
+from hub.models.webhook_endpoint import HANDLER, WEBHOOK
 
 log = structlog.get_logger(__name__)
 
@@ -47,16 +48,30 @@ MAX_CALL_TIME = 60.0
 LAST_WAIT = 3.0  # for running calls, after SIGTERM; others are repeated when their lease ends
 
 
+class HandlerCaller(Protocol):
+    """Runs handlers, in threads of the dispatcher."""
+
+    processes: int  # calls of one handler at once
+    longest_call: float  # seconds
+
+    def call(self, claim: Claim) -> Outcome:
+        """Run a handler; return an outcome, also after an error."""
+
+    def close(self) -> None:
+        """End all processes."""
+
+
 class Dispatcher:
     """Sends due deliveries until none is due for a while."""
 
-    def __init__(self, stopping: ShutdownSignal) -> None:
+    def __init__(self, stopping: ShutdownSignal, handlers: HandlerCaller | None = None) -> None:
         config: Config = current_app.extensions["hub.config"]
         ca_file = str(config.ca_file) if config.ca_file else None
         self.stopping = stopping
         self.sent = 0
         self._client = ProviderHttpClient(allow=allowed_addresses(), ca_file=ca_file)
         self._brokers = BrokerPublishers()
+        self._handlers = handlers
         self._cache = TargetCache()
         self._pools: dict[str, ThreadPoolExecutor] = {}
         self._running: Counter[str] = Counter()  # claims without an outcome, by endpoint
@@ -87,7 +102,9 @@ class Dispatcher:
         self._unwritten = []
         batches: dict[str, list[Claim]] = {}
         for claim in claims:
-            if claim.target.is_broker:
+            if claim.target.is_handler:
+                self._start(claim.endpoint_id, [claim], self._run_handler)
+            elif claim.target.is_broker:
                 batches.setdefault(claim.endpoint_id, []).append(claim)
             else:
                 self._start(claim.endpoint_id, [claim], self._call)
@@ -105,6 +122,8 @@ class Dispatcher:
         }
 
     def _limit_of(self, endpoint_id: str, endpoint: DueEndpoint) -> int:
+        if endpoint.kind == HANDLER:
+            return self._limit_of_handler(endpoint_id, is_failing=endpoint.is_failing)
         if endpoint.kind != WEBHOOK and self._running[endpoint_id]:
             return 0  # a batch that waits for another one might outlast its lease
         if endpoint.is_failing:
@@ -113,12 +132,22 @@ class Dispatcher:
             return batch_size(endpoint.kind)
         return IN_FLIGHT + AHEAD if endpoint_id in self._fast else IN_FLIGHT
 
+    def _limit_of_handler(self, handler_id: str, *, is_failing: bool) -> int:
+        if self._handlers is None:
+            return 0
+        if is_failing:
+            return 1
+        ahead = AHEAD if handler_id in self._fast else 0
+        return self._handlers.processes + ahead
+
     def _start(
         self, endpoint_id: str, claims: Sequence[Claim], call: Callable[[Sequence[Claim]], None]
     ) -> None:
         pool = self._pools.get(endpoint_id)
         if pool is None:
-            pool = self._pools[endpoint_id] = ThreadPoolExecutor(IN_FLIGHT, "notify")
+            is_handler = claims[0].target.is_handler and self._handlers is not None
+            threads = self._handlers.processes if self._handlers and is_handler else IN_FLIGHT
+            pool = self._pools[endpoint_id] = ThreadPoolExecutor(threads, "notify")
         self._running[endpoint_id] += len(claims)
         self.sent += len(claims)
         pool.submit(call, claims)
@@ -126,6 +155,11 @@ class Dispatcher:
     def _call(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
             self._outcomes.put(call_endpoint(claim, self._client))
+
+    def _run_handler(self, claims: Sequence[Claim]) -> None:
+        if self._handlers is not None:
+            for claim in claims:
+                self._outcomes.put(self._handlers.call(claim))
 
     def _publish(self, claims: Sequence[Claim]) -> None:
         for outcome in self._brokers.publish(claims):
@@ -149,7 +183,8 @@ class Dispatcher:
         """Write the outcomes of running calls. A call that is not waited for is repeated later,
         when its lease ends.
         """
-        deadline = time.monotonic() + (LAST_WAIT if self.stopping.is_requested else MAX_CALL_TIME)
+        longest = max(MAX_CALL_TIME, self._handlers.longest_call if self._handlers else 0)
+        deadline = time.monotonic() + (LAST_WAIT if self.stopping.is_requested else longest)
         while (self._running.total() or self._unwritten) and time.monotonic() < deadline:
             if self.stopping.is_requested:
                 deadline = min(deadline, time.monotonic() + LAST_WAIT)
@@ -157,6 +192,8 @@ class Dispatcher:
             if self._unwritten:
                 record_and_claim(self._unwritten, {}, self._cache)
                 self._unwritten = []
+        if self._handlers is not None:
+            self._handlers.close()
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
         if not self._running.total():

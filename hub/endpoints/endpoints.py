@@ -19,7 +19,7 @@ from hub.endpoints.patterns import parse_patterns
 from hub.endpoints.target_urls import check_headers, check_url
 from hub.lib.text import clean_line
 from hub.models import Source, WebhookDelivery, WebhookEndpoint, WebhookSecret
-from hub.models.webhook_endpoint import WEBHOOK
+from hub.models.webhook_endpoint import HANDLER, WEBHOOK
 from hub.shared import audit
 
 MAX_ENDPOINTS = 50  # of a source, for each of test and live
@@ -162,10 +162,9 @@ def find(
     endpoint_id: str, *, source_id: str | None = None, test: bool | None = None
 ) -> WebhookEndpoint:
     """Return an endpoint that is not deleted, of this source and kind if given; raise NotFound."""
-    endpoint = db.session.get(WebhookEndpoint, endpoint_id) if is_id("whk", endpoint_id) else None
+    endpoint = find_any(endpoint_id)
     if (
-        endpoint is None
-        or endpoint.deleted_at is not None
+        endpoint.kind == HANDLER
         or (source_id is not None and endpoint.source_id != source_id)
         or (test is not None and endpoint.test != test)
     ):
@@ -173,9 +172,22 @@ def find(
     return endpoint
 
 
+def find_any(endpoint_id: str) -> WebhookEndpoint:
+    """Return an endpoint or a handler that is not deleted; raise NotFound."""
+    endpoint = db.session.get(WebhookEndpoint, endpoint_id) if is_id("whk", endpoint_id) else None
+    if endpoint is None or endpoint.deleted_at is not None:
+        raise NotFound("no_such_endpoint", "This webhook endpoint does not exist.")
+    return endpoint
+
+
+def all_query() -> Select[Any]:
+    """Return the query of all endpoints and handlers that are not deleted."""
+    return select(WebhookEndpoint).where(WebhookEndpoint.deleted_at.is_(None))
+
+
 def list_query(source_id: str | None = None, *, test: bool | None = None) -> Select[Any]:
     """Return the query of the endpoints that are not deleted, of this source and kind if given."""
-    query = select(WebhookEndpoint).where(WebhookEndpoint.deleted_at.is_(None))
+    query = all_query().where(WebhookEndpoint.kind != HANDLER)
     if source_id is not None:
         query = query.where(WebhookEndpoint.source_id == source_id)
     if test is not None:

@@ -15,6 +15,7 @@ from hub.db.types import now
 from hub.endpoints.catalog import ENDPOINT_DISABLED, ENDPOINT_FAILING
 from hub.endpoints.platform_events import NewEvent, store_events
 from hub.models import WebhookDelivery, WebhookEndpoint
+from hub.models.webhook_endpoint import HANDLER
 from hub.shared import audit
 
 ANNOUNCE_AFTER = timedelta(days=4)  # of nothing but failures
@@ -84,6 +85,9 @@ def disable(endpoint_id: str, reason: str) -> None:
     endpoint.state_at = now()
     db.session.flush()
     db.session.execute(_MISS, {"key": endpoint_id, "moment": now()})
+    if endpoint.kind == HANDLER:
+        audit.record("handler.disabled", endpoint.id, endpoint.description)
+        return
     audit.record("webhook_endpoint.disabled", endpoint.id, endpoint.description, reason=reason)
     _report(endpoint, ENDPOINT_DISABLED, reason)
 
@@ -120,6 +124,7 @@ _FAILING = (
     .where(
         _endpoints.c.state == EndpointState.ENABLED.value,
         _endpoints.c.deleted_at.is_(None),
+        _endpoints.c.kind != HANDLER,  # each of its events is given up by itself
         _endpoints.c.failing_since <= bindparam("announce"),
         or_(
             _endpoints.c.announced_at.is_(None),

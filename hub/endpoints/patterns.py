@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from difflib import get_close_matches
 
 from hub.core.errors import Refused
 from hub.core.quotes import quoted
@@ -49,5 +50,7 @@ def _check(pattern: str, known_types: Collection[str]) -> None:
         )
         raise Refused("bad_event_pattern", reason, field="events")
     if not any(_matches_one(pattern, event_type) for event_type in known_types):
-        reason = f"No event matches {quoted(pattern)}. The event catalog lists all of them."
+        similar = get_close_matches(pattern, known_types, n=1)
+        hint = f" Did you mean {similar[0]}?" if similar else ""
+        reason = f"No event matches {quoted(pattern)}.{hint} The event catalog lists all of them."
         raise Refused("unknown_event", reason, field="events")

@@ -19,7 +19,13 @@ from hub.db.compiled_sql import get_table
 from hub.db.encrypted_fields import MESSAGE_CONTENT, PLATFORM_EVENT_PAYLOAD
 from hub.db.engine import db
 from hub.db.types import keyring
-from hub.endpoints.catalog import EMPTY, REPORTED_STATUSES, VERSION, event_kinds
+from hub.endpoints.catalog import (
+    EMPTY,
+    REPORTED_STATUSES,
+    VERSION,
+    handler_event_kinds,
+    handler_statuses,
+)
 from hub.models import (
     Connection,
     Contact,
@@ -28,6 +34,7 @@ from hub.models import (
     PlatformEvent,
     Signer,
     SigningRequest,
+    Source,
 )
 
 _STATUSES = {status.value for status in REPORTED_STATUSES}
@@ -39,8 +46,8 @@ _WITH_CODE = {"failed", "undelivered"}
 class Audience:
     """Properties of an endpoint that decide on the content of its webhooks."""
 
-    source: str
-    test: bool
+    source: str | None  # None: handlers, which receive the events of all sources
+    test: bool | None
     with_addresses: bool
     with_texts: bool
 
@@ -64,16 +71,18 @@ class _StoredEvent:
     connection: str | None
     address: str | None
     content: bytes | None
+    source: str | None
+    test: bool | None
 
     @property
     def status(self) -> str | None:
         """The status of a message that the event reports, or None for another kind of event."""
-        return self._fact if self._fact in _STATUSES else None
+        return self._fact if self._fact in _STATUSES | handler_statuses() else None
 
     @property
     def is_about_delivery(self) -> bool:
         """True for a status or feedback, whose details are the fields of the provider."""
-        return self._fact in _STATUSES | _FEEDBACK
+        return self._fact in _STATUSES | _FEEDBACK | handler_statuses()
 
     @property
     def _fact(self) -> str:
@@ -123,8 +132,8 @@ class EventSet:
             "type": event.type,
             "version": VERSION,
             "at": format_time(event.at),
-            "source": audience.source,
-            "test": audience.test,
+            "source": audience.source or event.source,
+            "test": event.test if audience.test is None else audience.test,
             "message": event.message_id,
             "request": event.request_id,
             "request_external_id": event.request_external_id,
@@ -151,15 +160,12 @@ class EventSet:
 
 def example_body(event_id: str, event_type: str, at: datetime, audience: Audience) -> bytes:
     """Return the body of a test event: the example of its type, with an ID of its own."""
-    example = event_kinds()[event_type].example(
+    example = handler_event_kinds()[event_type].example(
         with_addresses=audience.with_addresses, with_texts=audience.with_texts
     )
-    changed = {
-        "id": event_id,
-        "at": format_time(at),
-        "source": audience.source,
-        "test": audience.test,
-    }
+    changed: dict[str, Any] = {"id": event_id, "at": format_time(at)}
+    if audience.source is not None:
+        changed |= {"source": audience.source, "test": audience.test}
     return encode({**example, **changed})
 
 
@@ -221,6 +227,8 @@ _EVENTS = (
         Connection.slug,
         Contact.address,
         _body.c.content,
+        Source.slug,
+        _event.c.test,
     )
     .select_from(_event)
     .outerjoin(_message, _message.c.id == _event.c.message_id)
@@ -229,6 +237,7 @@ _EVENTS = (
     .outerjoin(Connection, Connection.id == _message.c.connection_id)
     .outerjoin(Contact, Contact.id == _message.c.contact_id)
     .outerjoin(_body, _body.c.owner_id == _message.c.id)
+    .outerjoin(Source, Source.id == _event.c.source_id)
     .where(_event.c.id.in_(bindparam("ids", expanding=True)))
 )
 _IDS: Any = bindparam("ids", expanding=True)

@@ -1,4 +1,4 @@
-"""Store platform events, and one delivery for each endpoint that receives them.
+"""Store platform events, and one delivery for each endpoint and handler that receives them.
 
 Both are stored in the transaction of the change that the event reports, so no event is lost.
 """
@@ -19,6 +19,7 @@ from hub.db.engine import db
 from hub.db.store import list_param, read, wake, write
 from hub.db.types import Id, Time, keyring, new_id, now
 from hub.endpoints.delivery_order import next_position
+from hub.endpoints.handler_subscriptions import handler_subscriptions, is_handled
 from hub.endpoints.patterns import matches
 from hub.models import PlatformEvent, WebhookDelivery, WebhookEndpoint
 from hub.models.webhook_endpoint import WEBHOOK
@@ -42,6 +43,8 @@ class NewEvent:
     at: datetime = field(default_factory=now)
     payload: Mapping[str, Any] = field(default_factory=dict)
     id: str = field(default_factory=lambda: new_id("pev"))
+    to_endpoints: bool = True  # webhooks and brokers of the source
+    to_handlers: bool = True
     # endpoints that are not notified, because the event is about them
     except_endpoints: frozenset[str] = frozenset()
 
@@ -63,6 +66,7 @@ class NewEvent:
 
 def store_events(events: Sequence[NewEvent]) -> None:
     """Store events and their deliveries, inside a transaction. A stored `cause` is ignored."""
+    events = [event for event in events if event.to_endpoints or is_handled(event.type)]
     if not events:
         return
     write(_ADD_EVENT, [_event_row(event) for event in events])
@@ -72,14 +76,18 @@ def store_events(events: Sequence[NewEvent]) -> None:
         (kind != WEBHOOK, _delivery_row(event, endpoint_id, state))
         for event in events
         for endpoint_id, source_id, test, patterns, state, kind in endpoints
-        if (source_id, test) == (event.source_id, event.test)
+        if event.to_endpoints
+        and (source_id, test) == (event.source_id, event.test)
         and endpoint_id not in event.except_endpoints
         and matches(patterns, event.type)
     ]
     for statement, is_ordered in ((_ADD_DELIVERY, False), (_ADD_ORDERED_DELIVERY, True)):
         if rows := [row for ordered, row in deliveries if ordered == is_ordered]:
             write(statement, rows)
-    if deliveries:
+    handled = _deliveries_to_handlers(events)
+    if handled:
+        write(_ADD_DELIVERY, handled)
+    if deliveries or handled:
         wake(QUEUE)
 
 
@@ -91,6 +99,20 @@ def sources_with_endpoints(*, test: bool) -> set[str]:
     return set(db.session.scalars(query))
 
 
+def _deliveries_to_handlers(events: Sequence[NewEvent]) -> list[dict[str, Any]]:
+    """Return a delivery for each handler that receives an event, of whatever source it is."""
+    return [
+        _delivery_row(
+            event,
+            handler.handler_id,
+            (EndpointState.ENABLED if handler.is_enabled else EndpointState.DISABLED).value,
+        )
+        for handler in handler_subscriptions()
+        for event in events
+        if event.to_handlers and handler.receives(event.type)
+    ]
+
+
 def _event_row(event: NewEvent) -> dict[str, Any]:
     return {
         "id": event.id,
@@ -99,6 +121,7 @@ def _event_row(event: NewEvent) -> dict[str, Any]:
         "message_id": event.message_id,
         "request_id": event.request_id,
         "source_id": event.source_id,
+        "test": event.test,
         "at": event.at,
         "payload": keyring().seal_json(
             PLATFORM_EVENT_PAYLOAD, event.id.partition("_")[2], dict(event.payload)

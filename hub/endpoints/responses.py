@@ -31,10 +31,11 @@ class Judgment:
     retry_after: float | None = None
     http_status: int | None = None
     answer: str = ""  # masked, its first bytes
+    not_started: bool = False  # a handler's claim ended before its turn
 
     @property
     def delivered(self) -> bool:
-        return not self.problem
+        return not self.problem and not self.not_started
 
 
 def judge_response(response: ProviderResponse, secrets: Iterable[str] = ()) -> Judgment:

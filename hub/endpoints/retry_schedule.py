@@ -17,23 +17,33 @@ BROKER_PAUSE = timedelta(minutes=1)
 QUICK_BROKER_TRIES = 120  # about two hours
 LATE_BROKER_PAUSE = timedelta(minutes=10)
 MAX_BROKER_TRIES = 820
+# a handler: often at first, then every hour, for 24 hours
+HANDLER_PAUSES = tuple(
+    timedelta(seconds=seconds)
+    for seconds in (5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, *([3600] * 23))
+)
 JITTER = 0.1  # of a pause, more or less, so that failed deliveries do not return all at once
 MIN_WAIT = 1.0  # seconds
 MAX_WAIT = 86_400.0  # seconds
 
 
 def pause_after(
-    tries: int, retry_after: float | None, *, is_broker: bool = False
+    tries: int,
+    retry_after: float | None,
+    *,
+    is_broker: bool = False,
+    is_handler: bool = False,
 ) -> timedelta | None:
     """Return the pause after this number of failed attempts; None after the last one.
 
     `retry_after`: seconds that the endpoint asked for, which replace the schedule's pause.
     """
-    if tries >= (MAX_BROKER_TRIES if is_broker else MAX_TRIES):
+    pauses = HANDLER_PAUSES if is_handler else PAUSES
+    if tries >= (MAX_BROKER_TRIES if is_broker else len(pauses) + 1):
         return None
     if retry_after is not None:
         return timedelta(seconds=min(max(retry_after, MIN_WAIT), MAX_WAIT))
-    pause = _broker_pause(tries) if is_broker else PAUSES[max(tries, 1) - 1]
+    pause = _broker_pause(tries) if is_broker else pauses[max(tries, 1) - 1]
     return pause * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
 
 

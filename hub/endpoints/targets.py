@@ -18,7 +18,7 @@ from hub.db.engine import db
 from hub.db.types import keyring
 from hub.endpoints.payloads import Audience
 from hub.models import Source, WebhookEndpoint, WebhookSecret
-from hub.models.webhook_endpoint import WEBHOOK
+from hub.models.webhook_endpoint import HANDLER, WEBHOOK
 
 MAX_CACHED = 1000
 
@@ -31,12 +31,17 @@ class Target:
     version: int
     kind: str
     audience: Audience
+    name: str  # of a handler, or the description
     settings: Mapping[str, Any]
     secrets: Sequence[tuple[str, datetime | None]]  # with the end of each, newest first
 
     @property
     def is_broker(self) -> bool:
-        return self.kind != WEBHOOK
+        return self.kind not in (WEBHOOK, HANDLER)
+
+    @property
+    def is_handler(self) -> bool:
+        return self.kind == HANDLER
 
     @property
     def url(self) -> str:
@@ -79,13 +84,14 @@ class TargetCache:
 
 
 def _target_of(row: Any) -> Target:
-    endpoint_id, version, kind, source, test, with_addresses, with_texts, sealed = row
+    endpoint_id, version, kind, source, test, with_addresses, with_texts, name, sealed = row
     settings = keyring().open_json(WEBHOOK_SETTINGS, endpoint_id.partition("_")[2], sealed)
     return Target(
         endpoint_id,
         version,
         kind,
-        Audience(source, test, with_addresses, with_texts),
+        Audience(source, None if kind == HANDLER else test, with_addresses, with_texts),
+        name,
         settings,
         [
             (keyring().open_json(WEBHOOK_SECRET, secret_id.partition("_")[2], secret), expires_at)
@@ -120,9 +126,10 @@ _ENDPOINTS = (
         _endpoint.c.test,
         _endpoint.c.with_addresses,
         _endpoint.c.with_texts,
+        _endpoint.c.description,
         _endpoint.c.settings,
     )
-    .join(Source, Source.id == _endpoint.c.source_id)
+    .outerjoin(Source, Source.id == _endpoint.c.source_id)
     .where(_endpoint.c.id.in_(bindparam("ids", expanding=True)), _endpoint.c.deleted_at.is_(None))
 )
 _SECRETS = (

@@ -45,6 +45,10 @@ class Product(ProviderRequests):
     accepted_status: ClassVar[Status] = Status.SENT
     # what webhooks report about a message beside its status; a complaint opts the recipient out
     feedback: ClassVar[tuple[Feedback, ...]] = ()
+    # further statuses of messages that only handlers receive, by the provider's name: the meaning
+    handler_statuses: ClassVar[Mapping[str, str]] = {}
+    # the same for the messages of people
+    handler_receipts: ClassVar[Mapping[str, str]] = {}
     # one of `webhooks`; its URL is sent with each message for status callbacks
     status_path: ClassVar[str] = ""
     errors: ClassVar[ErrorTable] = NO_ERRORS  # the error codes of the provider

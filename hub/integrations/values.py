@@ -236,6 +236,8 @@ class StatusUpdate(WebhookEvent):
     outside_window: bool = False
     error: SendError | None = None  # see `Accepted`
     feedback: Feedback | None = None  # one of the integration's `feedback`
+    # one of the integration's `handler_statuses`, beside the `status`
+    handler_status: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -286,6 +288,7 @@ class Inbound(WebhookEvent):
     media: tuple[Attachment, ...] = ()
     contents: tuple[Content, ...] = ()
     button: str = ""  # the value of the clicked button
+    receipt: str = ""  # one of the integration's `handler_receipts`
     in_reply_to: str = ""  # the provider ID of the hub's message that it replies to
     # stop, start or help, if the provider recognized the keyword and replied to it
     keyword: str = ""

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from contextlib import suppress
+from types import ModuleType
 from typing import Any
 
 import redis
@@ -16,6 +17,7 @@ from rq import Queue, Worker
 from rq.job import Job
 
 from hub.core.errors import HubError
+from hub.db.engine import db
 from hub.db.store import wake_now
 from hub.lib import memory
 
@@ -66,7 +68,7 @@ def run_worker(queue: str, app: Flask) -> None:
 
     Raises QueueLost if RQ ends because of Redis; the next worker then waits until Redis is back.
     """
-    importlib.import_module(f"hub.jobs.{queue}")
+    job = importlib.import_module(f"hub.jobs.{queue}")
     _wait_for_redis(app.extensions["hub.waker"].redis, queue)
     connection = redis.Redis.from_url(app.extensions["hub.config"].redis_url)
     try:
@@ -75,6 +77,7 @@ def run_worker(queue: str, app: Flask) -> None:
         )
         worker.app = app
         with app.app_context():
+            _prepare(job)
             wake_now(queue)  # for work that was left when the last worker ended
         memory.keep_loaded_objects()
         worker.work(logging_level="WARNING", with_scheduler=False)
@@ -82,6 +85,18 @@ def run_worker(queue: str, app: Flask) -> None:
         raise QueueLost(f"{LOST} Redis error: {error}") from None
     if not worker.stop_requested:
         raise QueueLost(LOST)
+
+
+def _prepare(job: ModuleType) -> None:
+    """Let the module of a job prepare its first run. An error must not keep the worker from it."""
+    prepare = getattr(job, "prepare", None)
+    if prepare is None:
+        return
+    try:
+        prepare()
+    except Exception:
+        log.exception("worker.not_prepared", job=job.__name__)
+        db.session.rollback()
 
 
 def _wait_for_redis(client: redis.Redis, queue: str) -> None:

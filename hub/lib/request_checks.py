@@ -32,20 +32,15 @@ UNSTORABLE = (
 )
 
 
-def add_request_checks(
-    blueprint: Blueprint, *, any_host: bool = False, link_hosts: bool = False
-) -> None:
+def add_request_checks(blueprint: Blueprint, *, any_host: bool = False) -> None:
     """Check the requests of a blueprint, and add the security headers to its responses.
 
-    `any_host` admits requests under every name, such as those of a load balancer. `link_hosts`
-    admits those under the domain of short links.
+    `any_host` admits requests under every name, such as those of a load balancer.
     """
-    if link_hosts:
-        blueprint.before_request(_check_link_host)
-    elif not any_host:
+    if not any_host:
         blueprint.before_request(_check_host)
     blueprint.before_request(_check_text)
-    blueprint.after_request(add_headers)
+    blueprint.after_request(_add_headers)
 
 
 def with_request_checks(
@@ -61,7 +56,7 @@ def with_request_checks(
             _check_text()
         except HTTPException as refusal:
             error = refusal
-        return add_headers(reply(error))
+        return _add_headers(reply(error))
 
     return answer
 
@@ -74,12 +69,6 @@ def _check_host() -> None:
             f"The URL of Signpost is {config.public_url}, but the request has a different Host"
             " header."
         )
-
-
-def _check_link_host() -> None:
-    """Reject requests with a Host header that names neither Signpost nor its short links."""
-    if request.environ.get("HTTP_HOST", "").lower() not in _config().link_hosts:
-        _check_host()
 
 
 def _check_text() -> None:
@@ -98,8 +87,7 @@ def _check_text() -> None:
         raise BadRequest(UNSTORABLE)
 
 
-def add_headers(response: Response) -> Response:
-    """Add the security headers that a response does not have."""
+def _add_headers(response: Response) -> Response:
     if _config().https:
         response.headers.setdefault("Strict-Transport-Security", HTTPS_ONLY)
     for name, value in HEADERS.items():

@@ -13,20 +13,24 @@ from hub.db.engine import Base
 from hub.db.types import EncryptedJson, Time, foreign_key, now, primary_key
 
 WEBHOOK = "webhook"  # the kind of an endpoint that is called over HTTP
+HANDLER = "handler"  # the kind of a Python function of an admin
+REMOVED = "removed"  # the reason why a handler is off: its code is gone
 
 
 class WebhookEndpoint(Base):
     """A URL or a message broker that the signing app of a source chose for platform events.
 
-    It receives the events of its source and of its kind, test or live, from its creation on.
+    A handler is one, too, and its name is the description. An endpoint receives the events of its
+    source and of its kind, test or live, from its creation on.
     """
 
     __tablename__ = "webhook_endpoints"
     __table_args__ = (Index(None, "source_id"),)
 
     id: Mapped[str] = primary_key("whk")
-    source_id: Mapped[str] = foreign_key("src", "sources.id")
-    # `webhook`, or the name of a kind of message broker
+    # NULL: a handler, which receives the events of all sources, and live and test ones
+    source_id: Mapped[str | None] = foreign_key("src", "sources.id")
+    # `webhook`, `handler`, or the name of a kind of message broker
     kind: Mapped[str] = mapped_column(default=WEBHOOK, server_default=WEBHOOK)
     test: Mapped[bool]
     description: Mapped[str] = mapped_column(default="")
@@ -44,7 +48,8 @@ class WebhookEndpoint(Base):
     deleted_at: Mapped[datetime | None] = mapped_column(Time)
     _settings: Mapped[bytes | None] = mapped_column("settings")
 
-    # of a webhook: {"url", "headers": {}, "user", "password"}; of a broker: those of its form
+    # of a webhook: {"url", "headers": {}, "user", "password"}; of a broker: those of its form;
+    # of a handler: {"source", "summary", "problem"}
     settings = EncryptedJson(WEBHOOK_SETTINGS)
 
 

@@ -112,4 +112,5 @@ DELIVERIES: dict[str, Badge] = {
     DeliveryState.DELIVERED: Badge("delivered", "check-circle-fill", "Delivered"),
     DeliveryState.FAILED: Badge("failed", "x-octagon-fill", "Failed"),
     DeliveryState.MISSED: Badge("suppressed", "slash-circle", "Missed"),
+    DeliveryState.SKIPPED: Badge("suppressed", "slash-circle", "Skipped"),
 }

@@ -23,6 +23,8 @@ from hub.endpoints import deliveries, endpoints, signing_secrets
 from hub.endpoints.payloads import Audience, EventSet, example_body
 from hub.models import WebhookDelivery
 
+STATES = tuple(state for state in DeliveryState if state is not DeliveryState.SKIPPED)
+
 
 @admin.get("/webhook-endpoints/<endpoint_id>", endpoint="webhook_endpoint")
 @require_role(Role.VIEWER)
@@ -117,7 +119,7 @@ def _page(
 ) -> str:
     endpoint = summarize(endpoints.find(endpoint_id))
     state = request.args.get("state", "")
-    state = state if state in set(DeliveryState) else ""
+    state = state if state in STATES else ""
     rows = deliveries.page_of(endpoint_id, state=state, before=request.args.get("before", ""))
     older = rows[deliveries.PAGE - 1].event_id if len(rows) > deliveries.PAGE else None
     since = datetimes.local(endpoint.resend_since).replace(tzinfo=None, second=0, microsecond=0)
@@ -141,7 +143,7 @@ def _page(
 
 
 def _chips(endpoint: EndpointSummary, chosen: str) -> list[dict[str, Any]]:
-    states = [("", "All"), *((state.value, state.value.capitalize()) for state in DeliveryState)]
+    states = [("", "All"), *((state.value, state.value.capitalize()) for state in STATES)]
     return [
         {
             "title": title,

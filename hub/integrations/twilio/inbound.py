@@ -28,6 +28,8 @@ from hub.integrations.twilio.kinds import contents
 
 WHATSAPP = "whatsapp:"
 MAX_FILES = 10
+# statuses of a person's message that only handlers receive
+HANDLER_RECEIPTS = {"receiving": "The provider is receiving a message of a contact"}
 OPT_OUT_TYPES = {"STOP": "stop", "START": "start", "HELP": "help"}
 MAX_FILE_SIZE = 16 * 1024 * 1024  # bytes
 HOPS = 4
@@ -57,9 +59,16 @@ def read_inbound(form: Mapping[str, str]) -> Inbound:
         media=_files(form),
         contents=contents(form),
         button=form.get("ButtonPayload") or form.get("ButtonText") or form.get("ListId", ""),
+        receipt=inbound_status(form),
         in_reply_to=form.get("OriginalRepliedMessageSid", ""),
         keyword=OPT_OUT_TYPES.get(form.get("OptOutType", "").upper(), ""),
     )
+
+
+def inbound_status(form: Mapping[str, str]) -> str:
+    """Return the status of a person's message that only handlers receive, or ""."""
+    status = (form.get("MessageStatus") or form.get("SmsStatus", "")).lower()
+    return status if status in HANDLER_RECEIPTS else ""
 
 
 def _person(form: Mapping[str, str]) -> tuple[Address, str]:

@@ -37,11 +37,18 @@ from hub.integrations.api import (
     webhook,
 )
 from hub.integrations.twilio.errors import ERRORS, error_for, reported_error
-from hub.integrations.twilio.inbound import fetch_file, parse_fields, read_inbound
+from hub.integrations.twilio.inbound import (
+    HANDLER_RECEIPTS,
+    fetch_file,
+    inbound_status,
+    parse_fields,
+    read_inbound,
+)
 from hub.integrations.twilio.kinds import Kind, classify_webhook, describe
 from hub.integrations.twilio.sdk import SdkHttpClient, error_code
 from hub.integrations.twilio.signature import SIGNATURE, is_signed, signing_keys
 from hub.integrations.twilio.statuses import (
+    HANDLER_STATUSES,
     OUTSIDE_WINDOW,
     STATUSES,
     explain_code,
@@ -72,6 +79,8 @@ class TwilioIntegration(WebhookReceiver):
     reports = True
     may_report_read = True
     family = "twilio"
+    handler_statuses = HANDLER_STATUSES
+    handler_receipts = HANDLER_RECEIPTS
     account_setting = "account_sid"
     errors = ERRORS
     api = {"twilio": "https://api.twilio.com"}
@@ -337,7 +346,7 @@ class TwilioIntegration(WebhookReceiver):
         if not sid or kind == Kind.OTHER:
             return super().callback_key(request)
         if kind == Kind.INBOUND:
-            return sid, "received"
+            return sid, inbound_status(form) or "received"
         status_name = form.get("MessageStatus") or form.get("SmsStatus", "")
         return sid, f"{status_name}:{form.get('ErrorCode', '')}"
 

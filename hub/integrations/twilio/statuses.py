@@ -23,6 +23,8 @@ STATUSES = {
     "undelivered": Status.UNDELIVERED,
     "failed": Status.FAILED,
 }
+# those that only handlers receive
+HANDLER_STATUSES = {"queued": "the provider queued it", "sending": "the provider is sending it"}
 # fields of a callback that platform events include; the callback itself stores the whole form
 REPORTED_FIELDS = (
     "MessageSid",
@@ -52,6 +54,7 @@ def read_status(request: WebhookRequest) -> StatusUpdate:
         provider_status=status_name,
         code=code,
         reason=explain_code(code),  # Twilio's own text may contain the number
+        handler_status=status_name if status_name in HANDLER_STATUSES else "",
         segments=segment_count(form.get("NumSegments")),
         outside_window=code == OUTSIDE_WINDOW,
         error=reported_error(code),

@@ -13,11 +13,13 @@ from sqlalchemy import exists, select
 
 from hub.db.engine import db
 from hub.endpoints.catalog import OPTED_IN, OPTED_OUT
+from hub.endpoints.handler_subscriptions import is_handled
 from hub.endpoints.platform_events import NewEvent, sources_with_endpoints, store_events
 from hub.messaging.policy import linked_contacts
 from hub.models import Message, Source
 
 TYPES = (OPTED_OUT, OPTED_IN)
+HANDLERS = "handlers"  # in a cause: the event that handlers receive, of whatever source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +53,17 @@ def report_decision(decision: Decision) -> None:
     A decision for every source concerns those that have sent the contact a message.
     """
     listening = sources_with_endpoints(test=decision.test)
-    if not listening:
-        return
-    concerned = _concerned_sources(decision, listening)
-    store_events([_event(decision, source_id) for source_id in sorted(concerned)])
+    concerned = sorted(_concerned_sources(decision, listening)) if listening else []
+    event_type = OPTED_IN if decision.consented else OPTED_OUT
+    # handlers receive one event for all sources
+    store_events(
+        [
+            *(_event(decision, source_id, to_handlers=False) for source_id in concerned),
+            _event(decision, decision.source_id, to_endpoints=False),
+        ]
+        if is_handled(event_type)
+        else [_event(decision, source_id) for source_id in concerned]
+    )
 
 
 def decision_causes(row_ids: Collection[str]) -> list[str]:
@@ -64,7 +73,7 @@ def decision_causes(row_ids: Collection[str]) -> list[str]:
         _cause(row_id, event_type, source_id)
         for row_id in row_ids
         for event_type in TYPES
-        for source_id in source_ids
+        for source_id in [*source_ids, HANDLERS]
     ]
 
 
@@ -81,11 +90,19 @@ def _concerned_sources(decision: Decision, listening: Collection[str]) -> set[st
     return {source_id, decision.message_source_id, *written}.intersection(listening)
 
 
-def _event(decision: Decision, source_id: str) -> NewEvent:
+def _event(
+    decision: Decision,
+    source_id: str | None,
+    *,
+    to_endpoints: bool = True,
+    to_handlers: bool = True,
+) -> NewEvent:
     event_type = OPTED_IN if decision.consented else OPTED_OUT
-    is_answer = source_id == decision.message_source_id
+    is_answer = source_id == decision.message_source_id or not to_endpoints
     return NewEvent(
-        cause=_cause(decision.row_id, event_type, source_id),
+        cause=_cause(decision.row_id, event_type, (to_endpoints and source_id) or HANDLERS),
+        to_endpoints=to_endpoints,
+        to_handlers=to_handlers,
         type=event_type,
         source_id=source_id,
         test=decision.test,

@@ -16,7 +16,8 @@ from hub.db.encrypted_fields import MESSAGE_CONTENT
 from hub.db.engine import db
 from hub.db.store import cached, list_param, read, transaction, write
 from hub.db.types import keyring, new_id
-from hub.endpoints.catalog import BUTTON_PRESSED, RECEIVED
+from hub.endpoints.catalog import BUTTON_PRESSED, RECEIVED, handler_receipts
+from hub.endpoints.handler_subscriptions import is_handled
 from hub.endpoints.platform_events import NewEvent, store_events
 from hub.integrations import base
 from hub.lib.crypto import digest
@@ -51,7 +52,8 @@ def store_inbound(inbound: base.Inbound, origin: Origin, at: datetime) -> bool:
     either.
     """
     name = _provider_name(inbound, origin)
-    if read(_FIND_MESSAGE, connections=list(origin.connection_ids), name=name):
+    if known := read(_FIND_MESSAGE, connections=list(origin.connection_ids), name=name):
+        _report_late_receipt(inbound, origin, known[0][0], at)
         return True
     receiver, is_addressee = _find_receiver(inbound, origin)
     if receiver is None:
@@ -73,8 +75,7 @@ def store_inbound(inbound: base.Inbound, origin: Origin, at: datetime) -> bool:
         "at": at,
         "read_at": None,
     }
-    content = _build_content(inbound)
-    row_id = _store_message({**row, **hash_content(content)}, content)
+    row_id = _store_message(row, _build_content(inbound))
     _update_conversation(receiver, contact_id, row_id, at)
     integration_class = integrations.get(receiver.integration)
     if contact:
@@ -98,7 +99,7 @@ def store_inbound(inbound: base.Inbound, origin: Origin, at: datetime) -> bool:
 def _store_message(row: dict[str, Any], content: Mapping[str, Any]) -> str:
     """Store a message and its encrypted content; return its ID."""
     row_id = new_id("inb")
-    write(_ADD_MESSAGE, {"id": row_id, **row})
+    write(_ADD_MESSAGE, {"id": row_id, **row, **hash_content(content)})
     encrypted = keyring().seal_json(
         MESSAGE_CONTENT, row_id.partition("_")[2], {"subject": "", **content}
     )
@@ -237,7 +238,7 @@ def received_cause(inbound_id: str) -> str:
 
 def inbound_causes(inbound_ids: Collection[str]) -> list[str]:
     """Return the causes of the platform events that quote received messages."""
-    types = (RECEIVED, BUTTON_PRESSED)
+    types = (RECEIVED, BUTTON_PRESSED, *handler_receipts())
     return [f"{inbound_id}:{event_type}" for inbound_id in inbound_ids for event_type in types]
 
 
@@ -248,10 +249,12 @@ def _record_events(
     answered: OriginalMessage,
     row_id: str,
     at: datetime,
+    *,
+    is_new: bool = True,
 ) -> None:
     """Store the platform event of a received message, with the message and request it answers.
 
-    A pressed button is an event of its own, too.
+    A pressed button is an event of its own, too. `is_new`: the message was stored just now.
     """
     payload: dict[str, Any] = {
         "inbound": row_id,
@@ -271,9 +274,33 @@ def _record_events(
         "at": at,
         "payload": payload,
     }
-    received = NewEvent(cause=received_cause(row_id), type=f"{prefix}_{RECEIVED}", **shared)
-    pressed = NewEvent(cause=f"{row_id}:{BUTTON_PRESSED}", type=BUTTON_PRESSED, **shared)
-    store_events([received, pressed] if inbound.button else [received])
+    events = []
+    if inbound.receipt:
+        cause = f"{row_id}:{inbound.receipt}"
+        event_type = f"{prefix}_{inbound.receipt}"
+        events.append(NewEvent(cause=cause, type=event_type, to_endpoints=False, **shared))
+    if is_new:
+        cause = received_cause(row_id)
+        events.append(NewEvent(cause=cause, type=f"{prefix}_{RECEIVED}", **shared))
+    if is_new and inbound.button:
+        cause = f"{row_id}:{BUTTON_PRESSED}"
+        events.append(NewEvent(cause=cause, type=BUTTON_PRESSED, **shared))
+    store_events(events)
+
+
+def _report_late_receipt(inbound: base.Inbound, origin: Origin, row_id: str, at: datetime) -> None:
+    """Report to handlers how a message was received that is stored already."""
+    receiver, _ = _find_receiver(inbound, origin)
+    if not inbound.receipt or receiver is None:
+        return
+    prefix = integrations.get(receiver.integration).event_prefix
+    if not is_handled(f"{prefix}_{inbound.receipt}"):
+        return
+    contact = _find_sender(inbound, receiver)
+    answered = find_original_message(
+        inbound.in_reply_to, receiver, origin.connection_ids, contact.id if contact else None, at
+    )
+    _record_events(inbound, prefix, receiver, answered, row_id, at, is_new=False)
 
 
 def _report_decision(

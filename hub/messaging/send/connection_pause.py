@@ -48,19 +48,23 @@ def report_broken_connection(connection: Connection) -> None:
 
     Inside a transaction. The reason, which may quote the provider, is shown to admins only.
     """
+    sources = sorted(sources_with_endpoints(test=connection.test))
     moment = now()
-    store_events(
-        [
-            NewEvent(
-                cause=f"{connection.id}:{CONNECTION_BROKEN}:{source_id}:{moment.isoformat()}",
-                type=CONNECTION_BROKEN,
-                source_id=source_id,
-                test=connection.test,
-                at=moment,
-                payload={"connection": connection.id, "channel": connection.channel},
-            )
-            for source_id in sorted(sources_with_endpoints(test=connection.test))
-        ]
+    store_events([_broken_event(connection, source_id, moment) for source_id in [*sources, None]])
+
+
+def _broken_event(connection: Connection, source_id: str | None, moment: datetime) -> NewEvent:
+    """Return the event for the app of a source, or that for handlers, which belongs to none."""
+    reader = source_id or "handlers"
+    return NewEvent(
+        cause=f"{connection.id}:{CONNECTION_BROKEN}:{reader}:{moment.isoformat()}",
+        type=CONNECTION_BROKEN,
+        source_id=source_id,
+        test=connection.test,
+        at=moment,
+        payload={"connection": connection.id, "channel": connection.channel},
+        to_endpoints=source_id is not None,
+        to_handlers=source_id is None,
     )
 
 

@@ -20,13 +20,12 @@ from hub.db import store
 from hub.db.compiled_sql import Statement, get_table
 from hub.db.store import list_param
 from hub.db.types import new_id, now
-from hub.endpoints.catalog import REPORTED_STATUSES
 from hub.endpoints.platform_events import store_events
 from hub.integrations.base import Price
 from hub.messaging.policy import spending
 from hub.messaging.policy.spending import PriceCorrection
 from hub.messaging.state import fallback_timers
-from hub.messaging.state.reported_events import ReportedFact, build_events
+from hub.messaging.state.reported_events import ReportedFact, build_events, status_facts
 from hub.models import Attempt, Message, PlatformEvent, StatusEvent, Thread
 
 # without a callback for this long, the hub polls the status of a message
@@ -287,16 +286,17 @@ class MessageBatch:
             }
         )
 
-    def record_event(self, row: MessageRow, status: Status, details: Mapping[str, str]) -> None:
+    def record_event(
+        self, row: MessageRow, status: Status, details: Mapping[str, str], handler_status: str = ""
+    ) -> None:
         """Record the platform event of a status, if it has one. It is stored once per message."""
-        if status in REPORTED_STATUSES:
-            self._reported.append(ReportedFact(row, status, details))
+        self._reported += status_facts(row, status, details, handler_status)
 
     def record_feedback(
         self, row: MessageRow, feedback: Feedback, details: Mapping[str, str]
     ) -> None:
         """Record the platform event of feedback. It is stored once per message and kind."""
-        self._reported.append(ReportedFact(row, feedback, details))
+        self._reported.append(ReportedFact(row, feedback.value, details))
 
     def record_price(self, row: MessageRow, price: Price | None) -> None:
         """Replace the estimate with the provider's price, unless a price is stored already."""

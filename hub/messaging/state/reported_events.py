@@ -8,7 +8,9 @@ from typing import Protocol
 
 from hub import integrations
 from hub.core.errors import NotFound
-from hub.core.vocabulary import Feedback, Status
+from hub.core.vocabulary import Status
+from hub.endpoints.catalog import REPORTED_STATUSES
+from hub.endpoints.handler_subscriptions import handler_subscriptions
 from hub.endpoints.platform_events import NewEvent
 from hub.messaging.policy.connection_info import read_connections
 
@@ -28,8 +30,24 @@ class ReportedFact:
     """A status of a message or feedback about it, with the details that are reported."""
 
     message: ReportedMessage
-    fact: Status | Feedback
+    fact: str
     details: Mapping[str, str]
+    to_endpoints: bool = True  # False: only handlers receive it
+
+
+def status_facts(
+    message: ReportedMessage, status: Status, details: Mapping[str, str], handler_status: str = ""
+) -> list[ReportedFact]:
+    """Return what to report of a status. Some statuses are reported to handlers only, if any."""
+    if status in REPORTED_STATUSES:
+        return [ReportedFact(message, status.value, details)]
+    if not handler_subscriptions():
+        return []
+    facts = {Status.ACCEPTED.value} if status == Status.ACCEPTED else set()
+    return [
+        ReportedFact(message, fact, details, to_endpoints=False)
+        for fact in sorted({*facts, handler_status} - {""})
+    ]
 
 
 def build_events(reported: Sequence[ReportedFact]) -> list[NewEvent]:
@@ -45,13 +63,14 @@ def build_events(reported: Sequence[ReportedFact]) -> list[NewEvent]:
 def _new_event(reported: ReportedFact, prefix: str) -> NewEvent:
     message = reported.message
     return NewEvent(
-        cause=f"{message.id}:{reported.fact.value}",
-        type=f"{prefix}_{reported.fact.value}",
+        cause=f"{message.id}:{reported.fact}",
+        type=f"{prefix}_{reported.fact}",
         message_id=message.id,
         request_id=message.request_id,
         source_id=message.source_id,
         test=message.test,
         payload=reported.details,
+        to_endpoints=reported.to_endpoints,
     )
 
 

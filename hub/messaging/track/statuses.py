@@ -148,6 +148,7 @@ def _apply(
         row,
         update.status,
         {**update.details, "code": update.code} if update.code else update.details,
+        update.handler_status,
     )
 
 

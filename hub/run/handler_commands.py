@@ -1,0 +1,118 @@
+"""Define the commands of handlers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from hub.handlers.registration import FoundHandler, LoadedSource
+
+
+@click.group(invoke_without_command=True, short_help="List and try handlers.")
+@click.pass_context
+def handlers(context: click.Context) -> None:
+    """List the handlers of HUB_HANDLERS and of installed packages, with their results.
+
+    The exit status is 1 if a file could not be loaded, or a function cannot run.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    with _application():
+        from hub.handlers import handler_list, registration
+
+        loaded = registration.load_all()
+        summaries = {one.row.description: one for one in handler_list.list_handlers()}
+    lines: list[str] = []
+    is_complete = True
+    for item in loaded:
+        lines += _source_lines(item)
+        is_complete = is_complete and item.failure is None
+        for found in item.handlers:
+            is_complete = is_complete and not found.problem
+            lines += _handler_lines(found)
+            if summary := summaries.pop(found.name, None):
+                lines.append(
+                    f"    {summary.word}, {summary.pending} waiting, {summary.failed} failed"
+                )
+            elif not found.problem:
+                lines.append("    not active yet: restart the workers of Signpost")
+    lines += [
+        f"{name}: its code is gone, {one.pending} waiting, {one.failed} failed"
+        for name, one in summaries.items()
+    ]
+    click.echo("\n".join(lines) or "There are no handlers. Set HUB_HANDLERS to a Python file.")
+    if not is_complete:
+        sys.exit(1)
+
+
+@handlers.command("try", short_help="Run a handler with a sample event.")
+@click.argument("name", metavar="NAME")
+@click.option(
+    "--event",
+    "event_type",
+    metavar="TYPE",
+    help="Type of the event, such as sms_delivered. Default: the first one that it receives.",
+)
+def try_handler(name: str, event_type: str | None) -> None:
+    """Run a handler once with the sample event of the catalog, and print the result.
+
+    Signpost stores and sends nothing. What the handler itself sends is sent. NAME is the name of
+    the function, with its module if several have the same name. The exit status is 1 if it fails.
+    """
+    with _application():
+        from hub.core.errors import HubError
+        from hub.handlers import trial
+
+        try:
+            result = trial.try_handler(name, event_type or "", output=sys.stderr.fileno())
+        except HubError as error:
+            raise click.ClickException(str(error)) from None
+    click.echo(f"{result.handler} received {result.event_type}.")
+    if result.failure is None:
+        click.echo(f"It returned after {result.milliseconds} ms.")
+        return
+    failure = result.failure
+    click.echo(f"It failed after {result.milliseconds} ms.")
+    click.echo(f"{failure.problem}: {failure.message}" if failure.message else failure.problem)
+    for line in failure.lines:
+        click.echo(f"  {line}")
+    sys.exit(1)
+
+
+def _source_lines(item: LoadedSource) -> list[str]:
+    if item.failure is None:
+        return [item.source.name]
+    failure = item.failure
+    message = f"{failure.problem}: {failure.message}" if failure.message else failure.problem
+    return [
+        f"{item.source.name} could not be loaded. {message}",
+        *(f"    {line}" for line in failure.lines),
+    ]
+
+
+def _handler_lines(found: FoundHandler) -> list[str]:
+    lines = [f"  {found.name}  {' '.join(found.patterns)}"]
+    if found.summary:
+        lines.append(f"    {found.summary}")
+    if found.problem:
+        lines.append(f"    cannot run: {found.problem}")
+    return lines
+
+
+@contextmanager
+def _application() -> Iterator[None]:
+    """Enter the context of an application whose activity log names the command line."""
+    from hub.shared import startup_checks
+
+    config = startup_checks.load_config(migrated=True)
+    import hub
+    from hub.shared import audit
+
+    with hub.create_app(config, blueprints=False).app_context():
+        audit.act_as(audit.Actor("Command line"))
+        yield

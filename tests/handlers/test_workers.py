@@ -1,0 +1,226 @@
+"""Several real worker processes share the events of a handler, and one may be killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from hub.db.types import now
+from hub.endpoints import claims
+from hub.handlers import retries
+from tests.commands import run_command
+from tests.endpoints.receivers import report
+from tests.handlers.handler_steps import (
+    HandlerFile,
+    deliveries_to,
+    handler,
+    run_due,
+    states_of,
+)
+from tests.hub_fixtures import eventually
+
+pytestmark = [pytest.mark.usefixtures("hub_demo"), pytest.mark.xdist_group("processes")]
+
+WORKER = """
+import hub
+from hub.endpoints.dispatcher import Dispatcher
+from hub.handlers.calls import HandlerCaller
+from hub.lib.shutdown import ShutdownSignal
+with hub.create_app(blueprints=False).app_context():
+    Dispatcher(ShutdownSignal(30), HandlerCaller()).run(linger=1)
+"""
+
+
+def start_worker(environ: dict[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", WORKER], env={**os.environ, **environ})
+
+
+def test_two_workers_never_run_an_event_at_the_same_time(
+    handler_file: HandlerFile, environ: dict[str, str]
+) -> None:
+    handler_file.register(
+        """
+        @on("sms_delivered")
+        def careful(event):
+            lock = LOG.with_name(event.id)
+            os.close(os.open(lock, os.O_CREAT | os.O_EXCL))
+            time.sleep(0.02)
+            note("careful", event)
+            if event.attempt == 1 and event.id[-1] in "0123":
+                os.unlink(lock)
+                raise OSError("once more")
+            os.unlink(lock)
+        """
+    )
+    event_ids = [report() for _ in range(60)]
+    workers = [start_worker(environ) for _ in range(2)]
+    for worker in workers:
+        assert worker.wait(60) == 0
+    with time_machine.travel(now() + timedelta(minutes=1), tick=True):
+        run_due()
+    expected = {event_id: 2 if event_id[-1] in "0123" else 1 for event_id in event_ids}
+    assert Counter(event["id"] for _, event, _ in handler_file.notes) == expected
+    assert set(states_of("careful")) == {"delivered"}
+
+
+def test_event_of_a_killed_worker_runs_again(
+    handler_file: HandlerFile, environ: dict[str, str]
+) -> None:
+    handler_file.register(
+        """
+        @on("sms_delivered")
+        def slow(event):
+            note("began", event)
+            if event.attempt == 1:
+                time.sleep(30)
+            note("ended", event)
+        """
+    )
+    event_id = report()
+    worker = start_worker(environ)
+    eventually(lambda: handler_file.notes)
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.wait()
+    assert run_due() == 0, "the claim of the killed worker still holds"
+    with pytest.raises(Exception, match="is running with this event"):
+        retries.retry(handler("slow").row.id, event_id)
+    assert retries.retry_all(handler("slow").row.id) == 0
+    assert retries.skip_all(handler("slow").row.id) == 0
+    with time_machine.travel(now() + claims.HANDLER_LEASE, tick=True):
+        assert run_due() == 1
+    assert [name for name, _, _ in handler_file.notes] == ["began", "began", "ended"]
+    assert states_of("slow") == ["delivered"]
+
+
+def test_stopped_worker_ends_the_processes_of_handlers(
+    handler_file: HandlerFile, environ: dict[str, str]
+) -> None:
+    handler_file.register(
+        """
+        @on("sms_delivered")
+        def slow(event):
+            note(str(os.getpid()), event)
+            time.sleep(30)
+        """
+    )
+    report()
+    worker = start_worker(environ)
+    eventually(lambda: handler_file.notes)
+    worker.terminate()
+    worker.wait(15)
+    process = int(handler_file.notes[0][0])
+    eventually(lambda: not os.path.exists(f"/proc/{process}"))
+
+
+def test_events_behind_a_hanging_one_are_not_charged_for_it(handler_file: HandlerFile) -> None:
+    """A claim that waited too long for a process is given back, and does not count as a try."""
+    handler_file.register('@on("sms_delivered")\ndef good(event): note("good", event)')
+    report()
+    from hub.endpoints.targets import TargetCache
+    from hub.handlers.calls import START_WITHIN, HandlerCaller
+
+    free = {handler("good").row.id: 1}
+    [claim] = claims.record_and_claim([], free, TargetCache())
+    with time_machine.travel(now() + timedelta(seconds=START_WITHIN + 1), tick=True):
+        caller = HandlerCaller()
+        outcome = caller.call(claim)
+        caller.close()
+        claims.record_and_claim([outcome], {}, TargetCache())
+        [delivery] = deliveries_to("good")
+        assert (delivery.state, delivery.tries) == ("pending", 0)
+        assert run_due() == 1
+    assert [attempt for _, _, attempt in handler_file.notes] == [2]
+    assert states_of("good") == ["delivered"]
+
+
+# ── Commands ──────────────────────────────────────────────────────────────────────────────────────
+def test_commands_list_handlers_and_try_one(
+    handler_file: HandlerFile, environ: dict[str, str]
+) -> None:
+    handler_file.write(
+        """
+        @on("opted_*", "sms_delivered", "whatsapp_*")
+        def show(event):
+            '''Show what happened.'''
+            print("got", event.type, event.data["address"])
+
+        @on("sms_*")
+        def failing(event): raise ValueError(event.data["address"])
+        """
+    )
+
+    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+        folder = handler_file.path.parent.parent / "data"
+        return run_command(folder, *arguments, **environ)
+
+    listed = command("handlers")
+    assert listed.returncode == 0, listed.stderr
+    assert "hooks:show  opted_* sms_delivered whatsapp_*" in listed.stdout
+    assert "Show what happened." in listed.stdout
+    assert "not active yet" in listed.stdout
+    tried = command("handlers", "try", "show", "--event", "sms_delivered")
+    assert (tried.returncode, tried.stderr) == (0, "got sms_delivered +13175551234\n")
+    assert "hooks:show received sms_delivered." in tried.stdout
+    assert "It returned after" in tried.stdout
+    failed = command("handlers", "try", "hooks:failing")
+    assert failed.returncode == 1
+    assert "ValueError: +13175551234" in failed.stdout
+    assert "in failing" in failed.stdout
+    for arguments, reason in (
+        (("nobody",), "No handler is named “nobody”."),
+        (("show", "--event", "sms_deliverd"), "No event is named “sms_deliverd”."),
+    ):
+        refused = command("handlers", "try", *arguments)
+        assert refused.returncode == 1
+        assert reason in refused.stderr
+    assert deliveries_count() == 0
+
+
+def deliveries_count() -> int:
+    from hub.models import WebhookDelivery
+    from tests.hub_fixtures import count
+
+    return int(count(WebhookDelivery))
+
+
+def test_command_reports_a_broken_file(handler_file: HandlerFile, environ: dict[str, str]) -> None:
+    handler_file.write("import no_such_module")
+    folder = handler_file.path.parent.parent / "data"
+    listed = run_command(folder, "handlers", **environ)
+    assert listed.returncode == 1
+    assert "hooks.py could not be loaded. ModuleNotFoundError" in listed.stdout
+
+
+def test_worker_registers_handlers_when_it_starts(
+    handler_file: HandlerFile, environ: dict[str, str]
+) -> None:
+    handler_file.write('@on("sms_delivered")\ndef good(event): note("good", event)')
+    with subprocess.Popen(
+        [sys.executable, "-m", "hub.cli", "worker", "notify"],
+        env={**os.environ, **environ},
+        stderr=subprocess.PIPE,
+    ) as worker:
+        try:
+            eventually(lambda: [one for one in _functions() if one == "good"], seconds=30)
+            time.sleep(1.1)  # until this process reads the handlers again
+            report()
+            eventually(lambda: handler_file.notes, seconds=20)
+        finally:
+            worker.terminate()
+    assert handler_file.calls == [("good", "sms_delivered")]
+
+
+def _functions() -> list[str]:
+    from hub.db.engine import db
+    from hub.handlers import handler_list
+
+    db.session.rollback()
+    return [one.function for one in handler_list.list_handlers()]
