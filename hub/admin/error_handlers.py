@@ -19,10 +19,6 @@ from hub.lib import request_checks, unmatched
 
 log = structlog.get_logger(__name__)
 
-STORED_ANYWAY = (
-    "Your change was saved, but the page could not be shown because of an unexpected error."
-)
-
 REMEDIES = {"unknown_connection": "Open Integrations and choose a connection."}
 
 
@@ -77,5 +73,5 @@ def _handle_unexpected_error(error: Exception) -> Any:
     log.error(
         "page.internal_error", request_id=request_id, page=rule, problem=type(problem).__name__
     )
-    reason = "" if store.request_outcome() == store.NOTHING else STORED_ANYWAY
+    reason = "" if store.request_outcome() == store.NOTHING else error_pages.STORED_ANYWAY
     return error_pages.page(500, reason=reason, request_id=request_id)

@@ -28,6 +28,7 @@ from hub.integrations import emails, inbound_contents
 from hub.integrations.base import Integration, action
 from hub.integrations.branding import Branding
 from hub.integrations.calls import call, describe_last, http_errors
+from hub.integrations.click_answers import click_answer
 from hub.integrations.error_codes_file import read_error_codes
 from hub.integrations.error_table import ErrorCode, ErrorTable
 from hub.integrations.escaping import MARKDOWN_MARKS, Escaper, escape_html, escape_markdown
@@ -193,6 +194,7 @@ __all__ = [
     "call",
     "card_text",
     "clean_text",
+    "click_answer",
     "describe_last",
     "emails",
     "escape_html",

@@ -29,6 +29,7 @@ class WebhookRequest:
     headers: Mapping[str, str]  # lower-case names
     body: bytes
     connection: str = ""  # the {connection} part of the path
+    locale: str = "en"  # the default language of the hub, for answers that people see
 
     @cached_property
     def form(self) -> dict[str, str]:

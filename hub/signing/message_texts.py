@@ -208,6 +208,7 @@ class MessageWriter:
             signer_id=item.person.id,
             step_id=item.step.id,
             template_version_id=text.rendered.version_id,
+            locale=text.rendered.locale,
             template=text.template,
             template_values=text.template_values,
             letterhead=text.letterhead,

@@ -107,7 +107,10 @@ class FactsReader:
 
     def _facts(self, message: _Message, *, is_repeated: bool) -> StepFacts:
         integration_class = integrations.get(message.connection.integration)
-        text = add_opt_out_line(message.text.rendered.text, message.connection, message.recipient)
+        rendered = message.text.rendered
+        text = add_opt_out_line(
+            rendered.text, message.connection, message.recipient, rendered.locale
+        )
         policy = self._policies[message.connection.id] or _build_policy(
             message.connection, [message]
         )

@@ -107,7 +107,11 @@ def _read_request(incoming: Request, declared: str, connection: str) -> list[Web
     if not is_storable("".join((*addresses, *headers.values()))):
         raise BadRequest
     body = incoming.get_data(cache=False) if method == "POST" else b""
-    return [WebhookRequest(method, url, declared, headers, body, connection) for url in addresses]
+    locale: str = current_app.extensions["hub.config"].locale
+    return [
+        WebhookRequest(method, url, declared, headers, body, connection, locale)
+        for url in addresses
+    ]
 
 
 @lru_cache(maxsize=256)  # bounded, because clients choose the names

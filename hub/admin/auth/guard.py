@@ -77,6 +77,12 @@ def posted_by_others(view: F) -> F:
     return view
 
 
+def opened_by_signers(view: F) -> F:
+    """Declare that people without an account open a view, so its errors are in their language."""
+    view.for_signers = True  # type: ignore[attr-defined]
+    return view
+
+
 class SignedIn(UserMixin):  # type: ignore[misc]
     """A signed-in user for Flask-Login, identified by the token of the browser's sign-in."""
 

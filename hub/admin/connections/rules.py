@@ -103,7 +103,7 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
         render_kw={"legend": "First SMS to a contact", "autocomplete": "off", "maxlength": 120},
         description=(
             "Ends the first SMS about a request to each contact, and counts in its segments."
-            " Example: `Reply STOP to opt out.`"
+            " The line `Reply STOP to opt out.` is sent in the language of the text."
         ),
     )
     opt_out_prefixes = StringField(

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import make_response, render_template, request
 
-from hub.admin.auth.guard import accepts_body, admin, posted_by_others, public
+from hub.admin.auth.guard import accepts_body, admin, opened_by_signers, posted_by_others, public
 from hub.admin.auth.page_rate_limits import limit_wrong_links
 from hub.admin.view import public_pages
 from hub.messaging.contacts import unsubscribing
@@ -20,6 +20,7 @@ MAX_BODY_SIZE = 10_000  # bytes
 
 @admin.route("/u/<token>", methods=["GET", "POST"])
 @public
+@opened_by_signers
 @posted_by_others
 @accepts_body(MAX_BODY_SIZE)
 @limit_wrong_links("unsubscribe")

@@ -11,7 +11,7 @@ from flask import g, make_response, render_template, request
 from wtforms import Form, StringField
 from wtforms.validators import Length
 
-from hub.admin.auth.guard import admin, public
+from hub.admin.auth.guard import admin, opened_by_signers, public
 from hub.admin.view import forms, public_pages
 from hub.core.errors import NotFound
 from hub.shared.sentences import sentence
@@ -42,6 +42,7 @@ def _build_form(locale: str) -> ActionForm:
 
 @admin.route("/a/<token>", methods=["GET", "POST"])
 @public
+@opened_by_signers
 def confirm_action(token: str) -> Any:
     """Ask for confirmation, and perform a button's action."""
     button = button_actions.preview_action(token)

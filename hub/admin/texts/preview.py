@@ -74,7 +74,7 @@ def build_preview(
         return Preview(problem=f"{error} The message is not sent.")
     count = None
     if template.channel == Channel.SMS:
-        count = count_segments(filled.text, text)
+        count = count_segments(filled.text, text, template.locale)
     return Preview(filled.subject, filled.text, "", count, forms)
 
 
@@ -90,8 +90,11 @@ def _fill_forms(version: TemplateText, values: Mapping[str, Any]) -> Iterator[tu
         yield examples, filled.text
 
 
-def count_segments(filled: str, source: str) -> Segments:
-    """Return the segments and prices of a filled text that was written as `source`."""
+def count_segments(filled: str, source: str, locale: str) -> Segments:
+    """Return the segments and prices of a filled text that was written as `source`.
+
+    `locale`: its language.
+    """
     costly = costly_characters(source)
     others = [char for char in costly_characters(filled) if char not in costly]
     count = segments(filled)
@@ -101,14 +104,17 @@ def count_segments(filled: str, source: str) -> Segments:
         for connection in connections
         if (price := _format_price(connection, count))
     )
-    first = tuple(note for row in connections if (note := _describe_first(row, filled, count)))
+    first = tuple(
+        note for row in connections if (note := _describe_first(row, filled, count, locale))
+    )
     return Segments(count, is_gsm_text(filled), costly, " ".join(others), prices, first)
 
 
-def _describe_first(connection: Connection, filled: str, count: int) -> str:
+def _describe_first(connection: Connection, filled: str, count: int, locale: str) -> str:
     """Return the segments of the first SMS to a contact, or '' if the opt-out line adds none."""
     rules = get_rules(connection.info)
-    longer = segments(f"{filled}\n{rules.opt_out_line}") if rules.opt_out_prefixes else count
+    line = rules.opt_out_line_in(locale)
+    longer = segments(f"{filled}\n{line}") if rules.opt_out_prefixes else count
     if longer == count:
         return ""
     prefixes = ", ".join(sorted(rules.opt_out_prefixes))

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from flask import Response, make_response, render_template
 
+from hub.admin.view import public_pages
+from hub.shared.sentences import sentence
+
 
 class Problem(NamedTuple):
     """The texts of one HTTP status."""
@@ -15,24 +18,56 @@ class Problem(NamedTuple):
     remedy: str
 
 
+STORED_ANYWAY = (
+    "Your change was saved, but the page could not be shown because of an unexpected error."
+)
+
+
 def page(
     status: int, *, reason: str = "", remedy: str = "", request_id: str = "", retry_after: int = 0
 ) -> Response:
     """Return the error page of an HTTP status.
 
-    `reason` and `remedy` replace its usual texts. `retry_after`: in seconds.
+    `reason` and `remedy` replace its usual texts, except on the pages of signers. `retry_after`: in
+    seconds.
     """
+    if public_pages.is_for_signer():
+        locale = public_pages.reader_locale(None)
+        problem = _problem_of_signer(status, locale, retry_after, stored=reason == STORED_ANYWAY)
+        return _respond(
+            render_template(
+                "public_error.html", problem=problem, request_id=request_id, locale=locale
+            ),
+            status,
+            retry_after,
+        )
     usual = PROBLEMS.get(status) or PROBLEMS[500 if status >= 500 else 400]
     problem = Problem(usual.title, reason or usual.reason, remedy or usual.remedy)
     if retry_after and not remedy:
         problem = problem._replace(remedy=f"Wait {_seconds(retry_after)} and try again.")
     # `bare` leaves out the navigation, because it reads the database, which may have failed
-    response = make_response(
-        render_template(
-            "error.html", status=status, problem=problem, request_id=request_id, bare=status >= 500
-        ),
-        status,
+    content = render_template(
+        "error.html", status=status, problem=problem, request_id=request_id, bare=status >= 500
     )
+    return _respond(content, status, retry_after)
+
+
+def _problem_of_signer(status: int, locale: str, retry_after: int, *, stored: bool) -> Problem:
+    """Return the texts of a status for people who do not use Signpost, in their language."""
+    known = status
+    if status not in SIGNER_STATUSES:
+        known = 500 if status >= 500 else 400
+    reason = "problem_stored" if stored else f"problem_reason_{known}"
+    values = {"count": retry_after or 60} if known == 429 else {}
+    return Problem(
+        sentence(f"problem_title_{known}", locale),
+        sentence(reason, locale),
+        sentence(f"problem_remedy_{known}", locale, **values),
+    )
+
+
+def _respond(content: str, status: int, retry_after: int) -> Response:
+    response = make_response(content, status)
     response.headers["Cache-Control"] = "no-store"
     if retry_after:
         response.headers["Retry-After"] = str(retry_after)
@@ -43,6 +78,7 @@ def _seconds(count: int) -> str:
     return "1 second" if count == 1 else f"{count} seconds"
 
 
+SIGNER_STATUSES = (400, 404, 413, 429, 500, 503)
 PROBLEMS = {
     400: Problem(
         "This request could not be read",

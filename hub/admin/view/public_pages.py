@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from flask import request
+from flask import current_app, g, request, session
 
 from hub.messaging.compose import render
-from hub.shared.sentences import choose_language
+from hub.shared.sentences import ENGLISH, choose_language
 
 
 def reader_locale(known: str | None) -> str:
     """Return the language of the reader: that of the message, of the browser, or HUB_LOCALE."""
     accepted = [str(tag) for tag in request.accept_languages.values()]
     return choose_language([known] if known else accepted, render.default_locale())
+
+
+def is_for_signer() -> bool:
+    """Return whether the current request may be that of a signer, who has no account.
+
+    A URL that matches no page may be a damaged link. In English, its error page is that of users,
+    which leads to the overview.
+    """
+    if g.get("user") is not None:
+        return False
+    if request.endpoint is None:
+        return "_user_id" not in session and reader_locale(None) != ENGLISH
+    return hasattr(current_app.view_functions[request.endpoint], "for_signers")

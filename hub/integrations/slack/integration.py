@@ -32,6 +32,7 @@ from hub.integrations.api import (
     WebhookEvent,
     WebhookReceiver,
     WebhookRequest,
+    click_answer,
     webhook,
 )
 from hub.integrations.slack import interactions
@@ -40,8 +41,6 @@ from hub.integrations.slack.check import check_bot, check_webhook
 from hub.integrations.slack.errors import ERRORS
 from hub.integrations.slack.form import CHANNEL, SlackForm, hook_destination, hook_path
 from hub.integrations.slack.text import count_utf16_units, mrkdwn
-
-FOREIGN_CLICK = "This button does not belong to Signpost. Nothing was changed."
 
 
 class Slack(WebhookReceiver):
@@ -286,8 +285,10 @@ class Slack(WebhookReceiver):
 
     @classmethod
     def foreign_click_response(cls, request: WebhookRequest) -> tuple[str, str]:
+        # Slack does not report the language of the person who clicked
+        text = click_answer("foreign", request.locale)
         return "application/json", json.dumps(
-            {"response_type": "ephemeral", "replace_original": False, "text": FOREIGN_CLICK}
+            {"response_type": "ephemeral", "replace_original": False, "text": text}
         )
 
 

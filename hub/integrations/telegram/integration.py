@@ -34,6 +34,7 @@ from hub.integrations.api import (
     WebhookReceiver,
     WebhookRequest,
     action,
+    click_answer,
     describe_last,
     record_exchanges,
     webhook,
@@ -54,6 +55,7 @@ from hub.integrations.telegram.updates import (
     ALLOWED_UPDATES,
     click_id,
     clicked_value,
+    clicker_language,
     parse_events,
     parse_update,
     post_id,
@@ -62,8 +64,6 @@ from hub.integrations.telegram.updates import (
 SECRET = "x-telegram-bot-api-secret-token"  # noqa: S105 - the header's name
 # must never change, because Telegram stores the secret that is derived from it
 PURPOSE = b"Signpost: secret_token of the webhook"
-FOREIGN_CLICK = "This button does not belong to Signpost. Nothing was changed."
-CLICK_RECEIVED = "Received. The message is updated in a moment."
 
 
 class Telegram(WebhookReceiver):
@@ -356,7 +356,7 @@ class Telegram(WebhookReceiver):
 
     @classmethod
     def webhook_response(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
-        return _answer_click(request, CLICK_RECEIVED)
+        return _answer_click(request, "received")
 
     @classmethod
     def clicked_tokens(cls, request: WebhookRequest) -> tuple[str, ...]:
@@ -365,17 +365,19 @@ class Telegram(WebhookReceiver):
 
     @classmethod
     def foreign_click_response(cls, request: WebhookRequest) -> tuple[str, str]:
-        return _answer_click(request, FOREIGN_CLICK)
+        return _answer_click(request, "foreign")
 
 
-def _answer_click(request: WebhookRequest, sentence: str) -> tuple[str, str]:
+def _answer_click(request: WebhookRequest, kind: str) -> tuple[str, str]:
     """Return a response to a click of a button, or an empty one for other updates.
 
     Telegram shows a spinner on the button until the bot responds to the click. A method call in the
     response saves a request.
     """
-    query = click_id(parse_update(request))
+    update = parse_update(request)
+    query = click_id(update)
     if not query:
         return "application/json", "{}"
-    call = {"method": "answerCallbackQuery", "callback_query_id": query, "text": sentence}
+    text = click_answer(kind, clicker_language(update), request.locale)
+    call = {"method": "answerCallbackQuery", "callback_query_id": query, "text": text}
     return "application/json", json.dumps(call)

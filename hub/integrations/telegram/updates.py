@@ -87,6 +87,11 @@ def click_id(update: Mapping[str, Any]) -> str:
     return _text(json_part(update, "callback_query"), "id")
 
 
+def clicker_language(update: Mapping[str, Any]) -> str:
+    """Return the language of the person who clicked a button, or '' if it is unknown."""
+    return _text(json_part(json_part(update, "callback_query"), "from"), "language_code")
+
+
 def clicked_value(update: Mapping[str, Any]) -> str:
     """Return the value of the clicked button, or '' if there is none."""
     return _text(json_part(update, "callback_query"), "data")

@@ -9,15 +9,17 @@ from hub.messaging.policy.policy import get_rules
 from hub.models import ConnectionInfo, Recipient
 
 
-def add_opt_out_line(text: str, connection: ConnectionInfo, recipient: Recipient) -> str:
-    """Return a text with the opt-out line of its connection, or unchanged.
+def add_opt_out_line(
+    text: str, connection: ConnectionInfo, recipient: Recipient, locale: str
+) -> str:
+    """Return a text in a language with the opt-out line of its connection, or unchanged.
 
     It stays unchanged if the contact got the line before, the connection has none for the number,
     or the provider would not accept the longer text.
     """
     if connection.channel != Channel.SMS or recipient.has_opt_out_line:
         return text
-    line = get_rules(connection).opt_out_line_for(recipient.address)
+    line = get_rules(connection).opt_out_line_for(recipient.address, locale)
     longer = f"{text}\n{line}"
     return longer if line and _is_accepted(longer, connection) else text
 
@@ -26,8 +28,9 @@ def remove_opt_out_line(text: str, connection: ConnectionInfo, address: str) -> 
     """Return a text to an address without its opt-out line, to send it to another address."""
     if connection.channel != Channel.SMS:
         return text
-    line = get_rules(connection).opt_out_line_for(address)
-    return text.removesuffix(f"\n{line}") if line else text
+    lines = get_rules(connection).opt_out_lines_for(address)
+    ending = next((line for line in lines if text.endswith(f"\n{line}")), None)
+    return text if ending is None else text.removesuffix(f"\n{ending}")
 
 
 def _is_accepted(text: str, connection: ConnectionInfo) -> bool:

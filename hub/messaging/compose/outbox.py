@@ -50,6 +50,7 @@ class Draft:
     signer_id: str | None = None
     step_id: str | None = None
     template_version_id: str | None = None
+    locale: str = ""  # the language of the text of a template, if it may get an opt-out line
     # the approved template to send when free text is not allowed
     template: FilledTemplate | None = None
     # name, locale and values of the text, to find an approved template when it is resent
@@ -156,7 +157,7 @@ def _add_opt_out_lines(drafts: Sequence[Draft]) -> tuple[list[Draft], set[str]]:
     for draft in drafts:
         recipient = draft.recipient
         if draft.template_version_id and not draft.thread and recipient.id not in informed:
-            text = add_opt_out_line(draft.text, draft.connection, recipient)
+            text = add_opt_out_line(draft.text, draft.connection, recipient, draft.locale)
             if text != draft.text:
                 informed.add(recipient.id)
                 draft = draft.with_text(text)

@@ -61,6 +61,7 @@ class Rendered:
     version_id: str
     subject: str
     text: str
+    locale: str  # of the version
 
 
 class IncompleteText(Refused):
@@ -150,7 +151,7 @@ def fill_version(
         text = fill(version.text, values, shown_locale, isolated=isolated)
     except ValueError as error:  # it never quotes a value
         raise IncompleteText(str(error)) from None
-    return Rendered(version.id, subject, text)
+    return Rendered(version.id, subject, text, version.locale)
 
 
 def _fill(source: str, values: Mapping[str, Any], locale: str, *, isolated: bool) -> str:

@@ -17,6 +17,7 @@ from hub.integrations.base import FilledTemplate
 from hub.messaging.compose import media, provider_templates
 from hub.messaging.compose.content import read_buttons, read_card, read_template
 from hub.messaging.compose.outbox import ASKING, Draft, add_message, lock_message
+from hub.messaging.contacts import languages
 from hub.messaging.state import fallback_timers, unreadable_rows
 from hub.models import (
     Connection,
@@ -107,6 +108,7 @@ def copy_message(message: Message, content: Mapping[str, Any]) -> Draft:
         signer_id=message.signer_id,
         step_id=message.step_id,
         template_version_id=message.template_version_id,
+        locale=languages.language_of_message(message) or "",
         template=current_template(message.connection, content),
         template_values=content.get("says"),
         media=content.get("media", ()),

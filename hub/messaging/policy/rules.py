@@ -14,6 +14,7 @@ from hub.core.errors import Refused
 from hub.core.quotes import quoted
 from hub.lib import phones
 from hub.messaging.policy.quiet_hours import QuietHours
+from hub.shared.sentences import ENGLISH, LANGUAGES, sentence
 
 OTHERS = ""  # the key in a table of prices for all countries that it does not list
 MAX_PER_HOUR = 10_000
@@ -22,6 +23,8 @@ MAX_CONSENT_DAYS = 3650
 MAX_PRICE = Decimal(100)
 MAX_AMOUNT = Decimal(10_000_000)
 MAX_LINE = 120  # characters
+# the line of connections whose admin wrote none; it is sent in the language of the text
+DEFAULT_LINE = sentence("opt_out_line", ENGLISH)
 PREFIX = re.compile(r"\+[1-9][0-9]{0,5}")
 # where gateways hold texts with an opt-out keyword that their own system did not add
 HELD_PREFIX = "+33"
@@ -46,7 +49,7 @@ class Rules:
     # true: a message that expires before the quiet hours end is not sent; false: it is sent at once
     quiet_waits: bool = False
     # the end of the first SMS to a contact whose number begins with one of the prefixes
-    opt_out_line: str = "Reply STOP to opt out."
+    opt_out_line: str = DEFAULT_LINE
     opt_out_prefixes: frozenset[str] = frozenset({"+1"})
 
     @property
@@ -63,9 +66,25 @@ class Rules:
         """Return whether a number is in an allowed country."""
         return not self.countries or phones.is_in_country(number, self.countries)
 
-    def opt_out_line_for(self, number: str) -> str:
-        """Return the end of the first SMS to a number, or ''."""
-        return self.opt_out_line if number.startswith(tuple(self.opt_out_prefixes)) else ""
+    def opt_out_line_for(self, number: str, locale: str = ENGLISH) -> str:
+        """Return the end of the first SMS to a number, or ''. `locale`: of the text."""
+        if not number.startswith(tuple(self.opt_out_prefixes)):
+            return ""
+        return self.opt_out_line_in(locale)
+
+    def opt_out_line_in(self, locale: str) -> str:
+        """Return the opt-out line of a text in a language.
+
+        A line that an admin wrote is the same in every language.
+        """
+        if self.opt_out_line != DEFAULT_LINE:
+            return self.opt_out_line
+        return sentence("opt_out_line", locale)
+
+    def opt_out_lines_for(self, number: str) -> list[str]:
+        """Return the lines that the first SMS to a number may end with, one for each language."""
+        lines = (self.opt_out_line_for(number, locale) for locale in LANGUAGES.values())
+        return list(dict.fromkeys(filter(None, lines)))
 
     def cost(self, number: str, segments: int) -> Decimal:
         """Estimate the cost of a message to a number."""
