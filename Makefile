@@ -36,13 +36,13 @@ example: .venv/.run ## start the demo with an example signing app beside it, at 
 	@exec bin/example
 
 test: .venv/.dev ## run all tests, in a real browser too; ARGS="-k word" picks some
-	@CHROMIUM="$$(bin/chromium)" && export CHROMIUM && exec $(PYTHON_IN) $(PYTEST) $(ARGS)
+	@CHROMIUM="$$(bin/chromium)" && MOSQUITTO="$$(bin/mosquitto)" && export CHROMIUM MOSQUITTO && exec $(PYTHON_IN) $(PYTEST) $(ARGS)
 
 test-postgres: .venv/.dev ## run all tests that a database can matter to on a throw-away PostgreSQL server
-	@CHROMIUM="$$(bin/chromium)" && export CHROMIUM && exec $(PYTHON_IN) bin/with-postgres $(PYTHON_IN) $(PYTEST) $(NO_DATABASE:%=--ignore=%) $(ARGS)
+	@CHROMIUM="$$(bin/chromium)" && MOSQUITTO="$$(bin/mosquitto)" && export CHROMIUM MOSQUITTO && exec $(PYTHON_IN) bin/with-postgres $(PYTHON_IN) $(PYTEST) $(NO_DATABASE:%=--ignore=%) $(ARGS)
 
 test-long: .venv/.dev ## run the long form of the tests, then chaos and fuzz, an hour or more: before a release
-	@CHROMIUM="$$(bin/chromium)" && export CHROMIUM && HYPOTHESIS_PROFILE=long $(PYTHON_IN) $(PYTEST) $(ARGS)
+	@CHROMIUM="$$(bin/chromium)" && MOSQUITTO="$$(bin/mosquitto)" && export CHROMIUM MOSQUITTO && HYPOTHESIS_PROFILE=long $(PYTHON_IN) $(PYTEST) $(ARGS)
 	@HYPOTHESIS_PROFILE=long $(MAKE) --no-print-directory test-postgres
 	@$(MAKE) --no-print-directory chaos ARGS=
 	@$(MAKE) --no-print-directory fuzz ARGS=

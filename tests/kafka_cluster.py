@@ -95,7 +95,7 @@ def kafka_cluster(brokers: int = 1) -> Iterator[KafkaCluster]:
     """Run a cluster on free loopback ports."""
     library = _load()
     settings = library.rd_kafka_conf_new()
-    library.rd_kafka_conf_set(settings, b"log_level", b"3", None, 0)
+    library.rd_kafka_conf_set(settings, b"log_level", b"0", None, 0)
     error = ctypes.create_string_buffer(512)
     client = library.rd_kafka_new(_PRODUCER, settings, error, len(error))
     assert client, error.value.decode()

@@ -18,11 +18,11 @@ from hub.api.webhook_shapes import (
     WebhookEventsQuery,
     WebhookKindsOut,
 )
-from hub.core.errors import DecryptionError
 from hub.core.vocabulary import Scope
 from hub.db.engine import db
 from hub.endpoints import endpoints
 from hub.endpoints.catalog import event_kinds
+from hub.endpoints.endpoint_addresses import address_of
 from hub.endpoints.endpoints import EndpointSettings
 from hub.endpoints.patterns import matches
 from hub.models import WebhookEndpoint
@@ -38,6 +38,7 @@ blueprint = Blueprint("webhook_endpoints", __name__)
     description=(
         "Subscribes a URL to events of your source, from now on. A test key creates an endpoint"
         " for events of test messages. The response contains the secret, which is not shown again."
+        " Only an admin can create an endpoint at a message broker, on the pages."
     ),
     scope=Scope.WEBHOOKS_MANAGE,
     status=201,
@@ -68,7 +69,10 @@ def create_endpoint() -> tuple[dict[str, Any], int]:
     id="listWebhookEndpoints",
     tag="Webhooks",
     summary="List webhook endpoints",
-    description="Returns all endpoints of your source, newest first, without their secrets.",
+    description=(
+        "Returns all endpoints of your source, newest first, without their secrets: webhooks and"
+        " message brokers."
+    ),
     scope=Scope.WEBHOOKS_MANAGE,
     status=200,
     response=WebhookEndpointsOut,
@@ -143,7 +147,8 @@ def list_event_kinds() -> dict[str, Any]:
 def _serialize(endpoint: WebhookEndpoint) -> dict[str, Any]:
     return {
         "id": endpoint.id,
-        "url": _url_of(endpoint),
+        "kind": endpoint.kind,
+        "url": address_of(endpoint),
         "events": endpoint.patterns.split(),
         "description": endpoint.description,
         "state": endpoint.state,
@@ -152,11 +157,3 @@ def _serialize(endpoint: WebhookEndpoint) -> dict[str, Any]:
         "test": endpoint.test,
         "created_at": format_time(endpoint.created_at),
     }
-
-
-def _url_of(endpoint: WebhookEndpoint) -> str:
-    """Return the URL of an endpoint, '' if its settings cannot be decrypted."""
-    try:
-        return str(endpoint.settings["url"])
-    except DecryptionError:
-        return ""

@@ -37,7 +37,8 @@ class WebhookEndpointOut(BaseModel):
     """A webhook endpoint, without its secret."""
 
     id: str
-    url: str
+    kind: str = Field(description="`webhook`, or the kind of a message broker.")
+    url: str = Field(description="The URL, or the servers and the topic of a message broker.")
     events: list[str]
     description: str
     state: EndpointState

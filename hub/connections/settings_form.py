@@ -13,6 +13,9 @@ from werkzeug.datastructures import MultiDict
 
 from hub.core.errors import Refused
 from hub.integrations.base import ConfigForm, Integration, SecretField, SendersByCountry
+from hub.integrations.broker import Broker
+
+SettingsOwner = type[Integration] | type[Broker]
 
 
 class InvalidSettings(Refused):
@@ -29,7 +32,7 @@ class InvalidSettings(Refused):
         super().__init__("invalid", reason, field=invalid_field.name if invalid_field else "")
 
 
-def empty_form(integration_class: type[Integration], stored: Mapping[str, Any]) -> ConfigForm:
+def empty_form(integration_class: SettingsOwner, stored: Mapping[str, Any]) -> ConfigForm:
     """Return the form with the stored settings."""
     form = integration_class.Form(data=dict(stored))
     _mark_stored_secrets(form, stored)
@@ -37,7 +40,7 @@ def empty_form(integration_class: type[Integration], stored: Mapping[str, Any]) 
 
 
 def refilled_form(
-    integration_class: type[Integration], values: Mapping[str, Any], stored: Mapping[str, Any]
+    integration_class: SettingsOwner, values: Mapping[str, Any], stored: Mapping[str, Any]
 ) -> ConfigForm:
     """Return the form with the entered values, valid or not, to show it again."""
     form = integration_class.Form(
@@ -48,7 +51,7 @@ def refilled_form(
 
 
 def read_form(
-    integration_class: type[Integration], values: Mapping[str, Any], stored: Mapping[str, Any]
+    integration_class: SettingsOwner, values: Mapping[str, Any], stored: Mapping[str, Any]
 ) -> ConfigForm:
     """Return the form with the entered values and stored secrets. Raises InvalidSettings."""
     entered = {
@@ -81,13 +84,13 @@ def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[
     )
 
 
-def secret_field_names(integration_class: type[Integration]) -> tuple[str, ...]:
+def secret_field_names(integration_class: SettingsOwner) -> tuple[str, ...]:
     """Return the names of the secret settings."""
     return tuple(field.name for field in integration_class.Form() if isinstance(field, SecretField))
 
 
 def _fill_secrets(
-    integration_class: type[Integration], entered: Mapping[str, str], stored: Mapping[str, Any]
+    integration_class: SettingsOwner, entered: Mapping[str, str], stored: Mapping[str, Any]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return the entered values with the stored secrets that still apply.
 
@@ -139,7 +142,7 @@ def _removing_fields(form: ConfigForm, secret: SecretField) -> list[str]:
     return [name for name in secret.bound_to if form[name].flags.required]
 
 
-def _as_posted(integration_class: type[Integration], values: Mapping[str, Any]) -> dict[str, Any]:
+def _as_posted(integration_class: SettingsOwner, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values as a browser posts them, also for tables in their stored form."""
     posted = dict(values)
     for field in integration_class.Form():

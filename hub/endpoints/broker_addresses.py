@@ -17,10 +17,11 @@ def check_servers(kind: str, settings: Mapping[str, Any]) -> None:
     A name that does not resolve may do later. The addresses are checked again with each connection.
     """
     rules = network()
-    for server in brokers.get(kind).servers(settings):
+    broker = brokers.get(kind)
+    for server in broker.servers(settings):
         try:
             rules.check(server)
         except AddressNotAllowed as problem:
-            raise Refused("bad_server", str(problem), field="servers") from None
+            raise Refused("bad_server", str(problem), field=broker.server_field) from None
         except ConnectFailed:
             continue

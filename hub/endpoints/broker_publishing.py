@@ -19,7 +19,6 @@ from hub.endpoints.responses import Judgment
 from hub.endpoints.targets import Target
 from hub.integrations import brokers
 from hub.integrations.broker import (
-    AddressNotAllowed,
     BrokerEvent,
     ConnectFailed,
     Network,
@@ -27,7 +26,6 @@ from hub.integrations.broker import (
     Rejection,
 )
 
-NOT_CONNECTED = "Signpost could not connect to the broker."
 log = structlog.get_logger(__name__)
 
 
@@ -65,10 +63,10 @@ class BrokerPublishers:
             results = publisher.publish([_event_of(claim) for claim in claims])
             judgments = [_judge(result) for result in results]
             milliseconds = round((time.monotonic() - started) * 1000)
-        except (NotFound, AddressNotAllowed, ModuleNotFoundError) as problem:
-            judgments = [Judgment(_describe(problem, claims[0].target))] * len(claims)
-        except ConnectFailed:
-            judgments = [Judgment(NOT_CONNECTED)] * len(claims)
+        except (NotFound, ConnectFailed) as problem:
+            judgments = [Judgment(str(problem))] * len(claims)
+        except ModuleNotFoundError:
+            judgments = [Judgment(missing_extra(claims[0].target.kind))] * len(claims)
         except Exception as problem:
             log.exception("notify.fault", endpoint=claims[0].endpoint_id)
             reason = f"Signpost had an internal error ({type(problem).__name__})."
@@ -89,7 +87,7 @@ class BrokerPublishers:
         if publisher is None or version != target.version:
             if publisher is not None:
                 publisher.close()
-            publisher = brokers.get(target.kind).connect(target.settings, self._network)
+            publisher = brokers.get(target.kind).publisher(target.settings, self._network)
             self._open[target.endpoint_id] = (target.version, publisher)
         return publisher
 
@@ -109,12 +107,6 @@ def _judge(rejection: Rejection | None) -> Judgment:
     if rejection is None:
         return Judgment()
     return Judgment(rejection.problem, final=rejection.final)
-
-
-def _describe(problem: Exception, target: Target) -> str:
-    if isinstance(problem, ModuleNotFoundError):
-        return missing_extra(target.kind)
-    return str(problem)
 
 
 def missing_extra(kind: str) -> str:

@@ -16,6 +16,7 @@ from hub.db.types import first_id_at, is_id, keyring, new_id, now
 from hub.endpoints import endpoints
 from hub.endpoints.attempts import attempt_key
 from hub.endpoints.catalog import event_kinds
+from hub.endpoints.delivery_order import is_next
 from hub.endpoints.platform_events import QUEUE
 from hub.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from hub.shared import audit
@@ -45,7 +46,7 @@ def find(endpoint_id: str, event_id: str) -> WebhookDelivery:
 
 
 def attempts_of(delivery: WebhookDelivery) -> list[WebhookAttempt]:
-    """Return the attempts of a delivery, newest first."""
+    """Return the newest attempts of a delivery, newest first."""
     query = (
         select(WebhookAttempt)
         .where(
@@ -53,6 +54,7 @@ def attempts_of(delivery: WebhookDelivery) -> list[WebhookAttempt]:
             WebhookAttempt.event_id == delivery.event_id,
         )
         .order_by(WebhookAttempt.number.desc())
+        .limit(PAGE)
     )
     return list(db.session.scalars(query))
 
@@ -76,6 +78,17 @@ def count_by_state(endpoint_id: str) -> dict[str, int]:
         .group_by(WebhookDelivery.state)
     )
     return {row[0]: row[1] for row in db.session.execute(query)}
+
+
+def find_waiting(endpoint_id: str, event_ids: Sequence[str]) -> set[str]:
+    """Return which of these events wait until an earlier one with the same key is finished."""
+    query = select(WebhookDelivery.event_id).where(
+        WebhookDelivery.endpoint_id == endpoint_id,
+        WebhookDelivery.event_id.in_(event_ids),
+        WebhookDelivery.due_at.is_not(None),
+        ~is_next(WebhookDelivery),
+    )
+    return set(db.session.scalars(query))
 
 
 def next_try(endpoint_id: str) -> datetime | None:

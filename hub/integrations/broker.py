@@ -1,8 +1,8 @@
 """The contract between Signpost and a message broker that receives platform events.
 
-A broker is an integration like the others, in a package of this folder. It declares its texts and
-its form, and `connect` returns a publisher. Everything else is the same for all brokers: which
-events an endpoint receives, their order, retries, and the pages.
+A broker is an integration like the others, in a package of this folder. It declares its texts, its
+form and its publisher. Everything else is the same for all brokers: which events an endpoint
+receives, their order, retries, and the pages.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from hub.integrations.values import CheckResult
 from hub.lib.guarded_sockets import (
     AddressNotAllowed,
     ConnectFailed,
+    NotConnected,
+    NotResolved,
     check_address,
     endpoint_name,
     open_socket,
@@ -28,9 +30,12 @@ CONTENT_TYPE = "application/json; charset=utf-8"
 SPEC_VERSION = "1.0"  # of CloudEvents
 PUBLISH_SECONDS = 20.0  # for a batch; the claim of its events lasts longer
 CONNECT_SECONDS = 10.0
+NOT_CONNECTED = "Signpost could not connect to the broker."
 
 __all__ = [
+    "CONNECT_SECONDS",
     "CONTENT_TYPE",
+    "NOT_CONNECTED",
     "PUBLISH_SECONDS",
     "AddressNotAllowed",
     "Broker",
@@ -104,7 +109,10 @@ class Network:
     def check(self, server: Server) -> None:
         """Resolve a server's name, and check all of its addresses. Raises ConnectFailed."""
         self._check_encryption(server)
-        check_address(server.host, server.port, allowed=self.allowed)
+        try:
+            check_address(server.host, server.port, allowed=self.allowed)
+        except NotResolved:
+            raise ConnectFailed(NOT_CONNECTED) from None
 
     def check_reachable(self, servers: Sequence[Server]) -> None:
         """Return if one of the servers accepts connections; raise ConnectFailed otherwise."""
@@ -121,7 +129,13 @@ class Network:
     def open_socket(self, server: Server) -> socket.socket:
         """Connect to an allowed address of a server. Raises ConnectFailed."""
         self._check_encryption(server)
-        return open_socket(server.host, server.port, allowed=self.allowed, seconds=CONNECT_SECONDS)
+        try:
+            return open_socket(
+                server.host, server.port, allowed=self.allowed, seconds=CONNECT_SECONDS
+            )
+        except (NotResolved, NotConnected):
+            # the same sentence for refused and filtered ports, so that nobody scans ports with it
+            raise ConnectFailed(NOT_CONNECTED) from None
 
     def _check_encryption(self, server: Server) -> None:
         if not server.is_encrypted and server.name not in self.allowed:
@@ -132,7 +146,15 @@ class Network:
 
 
 class Publisher(ABC):
-    """A connection to a broker. One thread uses it at a time."""
+    """A connection to a broker, which is made when it is needed. One thread uses it at a time."""
+
+    def __init__(self, settings: Mapping[str, Any], network: Network) -> None:
+        self.settings = settings
+        self.network = network
+
+    @abstractmethod
+    def open(self) -> Any:
+        """Connect and sign in, unless that is done. Raises ConnectFailed with a sentence."""
 
     @abstractmethod
     def publish(self, events: Sequence[BrokerEvent]) -> list[Rejection | None]:
@@ -148,7 +170,7 @@ class Publisher(ABC):
 
 
 class Broker(ABC):
-    """A kind of message broker: its texts, its settings, and how to connect."""
+    """A kind of message broker: its texts, its settings and its publisher."""
 
     name: ClassVar[str]  # the name of the package's folder, which never changes
     title: ClassVar[str]
@@ -156,8 +178,15 @@ class Broker(ABC):
     module: ClassVar[str]  # the Python module that it needs, which may be missing
     extra: ClassVar[str]  # the optional dependency of `hub` that installs the module
     docs: ClassVar[str] = "brokers"  # a page of the documentation
+    server_field: ClassVar[str] = "servers"  # the field of the form with the server
     batch: ClassVar[int] = 500  # events that are published together
-    form: ClassVar[type[ConfigForm]]
+    Form: ClassVar[type[ConfigForm]]
+
+    @classmethod
+    def account_of(cls, settings: Mapping[str, Any]) -> str:
+        """Return what stored secrets belong to beside the fields that they are bound to."""
+        del settings
+        return ""
 
     @classmethod
     def is_installed(cls) -> bool:
@@ -170,16 +199,20 @@ class Broker(ABC):
         """Return the servers in the settings."""
 
     @classmethod
-    @abstractmethod
     def address(cls, settings: Mapping[str, Any]) -> str:
         """Return the address that pages show, without secrets."""
+        return f"{cls.name}://{','.join(server.name for server in cls.servers(settings))}"
+
+    publisher: ClassVar[type[Publisher]]
 
     @classmethod
-    @abstractmethod
-    def connect(cls, settings: Mapping[str, Any], network: Network) -> Publisher:
-        """Return a publisher. Raises ConnectFailed."""
-
-    @classmethod
-    @abstractmethod
     def check(cls, settings: Mapping[str, Any], network: Network) -> CheckResult:
         """Test the settings without publishing an event, and describe the result."""
+        publisher = cls.publisher(settings, network)
+        try:
+            publisher.open()
+        except ConnectFailed as problem:
+            return CheckResult(False, str(problem), field=cls.server_field)
+        finally:
+            publisher.close()
+        return CheckResult(True, "Signpost is connected to the broker.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.no_script_browser import NoScriptBrowser, form
 from tests.browser.test_connecting import press
@@ -54,6 +54,30 @@ def submit_edit_webhook_endpoint(no_script: NoScriptBrowser) -> None:
     press(no_script.page, "Save changes")
     no_script.says("Changes saved.")
     no_script.says("opted_out sms_*")
+
+
+@form("admin.test_endpoint_connection")
+def submit_test_endpoint_connection(no_script: NoScriptBrowser) -> None:
+    page = no_script.page
+    page.goto("/webhook-endpoints/new")
+    page.get_by_role("link", name="Kafka").click()
+    page.get_by_label("Bootstrap servers").fill("kafka.invalid:9093")
+    page.get_by_label("Topic").fill("events of today")
+    press(page, "Create endpoint")
+    expect(page.locator("#topic-error")).to_contain_text("A topic has up to 249")
+    page.get_by_label("Topic").fill("signpost-events")
+    page.get_by_label("Description").fill("Stream, bare")
+    press(page, "Create endpoint")
+    press(page, "Test connection")
+    no_script.says("Signpost could not connect to the broker.")
+    no_script.says("No event was published.")
+    press_delete(page)
+
+
+def press_delete(page: Page) -> None:
+    """Delete the endpoint, so that no event is sent to it."""
+    page.get_by_role("link", name="Delete…").click()
+    press(page, "Delete endpoint")
 
 
 @form("admin.rotate_webhook_secret")

@@ -93,7 +93,7 @@ def _webhook_endpoints() -> Iterator[AttentionItem]:
     """Report endpoints that fail for long, or that Signpost disabled."""
     for row in db.session.scalars(endpoints.troubled_query()):
         is_off = row.state == EndpointState.DISABLED
-        title = row.description or "A webhook endpoint"
+        title = row.description or "An endpoint for events"
         yield AttentionItem(
             tone="bad" if is_off else "warn",
             icon="toggle-off" if is_off else "exclamation-triangle-fill",
@@ -101,7 +101,7 @@ def _webhook_endpoints() -> Iterator[AttentionItem]:
             text=(
                 "Its events are kept as missed."
                 if is_off
-                else "It has accepted no webhooks for 4 days. Signpost will disable it."
+                else "It has accepted no events for 4 days. Signpost will disable it."
             ),
             href=url_for("admin.webhook_endpoint", endpoint_id=row.id),
             button="Open endpoint",

@@ -106,6 +106,7 @@ WEBHOOKS = (
     "disable_webhook_endpoint",
     "delete_webhook_endpoint",
     "send_test_event",
+    "test_endpoint_connection",
     "resend_webhooks",
 )
 SETTINGS = (

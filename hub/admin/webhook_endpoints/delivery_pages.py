@@ -19,8 +19,9 @@ from hub.admin.webhook_endpoints.endpoint_summaries import EndpointSummary, summ
 from hub.core.errors import Refused
 from hub.core.vocabulary import DeliveryState, Role
 from hub.db.types import creation_time
-from hub.endpoints import deliveries, endpoints, signing_secrets
+from hub.endpoints import broker_tests, deliveries, endpoints, signing_secrets
 from hub.endpoints.payloads import Audience, EventSet, example_body
+from hub.integrations.values import CheckResult
 from hub.models import WebhookDelivery
 
 STATES = tuple(state for state in DeliveryState if state is not DeliveryState.SKIPPED)
@@ -46,7 +47,7 @@ def send_test_event(endpoint_id: str) -> Any:
             raise
         add_error(form, refusal)
         return _page(endpoint_id, test_form=form), 422
-    flash("Test event queued. Reload this page to see the response.", "good")
+    flash("Test event queued. Reload this page to see the result.", "good")
     return _to_delivery(endpoint_id, event_id)
 
 
@@ -69,6 +70,14 @@ def resend_webhooks(endpoint_id: str) -> Any:
     return _page(endpoint_id, resend_form=form), 422
 
 
+@admin.post("/webhook-endpoints/<endpoint_id>/check")
+@require_role(Role.OPERATOR)
+@rate_limit(TEST_EVENTS)
+def test_endpoint_connection(endpoint_id: str) -> str:
+    """Test the connection to a message broker without an event, and show the result."""
+    return _page(endpoint_id, check=broker_tests.run_test(endpoint_id))
+
+
 @admin.get("/webhook-endpoints/<endpoint_id>/events/<event_id>", endpoint="webhook_delivery")
 @require_role(Role.VIEWER)
 def show_delivery(endpoint_id: str, event_id: str) -> str:
@@ -83,6 +92,7 @@ def show_delivery(endpoint_id: str, event_id: str) -> str:
         at=creation_time(delivery.event_id),
         attempts=attempts,
         body=_body_of(endpoint, delivery),
+        waits=event_id in deliveries.find_waiting(endpoint_id, [event_id]),
         may_resend=has_role(Role.OPERATOR) and endpoint.is_enabled,
     )
 
@@ -116,6 +126,7 @@ def _page(
     *,
     test_form: TestEventForm | None = None,
     resend_form: ResendForm | None = None,
+    check: CheckResult | None = None,
 ) -> str:
     endpoint = summarize(endpoints.find(endpoint_id))
     state = request.args.get("state", "")
@@ -126,8 +137,10 @@ def _page(
     return render_template(
         "webhook_endpoint.html",
         endpoint=endpoint,
+        check=check,
         secrets=signing_secrets.active_secrets(endpoint_id),
         deliveries=[(row, creation_time(row.event_id)) for row in rows[: deliveries.PAGE]],
+        waiting=deliveries.find_waiting(endpoint_id, [row.event_id for row in rows]),
         chips=_chips(endpoint, state),
         older=url_for("admin.webhook_endpoint", endpoint_id=endpoint_id, state=state, before=older)
         if older
@@ -139,6 +152,7 @@ def _page(
         resend_form=resend_form or ResendForm(data={"since": since}),
         may_change=has_role(Role.ADMIN),
         may_send=has_role(Role.OPERATOR) and endpoint.is_enabled,
+        may_test=has_role(Role.OPERATOR) and not endpoint.is_webhook,
     )
 
 

@@ -26,7 +26,9 @@ from hub.endpoints.catalog import event_kinds
 from hub.endpoints.endpoints import MAX_DESCRIPTION_LENGTH, EndpointSettings
 from hub.endpoints.target_urls import MAX_URL_LENGTH
 from hub.models import WebhookEndpoint
+from hub.models.webhook_endpoint import WEBHOOK
 
+WEBHOOK_FIELDS = ("url", "headers", "user", "password")
 HIDDEN = "••••••"  # stands for the stored value of a header
 OVERLAPS: Any = {
     "0": "End the former secret now",
@@ -38,7 +40,9 @@ OVERLAPS: Any = {
 
 
 class EndpointForm(Form):
-    """The settings of an endpoint."""
+    """The settings of an endpoint: a webhook, or the part that all kinds share."""
+
+    _kind = WEBHOOK
 
     url = StringField(
         "URL",
@@ -79,17 +83,39 @@ class EndpointForm(Form):
     )
     password = PasswordField("Basic auth password", render_kw={"half": True, "optional": True})
 
-    def read_settings(self, endpoint: WebhookEndpoint | None = None) -> EndpointSettings:
-        """Return what a valid form enters. Hidden values keep those of the endpoint."""
+    @property
+    def kind(self) -> str:
+        """The kind of the endpoint."""
+        return self._kind
+
+    def set_kind(self, kind: str) -> None:
+        """Remove the fields that only webhooks have, for a message broker."""
+        self._kind = kind
+        if kind != WEBHOOK:
+            for name in WEBHOOK_FIELDS:
+                del self[name]
+
+    def read_settings(
+        self, endpoint: WebhookEndpoint | None = None, broker: Mapping[str, Any] | None = None
+    ) -> EndpointSettings:
+        """Return what a valid form enters. Hidden values keep those of the endpoint.
+
+        `broker`: the settings of a message broker, which have a form of their own.
+        """
+        common: dict[str, Any] = {
+            "description": self.description.data or "",
+            "events": re.split(r"[\s,]+", (self.events.data or "").strip()),
+            "with_addresses": bool(self.with_addresses.data),
+            "with_texts": bool(self.with_texts.data),
+        }
+        if self.kind != WEBHOOK:
+            return EndpointSettings(kind=self.kind, broker=broker or {}, **common)
         stored = stored_settings(endpoint)
         user = (self.user.data or "").strip()
         kept = str(stored.get("password", "")) if user and user == stored.get("user") else ""
         return EndpointSettings(
+            **common,
             url=self.url.data or "",
-            description=self.description.data or "",
-            events=re.split(r"[\s,]+", (self.events.data or "").strip()),
-            with_addresses=bool(self.with_addresses.data),
-            with_texts=bool(self.with_texts.data),
             headers=_read_headers(self.headers.data or "", stored.get("headers", {})),
             user=user,
             password=self.password.data or kept,
@@ -111,7 +137,7 @@ class NewEndpointForm(EndpointForm):
 
     def __iter__(self) -> Any:
         names = dict.fromkeys([*self.field_order, *self._fields])
-        return iter([self._fields[name] for name in names])
+        return iter([self._fields[name] for name in names if name in self._fields])
 
 
 class RotationForm(Form):

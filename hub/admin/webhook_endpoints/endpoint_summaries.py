@@ -1,20 +1,30 @@
-"""Summarize webhook endpoints for pages: the state in one word, the URL, the next attempt."""
+"""Summarize endpoints for pages: the state in one word, the address, the next attempt."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
+
+from wtforms import SelectField, TextAreaField
 
 from hub.admin.webhook_endpoints.endpoint_forms import stored_settings
 from hub.core.vocabulary import DeliveryState, EndpointState
 from hub.db.engine import db
 from hub.endpoints import deliveries
+from hub.endpoints.broker_publishing import missing_extra
+from hub.endpoints.endpoint_addresses import address_of
 from hub.endpoints.health import DISABLE_AFTER, NOTICE
+from hub.integrations import brokers
+from hub.integrations.broker import Broker
+from hub.integrations.settings_fields import SecretField
 from hub.models import Source, WebhookEndpoint
+from hub.models.webhook_endpoint import WEBHOOK
 
 REASONS = {
     "admin": "An admin disabled it.",
-    "failures": "It accepted no webhook for 5 days.",
+    "failures": "It accepted no event for 5 days.",
     "gone": "It responded with 410, so it no longer exists.",
     "receiver": "Its app asked Signpost to disable it.",
     "unreadable": "Its settings cannot be decrypted. Enter and save them again.",
@@ -23,11 +33,13 @@ REASONS = {
 
 @dataclass(frozen=True)
 class EndpointSummary:
-    """A webhook endpoint for display."""
+    """A webhook or a message broker for display."""
 
     row: WebhookEndpoint
     source: Source
-    url: str  # '' if the settings cannot be decrypted
+    url: str  # or the address of a broker; '' if the settings cannot be decrypted
+    broker: type[Broker] | None  # None: a webhook, or a broker that is no longer known
+    broker_facts: list[tuple[str, str]]  # labels and values of the settings that are not secret
     headers: list[str]
     user: str
     counts: dict[str, int]  # of deliveries, by state
@@ -37,6 +49,24 @@ class EndpointSummary:
     def title(self) -> str:
         """The description, or the URL without its query."""
         return self.row.description or self.url.partition("?")[0] or self.row.id
+
+    @property
+    def is_webhook(self) -> bool:
+        return self.row.kind == WEBHOOK
+
+    @property
+    def kind_title(self) -> str:
+        """The kind of a broker, '' for a webhook."""
+        if self.is_webhook:
+            return ""
+        return self.broker.title if self.broker is not None else self.row.kind
+
+    @property
+    def missing(self) -> str:
+        """A sentence if a package of the broker is not installed, '' otherwise."""
+        if self.broker is None or self.broker.is_installed():
+            return ""
+        return missing_extra(self.row.kind)
 
     @property
     def is_enabled(self) -> bool:
@@ -79,12 +109,28 @@ class EndpointSummary:
 def summarize(endpoint: WebhookEndpoint) -> EndpointSummary:
     """Return an endpoint for display."""
     settings = stored_settings(endpoint)
+    broker = brokers.registry().get(endpoint.kind)
     return EndpointSummary(
         row=endpoint,
         source=db.session.get_one(Source, endpoint.source_id),
-        url=str(settings.get("url", "")),
+        url=address_of(endpoint),
+        broker=broker,
+        broker_facts=_facts_of(broker, settings) if broker and settings else [],
         headers=list(settings.get("headers", {})),
         user=str(settings.get("user", "")),
         counts=deliveries.count_by_state(endpoint.id),
         next_try=deliveries.next_try(endpoint.id),
     )
+
+
+def _facts_of(broker: type[Broker], settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the settings of a broker as its form labels them. Long texts are only mentioned."""
+    facts = []
+    for field in broker.Form(data=dict(settings)):
+        value = settings.get(field.name)
+        if not value or isinstance(field, SecretField):
+            continue
+        choices: Any = field.choices if isinstance(field, SelectField) else {}
+        is_long = isinstance(field, TextAreaField)
+        facts.append((field.label.text, "Own" if is_long else str(choices.get(value, value))))
+    return facts

@@ -1,4 +1,4 @@
-"""List, create, change and delete webhook endpoints."""
+"""List, create, change and delete endpoints: webhooks and message brokers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from hub.admin.auth.guard import admin, has_role, require_role
 from hub.admin.auth.page_rate_limits import rate_limit
 from hub.admin.view import confirmation
 from hub.admin.view.forms import add_error, is_submitted
-from hub.admin.webhook_endpoints.endpoint_forms import (
-    EndpointForm,
-    NewEndpointForm,
-    RotationForm,
-    form_values,
+from hub.admin.webhook_endpoints.broker_forms import (
+    EndpointForms,
+    forms_of,
+    forms_of_new,
+    kind_chips,
 )
+from hub.admin.webhook_endpoints.endpoint_forms import RotationForm
 from hub.admin.webhook_endpoints.endpoint_summaries import EndpointSummary, summarize
 from hub.core.errors import Refused
 from hub.core.vocabulary import Role
@@ -27,6 +28,7 @@ from hub.db.engine import db
 from hub.endpoints import endpoints, signing_secrets
 from hub.endpoints.catalog import event_kinds
 from hub.models import WebhookEndpoint
+from hub.models.webhook_endpoint import WEBHOOK
 
 
 @admin.get("/webhook-endpoints", endpoint="webhook_endpoints")
@@ -57,22 +59,22 @@ def list_events() -> str:
 @require_role(Role.ADMIN)
 @rate_limit(WEBHOOKS)
 def new_webhook_endpoint() -> Any:
-    """Show the form of a new endpoint, and create it. Its secret is shown once."""
+    """Show the form of a new endpoint, and create it. The secret of a webhook is shown once."""
     default = request.args.get("source", "") or sources.DEFAULT
-    form = NewEndpointForm(
-        request.form if is_submitted() else None, data={"source": default, "events": "*"}
-    )
+    kind = request.args.get("kind", "") or WEBHOOK
+    forms = forms_of_new(kind, default)
     try:
-        if is_submitted() and form.validate():
-            source_id = sources.get_source(form.source.data).id
-            settings = form.read_settings()
-            created = endpoints.create(source_id, settings, test=bool(form.test.data))
-            return _render_secret(*created, title="Webhook endpoint created")
+        if is_submitted() and (settings := forms.read()) is not None:
+            source_id = sources.get_source(forms.form["source"].data).id
+            is_test = bool(forms.form["test"].data)
+            endpoint_id, secret = endpoints.create(source_id, settings, test=is_test)
+            if kind == WEBHOOK:
+                return _render_secret(endpoint_id, secret, title="Webhook endpoint created")
+            flash("Endpoint created. Test the connection, then send a test event.", "good")
+            return _to_endpoint(endpoint_id)
     except Refused as refusal:
-        add_error(form, refusal)
-    return render_template("webhook_endpoint_form.html", form=form, endpoint=None), (
-        422 if is_submitted() else 200
-    )
+        forms.add_error(refusal)
+    return _render_form(forms, None)
 
 
 @admin.route("/webhook-endpoints/<endpoint_id>/edit", methods=["GET", "POST"])
@@ -81,18 +83,15 @@ def new_webhook_endpoint() -> Any:
 def edit_webhook_endpoint(endpoint_id: str) -> Any:
     """Show the settings of an endpoint, and change them."""
     endpoint = endpoints.find(endpoint_id)
-    form = EndpointForm(request.form if is_submitted() else None, data=form_values(endpoint))
+    forms = forms_of(endpoint)
     try:
-        if is_submitted() and form.validate():
-            endpoints.change(endpoint_id, form.read_settings(endpoint))
+        if is_submitted() and (settings := forms.read(endpoint)) is not None:
+            endpoints.change(endpoint_id, settings)
             flash("Changes saved. They apply to the next attempt.", "good")
             return _to_endpoint(endpoint_id)
     except Refused as refusal:
-        add_error(form, refusal)
-    summary = summarize(endpoint)
-    return render_template("webhook_endpoint_form.html", form=form, endpoint=summary), (
-        422 if is_submitted() else 200
-    )
+        forms.add_error(refusal)
+    return _render_form(forms, summarize(endpoint))
 
 
 @admin.route("/webhook-endpoints/<endpoint_id>/rotate", methods=["GET", "POST"])
@@ -156,7 +155,7 @@ def delete_webhook_endpoint(endpoint_id: str) -> Any:
         return confirmation.ask(
             f"Delete {endpoint.title}",
             [
-                "Signpost deletes the endpoint, its secrets and its deliveries.",
+                "Signpost deletes the endpoint, its settings and its deliveries.",
                 "You cannot undo this.",
             ],
             button="Delete endpoint",
@@ -166,6 +165,20 @@ def delete_webhook_endpoint(endpoint_id: str) -> Any:
     endpoints.delete(endpoint_id)
     flash("Endpoint deleted.", "good")
     return redirect(url_for("admin.webhook_endpoints"), 303)
+
+
+def _render_form(forms: EndpointForms, endpoint: EndpointSummary | None) -> tuple[str, int]:
+    kind = forms.form.kind
+    page = render_template(
+        "webhook_endpoint_form.html",
+        broker=forms.broker,
+        broker_form=forms.broker_form,
+        form=forms.form,
+        missing=forms.missing,
+        kinds=kind_chips(kind),
+        endpoint=endpoint,
+    )
+    return page, 422 if is_submitted() else 200
 
 
 def _render_secret(endpoint_id: str, secret: str, *, title: str) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-NOT_CONNECTED = "Signpost could not connect to the broker."
+from hub.integrations.broker import NOT_CONNECTED
+
 NOT_CONFIRMED = "The broker did not confirm the event in time."
 TIMED_OUT = {"_MSG_TIMED_OUT", "_TIMED_OUT", "REQUEST_TIMED_OUT", "_TIMED_OUT_QUEUE"}
+# codes that do not say why: another one of the same connection may
+VAGUE = TIMED_OUT | {"_TRANSPORT", "_ALL_BROKERS_DOWN"}
 # the names of codes in confluent_kafka.KafkaError, the most specific cause first
 SENTENCES = {
     "_AUTHENTICATION": "The broker did not accept the user and the password.",
@@ -51,11 +54,11 @@ FIELDS = {
 
 
 def cause_of(code: str, others: Collection[str] = ()) -> str:
-    """Return the code that explains a failure: its own, or for a timeout one of the connection's.
+    """Return the code that explains a failure: its own, or for a vague one that of the connection.
 
     `others`: the codes that the connection reported since the last success.
     """
-    if code not in TIMED_OUT:
+    if code not in VAGUE:
         return code
     return next((known for known in SENTENCES if known in others), code)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub.integrations.api import CheckResult
-from hub.integrations.broker import Broker, ConnectFailed, Network, Publisher, Server
+from hub.integrations.broker import Broker, ConnectFailed, Network, Server
 from hub.integrations.kafka import errors
 from hub.integrations.kafka.form import TLS, KafkaForm, read_servers
 from hub.integrations.kafka.publisher import KafkaError, KafkaPublisher, read_metadata
@@ -20,7 +20,8 @@ class Kafka(Broker):
     summary = "A topic of Apache Kafka, or of a service that speaks its protocol."
     module = "confluent_kafka"
     extra = "kafka"
-    form = KafkaForm
+    Form = KafkaForm
+    publisher = KafkaPublisher
 
     @classmethod
     def servers(cls, settings: Mapping[str, Any]) -> list[Server]:
@@ -31,13 +32,7 @@ class Kafka(Broker):
     @classmethod
     def address(cls, settings: Mapping[str, Any]) -> str:
         """Return the bootstrap servers and the topic."""
-        names = ",".join(server.name for server in cls.servers(settings))
-        return f"kafka://{names}/{settings['topic']}"
-
-    @classmethod
-    def connect(cls, settings: Mapping[str, Any], network: Network) -> Publisher:
-        """Return a publisher, which connects when it is used first."""
-        return KafkaPublisher(settings, network)
+        return f"{super().address(settings)}/{settings['topic']}"
 
     @classmethod
     def check(cls, settings: Mapping[str, Any], network: Network) -> CheckResult:

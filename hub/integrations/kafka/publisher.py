@@ -38,8 +38,7 @@ class KafkaPublisher(Publisher):
     """A producer for one topic. It is idempotent, and all replicas confirm each event."""
 
     def __init__(self, settings: Mapping[str, Any], network: Network) -> None:
-        self._settings = settings
-        self._network = network
+        super().__init__(settings, network)
         self._producer: Any = None
         self._opened_at = 0.0
         self._codes: set[str] = set()  # errors of the connection since the last success
@@ -47,14 +46,14 @@ class KafkaPublisher(Publisher):
     def publish(self, events: Sequence[BrokerEvent]) -> list[Rejection | None]:
         """Publish events, and wait once for the reports about all of them."""
         try:
-            producer = self._open()
+            producer = self.open()
         except KafkaError as error:
             return [Rejection(str(error))] * len(events)
         results: list[Rejection | None] = [UNREPORTED] * len(events)
         for index, event in enumerate(events):
             try:
                 producer.produce(
-                    self._settings["topic"],
+                    self.settings["topic"],
                     value=event.body,
                     key=event.key,
                     headers=headers_of(event),
@@ -73,7 +72,7 @@ class KafkaPublisher(Publisher):
             self._producer.purge()
             self._producer = None
 
-    def _open(self) -> Any:
+    def open(self) -> Any:
         """Return the producer. A new one follows checks of all addresses that it may connect to.
 
         Raises KafkaError and ConnectFailed.
@@ -82,7 +81,7 @@ class KafkaPublisher(Publisher):
             from confluent_kafka import Producer
 
             self.close()
-            read_metadata(self._settings, self._network)
+            read_metadata(self.settings, self.network)
             self._codes = set()
             self._opened_at = time.monotonic()
             self._producer = Producer(self._producer_config())
@@ -90,7 +89,7 @@ class KafkaPublisher(Publisher):
 
     def _producer_config(self) -> dict[str, Any]:
         return {
-            **client_config(self._settings, self._network, self._note),
+            **client_config(self.settings, self.network, self._note),
             "enable.idempotence": True,
             "acks": "all",
             "linger.ms": 5,

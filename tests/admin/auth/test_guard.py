@@ -156,6 +156,7 @@ LEAST = {
     ("POST", "/webhook-endpoints/<endpoint_id>/delete"): A,
     ("POST", "/webhook-endpoints/<endpoint_id>/enable"): A,
     ("POST", "/webhook-endpoints/<endpoint_id>/test"): O,
+    ("POST", "/webhook-endpoints/<endpoint_id>/check"): O,
     ("POST", "/webhook-endpoints/<endpoint_id>/resend"): O,
     ("GET", "/webhook-endpoints/<endpoint_id>/events/<event_id>"): V,
     ("POST", "/webhook-endpoints/<endpoint_id>/events/<event_id>/resend"): O,

@@ -18,7 +18,7 @@ from hub.db.types import new_id, now
 from hub.endpoints import deliveries as delivery_cases
 from hub.endpoints.platform_events import NewEvent, store_events
 from hub.models import WebhookDelivery
-from tests.endpoints.brokers.kafka_endpoints import add_kafka, key_of, payload_of
+from tests.endpoints.brokers.broker_endpoints import add_kafka, key_of, payload_of
 from tests.endpoints.event_steps import listen
 from tests.endpoints.receivers import deliveries, notify, source_named, states
 from tests.kafka_cluster import KafkaCluster

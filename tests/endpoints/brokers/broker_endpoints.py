@@ -1,13 +1,16 @@
-"""Steps of tests of endpoints at Kafka."""
+"""Steps of tests of endpoints at message brokers."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import Message
 
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.endpoints import deliveries as delivery_cases
 from hub.endpoints import endpoints
 from hub.endpoints.endpoints import EndpointSettings
 from tests.endpoints.receivers import source_named
@@ -50,3 +53,18 @@ def headers_of(message: Message) -> dict[str, str]:
 
 def key_of(message: Message) -> str:
     return (message.key() or b"").decode()
+
+
+@transaction
+def change_settings(endpoint_id: str, settings: Mapping[str, Any]) -> None:
+    """Store settings without the checks of the form, as if the network had changed since."""
+    endpoint = endpoints.find(endpoint_id)
+    endpoint.settings = dict(settings)
+    endpoint.version += 1
+
+
+def problems(endpoint_id: str, event_id: str) -> list[str]:
+    """Return the problems of the attempts of a delivery, newest first."""
+    db.session.rollback()
+    delivery = delivery_cases.find(endpoint_id, event_id)
+    return [attempt.problem for attempt in delivery_cases.attempts_of(delivery)]
