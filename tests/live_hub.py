@@ -42,6 +42,7 @@ class Hub:
     # never with the last four digits of a test number, by which tests find their rows
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(3_001_000))
     simulator_mail_bind: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
+    environ: dict[str, str] = field(default_factory=dict)  # of its processes
     http_allow: str = ""  # addresses of this machine that webhooks may be sent to
 
     @property
@@ -93,6 +94,7 @@ class Hub:
                 "HUB_SECRET_KEY": secrets.token_urlsafe(48),
                 "HUB_ENCRYPTION_KEYS": f"k1:{key}",
             }
+        self.environ = environ
         with (self.folder / "printed").open("wb") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "hub.cli", "up"],

@@ -75,6 +75,7 @@ class ClaimedWebhook:
     received_at: datetime
     tries: int
     started_at: datetime = field(default_factory=now)
+    provider: str = "The app"
 
 
 def is_due() -> bool:
@@ -146,6 +147,7 @@ class SourceReader:
     def _begin(self, claim: ClaimedWebhook) -> None:
         try:
             reader, request = _open(claim)
+            claim.provider = reader.provider
         except Exception as error:
             db.session.rollback()
             _store_failure(claim, error)
@@ -236,7 +238,7 @@ def _store_failure(claim: ClaimedWebhook, error: Exception) -> None:
 @transaction
 def _store_next_try(claim: ClaimedWebhook, error: Exception) -> None:
     next_try = None if _is_final(claim, error) else now() + _pause(claim, error)
-    _write_result(claim, next_try, _describe(error))
+    _write_result(claim, next_try, _describe(claim, error))
     if next_try is not None and isinstance(error, SlowDown):
         sooner = update(ProviderCallback).where(
             ProviderCallback.connection_id == claim.connection_id,
@@ -268,7 +270,15 @@ def _pause(claim: ClaimedWebhook, error: Exception) -> timedelta:
     return timedelta(seconds=max(pause, min(wanted, RETRY_FOR.total_seconds() / 2)))
 
 
-def _describe(error: Exception) -> str:
-    if isinstance(error, HubError):
+def _describe(claim: ClaimedWebhook, error: Exception) -> str:
+    """Return why an event was not accepted. The reasons of integrations speak of messages."""
+    if not isinstance(error, HubError):
+        return f"Internal error: {type(error).__name__}. The worker’s log has the details."
+    if not isinstance(error, SendError) or isinstance(error, ConnectionBroken | Unreachable):
         return str(error)
-    return f"Internal error: {type(error).__name__}. The worker’s log has the details."
+    code = f" Code: {error.code}." if error.code else ""
+    if isinstance(error, SlowDown):
+        return f"{claim.provider} limits its API calls at the moment.{code}"
+    if isinstance(error, WAITS):
+        return f"{claim.provider} failed, or its response could not be read.{code}"
+    return f"{claim.provider} refused to describe the request.{code}"

@@ -26,8 +26,9 @@ class SourcePerson:
     order: int | None = None  # the person's turn to sign, from 1; None: all sign at once
     signing_url: str = ""  # the personal link to sign
     download_url: str = ""  # the personal link to the completed document
-    uses_email: bool = True  # False: no messages to the email address
-    uses_phone: bool = True  # False: no messages to the phone number
+    # False: no messages to this address; both True: to both at once; None: as routes decide
+    uses_email: bool | None = None
+    uses_phone: bool | None = None
     observes: bool = False  # True: receives copies and does not sign
 
 

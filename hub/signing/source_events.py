@@ -105,12 +105,10 @@ def _person_fields(person: SourcePerson, region: str) -> dict[str, Any]:
         "download_url": person.download_url,
         "order": None if person.observes else person.order,
     }
-    send_to = {"mobile_number": person.uses_phone, "email": person.uses_email}
-    return {
-        "id": person.id,
-        **dict(_usable("person", SignerIn, {"id": "s"}, fields)),
-        "send_to": send_to,
-    }
+    chosen = {"mobile_number": person.uses_phone, "email": person.uses_email}
+    send_to = {name: wanted for name, wanted in chosen.items() if wanted is not None}
+    usable = {"id": person.id, **dict(_usable("person", SignerIn, {"id": "s"}, fields))}
+    return {**usable, "send_to": send_to} if send_to else usable
 
 
 def _read_phone(text: str, region: str) -> str:

@@ -2,7 +2,7 @@
 messages.
 
 Twilio and its phones are in this package. Slack, Telegram, Teams and Apprise each have a package of
-their own.
+their own, and signing apps share one.
 
     accept            check a new message              resources     JSON of the API's resources
     rest              routes of Twilio's API           content_rest  routes of the Content API

@@ -63,6 +63,8 @@ VIEWS = (  # endpoints and titles of the pages
     ("mail.page", "Mail"),
     ("apprise.page", "Apprise"),
     ("receiver.page", "Webhooks"),
+    ("signing_apps.pactsafe_page", "PactSafe"),
+    ("signing_apps.documenso_page", "Documenso"),
 )
 # posting an inbound message failed
 FAILURE_TEXTS = {"ct": "no connection", "rt": "no response", "elsewhere": "not on this machine"}

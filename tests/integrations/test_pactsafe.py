@@ -161,6 +161,8 @@ def test_request_is_fetched_with_the_key(http_recorder: HttpRecorder) -> None:
             email="eric@example.com",
             phone="13175551234",
             signing_url="https://sign.example/eric",
+            uses_email=True,
+            uses_phone=True,
         ),
     )
 
@@ -176,14 +178,14 @@ def test_link_of_a_complete_request_leads_to_the_document(http_recorder: HttpRec
         ({"email": True, "mobile_number": True}, (True, True)),
         ({"email": True, "mobile_number": False}, (True, False)),
         ({"email": False, "mobile_number": True}, (False, True)),
-        ({"email": False, "mobile_number": False}, (True, True)),
-        ({}, (True, True)),
-        (None, (True, True)),
-        ({"email": "yes"}, (True, True)),
+        ({"email": False, "mobile_number": False}, (None, None)),
+        ({}, (None, None)),
+        (None, (None, None)),
+        ({"email": "yes"}, (None, None)),
     ],
 )
 def test_addresses_that_are_switched_off_are_not_used(
-    http_recorder: HttpRecorder, send_to: Any, uses: tuple[bool, bool]
+    http_recorder: HttpRecorder, send_to: Any, uses: tuple[bool | None, bool | None]
 ) -> None:
     found = person(http_recorder, send_to=send_to)
     assert (found.uses_email, found.uses_phone) == uses

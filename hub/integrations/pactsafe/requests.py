@@ -68,15 +68,15 @@ def _read_person(
     )
 
 
-def _wanted_addresses(entry: Mapping[str, Any]) -> tuple[bool, bool]:
+def _wanted_addresses(entry: Mapping[str, Any]) -> tuple[bool | None, bool | None]:
     """Return whether to use the email address and the number of a signer.
 
-    `send_to` says which messages PactSafe sends itself. Who switched both off lets Signpost send
-    instead, on every address. If one is on, the other was left out by choice.
+    `send_to` says which messages PactSafe sends itself. With both off, Signpost sends instead, to
+    the addresses that its routes choose. If one is on, the other was left out by choice.
     """
     email = json_field(entry, "send_to.email") is True
     phone = json_field(entry, "send_to.mobile_number") is True
-    return (email, phone) if email or phone else (True, True)
+    return (email, phone) if email or phone else (None, None)
 
 
 def _text(entry: Mapping[str, Any], name: str) -> str:
