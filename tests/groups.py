@@ -10,7 +10,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 # tests that share what takes long to make
-SHARING = {"test_architecture.py", "test_cli.py"}
+SHARING = {"test_architecture.py", "test_cli.py", "test_generated_client.py"}
 
 
 def group_of(node_id: str) -> str:
