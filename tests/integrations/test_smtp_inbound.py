@@ -126,7 +126,7 @@ def test_report_in_another_format_is_read() -> None:
     )
     [update] = events_of(text.encode(), SETTINGS)
     assert isinstance(update, StatusUpdate)
-    assert (update.status, update.code) == (Status.UNDELIVERED, "returned_for_good")
+    assert (update.status, update.code) == (Status.UNDELIVERED, "5.1.1")
     assert isinstance(update.error, RecipientRefused)
 
 

@@ -51,7 +51,7 @@ def test_every_answer_of_the_test_addresses_is_understood(hub: Flask) -> None:
         "returned": (Status.UNDELIVERED, "5.1.1"),
         "returned-full": (Status.UNDELIVERED, "5.2.2"),
         "returned-spam": (Status.UNDELIVERED, "5.7.1"),
-        "returned-old": (Status.UNDELIVERED, "returned_for_good"),
+        "returned-old": (Status.UNDELIVERED, "5.1.1"),
         "delayed": (Status.SENT, ""),
         "delivered": (Status.DELIVERED, ""),
         "complaint": (Status.SENT, ""),

@@ -34,7 +34,18 @@ ACTIONS = {
     "relayed": None,
     "expanded": None,
 }
+MAX_REPORT_LENGTH = 10_000  # characters of a report in another format that are read
 _STATUS = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})")
+_WORD = re.compile(r"\s*[A-Za-z]+")
+# an enhanced code in the words of a server: after a number sign or the code of a reply
+_DIAGNOSTIC = re.compile(r"(?:#|\b[45]\d\d[ -])\s?#?([45]\.\d{1,3}\.\d{1,3})\b")
+# words of a report without a code about a failure that is not about the address
+_NOT_THE_ADDRESS = re.compile(
+    r"\b(?:full|quota|too large|exceeds|spam|virus|block(?:ed|ing|list)|blacklist|policy|rate"
+    r"|time[d ]?out|retry timeout)",
+    re.IGNORECASE,
+)
+_COPY = re.compile(r"(?im)^.*(?:below this line is a copy|this is a copy of|original message).*$")
 
 
 def read_reports(email: EmailMessage, settings: Mapping[str, Any]) -> Iterator[StatusUpdate]:
@@ -47,9 +58,8 @@ def read_reports(email: EmailMessage, settings: Mapping[str, Any]) -> Iterator[S
     for block in blocks:
         yield _update(block, provider_id)
     is_complaint = any(_feedback_blocks(email))
-    if not blocks and not is_complaint and (code := _code_of_other_format(email)):
-        update = errors.ERRORS.update(code, Status.UNDELIVERED, "returned", provider_id=provider_id)
-        yield replace(update, feedback=Feedback.BOUNCED)
+    if not blocks and not is_complaint:
+        yield from _read_other_format(email, provider_id)
 
 
 def _subject_of_report(email: EmailMessage) -> UUID | None:
@@ -75,16 +85,27 @@ def _blocks(part: Message) -> list[Message]:
 
 def _update(block: Message, provider_id: str) -> StatusUpdate:
     """Return the status in one block of a report (RFC 3464)."""
-    action = str(block["Action"]).strip().lower()
-    found = _STATUS.match(str(block.get("Status", "")))
-    code = found[1] if found else ""
+    word = _WORD.match(str(block["Action"]))
+    action = word[0].strip().lower() if word else ""
     status = ACTIONS.get(action)
     if status != Status.UNDELIVERED:
         return StatusUpdate(provider_id=provider_id, status=status, provider_status=action)
+    return _failure(_code_of(block), action, provider_id)
+
+
+def _code_of(block: Message) -> str:
+    """Return the enhanced code of a failure. Some servers name it only in their own words."""
+    found = _STATUS.match(str(block.get("Status", "")))
+    if found is None or found[1].endswith(".0.0"):
+        found = _DIAGNOSTIC.search(str(block.get("Diagnostic-Code", ""))) or found
+    return found[1] if found else ""
+
+
+def _failure(code: str, action: str, provider_id: str) -> StatusUpdate:
     entry = errors.entry_of(code) or errors.ERRORS.codes["returned"]
     return StatusUpdate(
         provider_id=provider_id,
-        status=status,
+        status=Status.UNDELIVERED,
         provider_status=action,
         code=code or "returned",
         reason=entry.sentence,
@@ -102,8 +123,8 @@ def _suppressing_error(entry: ErrorCode, code: str) -> RecipientRefused | None:
     return error if isinstance(error, RecipientRefused) else None
 
 
-def _code_of_other_format(email: EmailMessage) -> str:
-    """Return the code of a report in another format, '' if it is no report."""
+def _read_other_format(email: EmailMessage, provider_id: str) -> Iterator[StatusUpdate]:
+    """Return the status in a report of another format, if the email is one."""
     from flufl.bounce import all_failures  # slow to load, and few emails need it
 
     # it logs what it cannot read, with parts of the email
@@ -111,10 +132,26 @@ def _code_of_other_format(email: EmailMessage) -> str:
     try:
         temporary, permanent = all_failures(email)
     except Exception:  # its readers of odd formats fail on emails that have none of them
-        return ""
-    if permanent:
-        return "returned_for_good"
-    return "returned" if temporary else ""
+        return
+    if temporary and not permanent:  # a warning: the server tries again
+        yield StatusUpdate(provider_id=provider_id, status=None, provider_status="delayed")
+    if not permanent:
+        return
+    text = _text_of(email)
+    if found := _DIAGNOSTIC.search(text):
+        yield _failure(found[1], "returned", provider_id)
+        return
+    code = "returned" if _NOT_THE_ADDRESS.search(text) else "returned_for_good"
+    update = errors.ERRORS.update(code, Status.UNDELIVERED, "returned", provider_id=provider_id)
+    yield replace(update, feedback=Feedback.BOUNCED)
+
+
+def _text_of(email: EmailMessage) -> str:
+    """Return what a report says, without the copy of the message below it."""
+    part = next((part for part in email.walk() if part.get_content_type() == "text/plain"), email)
+    content = part.get_payload(decode=True)
+    text = content.decode("utf-8", "replace") if isinstance(content, bytes) else ""
+    return _COPY.split(text[:MAX_REPORT_LENGTH], maxsplit=1)[0]
 
 
 def read_complaints(email: EmailMessage, settings: Mapping[str, Any]) -> Iterator[StatusUpdate]:

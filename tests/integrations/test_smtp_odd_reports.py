@@ -1,0 +1,113 @@
+"""Reports of failed deliveries in odd forms: only those about a dead address suppress it."""
+
+from __future__ import annotations
+
+import pytest
+
+from hub.core.errors import RecipientRefused
+from hub.core.vocabulary import Feedback, Status
+from hub.integrations.base import StatusUpdate
+from hub.integrations.smtp.inbound import events_of
+from tests.integrations.test_smtp_inbound import RETURN, SETTINGS
+
+DSN = """\
+From: Mail Delivery System <mailer-daemon@mx.example>
+To: {to}
+Subject: Undelivered
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+--b
+Content-Type: text/plain
+
+Not delivered.
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example
+
+Final-Recipient: rfc822; eric@example.com
+{fields}
+
+--b--
+"""
+QMAIL = """\
+From: MAILER-DAEMON@mx.example
+To: {to}
+Subject: failure notice
+
+Hi. This is the qmail-send program at mx.example.
+I'm afraid I wasn't able to deliver your message to the following addresses.
+
+<eric@example.com>:
+{reason}
+
+--- Below this line is a copy of the message.
+
+Subject: Mailbox full of spam (#5.2.2)
+"""
+WARNINGS = {
+    "Google": "Delivery to the following recipient has been delayed:\n\n    eric@example.com\n\n"
+    "Message will be retried for 2 more day(s)\n",
+    "Exim": "A message that you sent has not yet been delivered to one or more of its\n"
+    "recipients after more than 24 hours.\n\n"
+    "The address to which the message has not yet been delivered is:\n\n"
+    "  eric@example.com\n\nNo action is required on your part.\n",
+}
+
+
+def update_of(text: str, **values: str) -> StatusUpdate:
+    content = text.format(to=RETURN, **values).replace("\n", "\r\n").encode()
+    [update] = events_of(content, SETTINGS)
+    assert isinstance(update, StatusUpdate)
+    return update
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "suppresses"),
+    [
+        # servers that name the code only in their own words, as Exim does
+        ("Action: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; 550 5.1.1 Unknown", "5.1.1", True),
+        ("Action: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; 552-5.2.2 Full", "5.2.2", False),
+        ("Action: failed\nDiagnostic-Code: smtp; 550 #5.1.1 Unknown", "5.1.1", True),
+        ("Action: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; 550 no", "5.0.0", False),
+        ("Action: failed\nStatus: 5.7.1\nDiagnostic-Code: smtp; 550 5.1.1 x", "5.7.1", False),
+        ("Action: failed", "returned", False),
+        ("Action: Failed (bad destination mailbox)\nStatus: 5.1.1 (unknown)", "5.1.1", True),
+        ("ACTION: FAILED\nSTATUS: 5.1.1", "5.1.1", True),
+        ("Action: failed\nStatus:\n 5.1.1", "5.1.1", True),
+    ],
+)
+def test_code_of_a_report_is_found(fields: str, code: str, suppresses: bool) -> None:
+    update = update_of(DSN, fields=fields)
+    assert (update.status, update.code) == (Status.UNDELIVERED, code)
+    assert isinstance(update.error, RecipientRefused) is suppresses
+    assert update.reason
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "suppresses"),
+    [
+        ("Sorry, no mailbox here by that name. (#5.1.1)", "5.1.1", True),
+        ("Sorry, no mailbox here by that name.", "returned_for_good", True),
+        ("552 5.2.2 The mailbox is over quota", "5.2.2", False),
+        ("The mailbox is full.", "returned", False),
+        ("Rejected as spam.", "returned", False),
+        ("550 5.7.1 Blocked", "5.7.1", False),
+        ("Your network is on a blocklist.", "returned", False),
+    ],
+)
+def test_report_in_words_suppresses_only_a_dead_address(
+    reason: str, code: str, suppresses: bool
+) -> None:
+    update = update_of(QMAIL, reason=reason)
+    assert (update.status, update.code) == (Status.UNDELIVERED, code)
+    assert update.feedback == Feedback.BOUNCED
+    assert isinstance(update.error, RecipientRefused) is suppresses
+
+
+@pytest.mark.parametrize("server", WARNINGS)
+def test_warning_about_a_delay_is_no_failure(server: str) -> None:
+    text = f"From: mailer-daemon@mx.example\nTo: {{to}}\nSubject: Delay\n\n{WARNINGS[server]}"
+    update = update_of(text)
+    assert (update.status, update.feedback, update.error) == (None, None, None)
+    assert update.provider_status == "delayed"
