@@ -7,6 +7,7 @@ import pytest
 from hub.core.errors import RecipientRefused
 from hub.core.vocabulary import Feedback, Status
 from hub.integrations.base import StatusUpdate
+from hub.integrations.smtp.errors import explain
 from hub.integrations.smtp.inbound import events_of
 from tests.integrations.test_smtp_inbound import RETURN, SETTINGS
 
@@ -111,3 +112,14 @@ def test_warning_about_a_delay_is_no_failure(server: str) -> None:
     update = update_of(text)
     assert (update.status, update.feedback, update.error) == (None, None, None)
     assert update.provider_status == "delayed"
+
+
+@pytest.mark.parametrize("status", ["4.2.2", "4.3.0", "4.4.1", "4.4.7", "4.7.1", "4.9.9", "5.2.2"])
+def test_remedy_of_a_returned_message_promises_no_other_attempt(status: str) -> None:
+    update = update_of(DSN, fields=f"Action: failed\nStatus: {status}")
+    assert (update.code, update.error) == (status, None)
+    problem = explain(update.code)
+    assert problem is not None
+    assert "tries again" not in problem.remedy.replace(
+        "tries again while the message is queued", ""
+    )
