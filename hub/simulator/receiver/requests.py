@@ -44,12 +44,16 @@ class WebhookLog:
         return [self._demo_secret, *self._records.all(SECRETS)]
 
     def record(self, address: str, headers: Mapping[str, str], body: bytes, status: int) -> Record:
-        """Store a request with the result of its verification; return the stored record."""
+        """Store a request with the result of its verification; return the stored record.
+
+        `status` is that of the response, which is 401 instead of 200 if the signature is wrong.
+        """
+        is_verified = any(self._verifies(secret, headers, body) for secret in self.secrets)
         record = {
             "at": time.time(),
             "address": address,
-            "status": status,
-            "verified": any(self._verifies(secret, headers, body) for secret in self.secrets),
+            "status": status if is_verified or status != 200 else 401,
+            "verified": is_verified,
             "headers": {name.lower(): value for name, value in headers.items()},
             "body": body.decode(errors="replace")[:KEPT_CHARACTERS],
         }
