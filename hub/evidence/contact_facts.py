@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from sqlalchemy import select
 
@@ -49,6 +50,16 @@ class Notified:
     def covers(self, at: datetime) -> bool:
         """Return whether a time is before the end."""
         return self.until is None or at <= self.until
+
+    def fact(self, subject: str, at: datetime, kind: str, by: str, **fields: Any) -> Fact:
+        """Return a fact about the contact. `fields` are further ones of the fact."""
+        return Fact(
+            request_id=self.request.id,
+            subject=subject,
+            contact_id=self.contact.id,
+            address_keys=(self.contact.address_key,),
+            **{"id": subject, "at": at, "kind": kind, "by": by, **fields},
+        )
 
     def concerns(self, source_id: str | None) -> bool:
         """Return whether something of a source applies to the request."""
@@ -101,15 +112,11 @@ def _consents(by_contact: Mapping[str, Sequence[Notified]]) -> Iterator[Fact]:
         for item in by_contact[consent.contact_id]:
             if not (item.concerns(consent.source_id) and item.covers(consent.at)):
                 continue
-            yield Fact(
-                request_id=item.request.id,
-                subject=consent.id,
-                contact_id=consent.contact_id,
-                address_keys=(item.contact.address_key,),
-                id=consent.id,
-                at=consent.at,
-                kind="consent.given" if consent.given else "consent.refused",
-                by=_CONSENT_BY.get(consent.evidence, BY_SIGNPOST),
+            yield item.fact(
+                consent.id,
+                consent.at,
+                "consent.given" if consent.given else "consent.refused",
+                _CONSENT_BY.get(consent.evidence, BY_SIGNPOST),
                 details={
                     "contact": consent.contact_id,
                     "channel": consent.channel,
@@ -148,15 +155,11 @@ def _opt_outs(notified: Sequence[Notified]) -> Iterator[Fact]:
 
 
 def _opt_out_facts(opt_out: Suppression, item: Notified) -> Iterator[Fact]:
-    yield Fact(
-        request_id=item.request.id,
-        subject=opt_out.id,
-        contact_id=item.contact.id,
-        address_keys=(item.contact.address_key,),
-        id=opt_out.id,
-        at=opt_out.since,
-        kind="opt_out.added",
-        by=_OPT_OUT_BY.get(opt_out.reason, BY_SIGNPOST),
+    yield item.fact(
+        opt_out.id,
+        opt_out.since,
+        "opt_out.added",
+        _OPT_OUT_BY.get(opt_out.reason, BY_SIGNPOST),
         details={
             "contact": item.contact.id,
             "channel": opt_out.channel,
@@ -168,15 +171,12 @@ def _opt_out_facts(opt_out: Suppression, item: Notified) -> Iterator[Fact]:
         private={"explanation": opt_out.explanation},
     )
     if opt_out.lifted_at is not None and item.covers(opt_out.lifted_at):
-        yield Fact(
-            request_id=item.request.id,
-            subject=opt_out.id,
-            contact_id=item.contact.id,
-            address_keys=(item.contact.address_key,),
+        yield item.fact(
+            opt_out.id,
+            opt_out.lifted_at,
+            "opt_out.lifted",
+            BY_SIGNPOST,
             id=f"{opt_out.id}/lifted",
-            at=opt_out.lifted_at,
-            kind="opt_out.lifted",
-            by=BY_SIGNPOST,
             details={"contact": item.contact.id, "opt_out": opt_out.id},
             private={"explanation": opt_out.lift_reason},
         )
@@ -203,15 +203,11 @@ def collect_replies(by_contact: Mapping[str, Sequence[Notified]]) -> Iterator[Fa
             is_own = reply.source_id == item.request.source_id
             if not (is_own and item.since <= reply.at and item.covers(reply.at)):
                 continue
-            yield Fact(
-                request_id=item.request.id,
-                subject=reply.id,
-                contact_id=reply.contact_id,
-                address_keys=(item.contact.address_key,),
-                id=reply.id,
-                at=reply.at,
-                kind="reply.received",
-                by=BY_RECIPIENT,
+            yield item.fact(
+                reply.id,
+                reply.at,
+                "reply.received",
+                BY_RECIPIENT,
                 details={
                     "contact": reply.contact_id,
                     "connection": connections.get(reply.connection_id, {"id": reply.connection_id}),

@@ -106,6 +106,13 @@ def erase_address(text: str) -> int:
     return count
 
 
+def has_contact(text: str) -> bool:
+    """Return whether an address belongs to a contact, whose page erases more. Raises Refused."""
+    keys = address_keys(*addresses.parse_typed(text))
+    query = select(Contact.id).where(Contact.address_key.in_(keys), Contact.erased_at.is_(None))
+    return db.session.scalar(query.limit(1)) is not None
+
+
 def _erase(person: _Person) -> int:
     query = select(EvidenceRow.id, EvidenceRow.request_id).where(
         person.rows(), EvidenceRow._values.is_not(None)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import or_, select
 
+from hub import integrations
 from hub.core.vocabulary import Feedback
 from hub.db.engine import db
 from hub.evidence.facts import (
@@ -44,8 +46,9 @@ def collect(messages: Sequence[Message], *, with_running: bool = False) -> Itera
     templates = _describe_templates(
         {message.template_version_id for message in by_id.values() if message.template_version_id}
     )
+    names = _team_names({message.connection_id for message in by_id.values()})
     for message in by_id.values():
-        yield _created(message, contacts, connections, templates)
+        yield _created(message, contacts, connections, templates, names)
     yield from _attempts(by_id, contacts, with_running=with_running)
     yield from _statuses(by_id, contacts)
     yield from _feedback(by_id, contacts)
@@ -66,6 +69,21 @@ def describe_connections(ids: Collection[str]) -> dict[str, dict[str, str]]:
         row.id: {"id": row.id, "title": row.title, "integration": row.integration}
         for row in db.session.execute(query)
     }
+
+
+def _team_names(ids: Collection[str]) -> dict[tuple[str, str], str]:
+    """Return the names of team channels, by connection and by their ID at the provider.
+
+    A name is known if the provider reported it to the last test, or if the ID contains it.
+    """
+    query = select(Connection).where(Connection.id.in_(ids), Connection.destination != "")
+    names = {}
+    for row in db.session.scalars(query):
+        check = read_or_none(partial(getattr, row, "check"))
+        reported = check.get("destination") if isinstance(check, dict) and row.ready else ""
+        label = integrations.destination_label(row.integration, row.destination)
+        names[row.id, row.destination] = reported or (label if label != row.destination else "")
+    return names
 
 
 def _describe_templates(ids: Collection[str]) -> dict[str, dict[str, Any]]:
@@ -94,8 +112,10 @@ def _created(
     contacts: Mapping[str, Contact],
     connections: Mapping[str, Any],
     templates: Mapping[str, Any],
+    names: Mapping[tuple[str, str], str],
 ) -> Fact:
     contact = contacts.get(message.contact_id)
+    address = contact.address if contact else ""
     return _fact(
         message,
         contact,
@@ -116,7 +136,10 @@ def _created(
             "sent_despite_opt_out": message.exempt,
             "consent": message.consent_id,
         },
-        private={"recipient": contact.address if contact else ""},
+        private={
+            "recipient": address,
+            "recipient_name": names.get((message.connection_id, address), ""),
+        },
         content=HashedContent(salt=message.content_salt, hash=message.content_hash),
     )
 

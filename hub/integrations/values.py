@@ -214,6 +214,7 @@ class CheckResult:
     field: str = ""  # the setting at fault
     code: str = ""  # the provider's error code
     response: str = ""  # describes the provider's response, without secrets
+    destination: str = ""  # the name of the team's channel or chat, if the provider reports it
 
 
 def read_reference(text: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from flask import Flask
 from hub.db.engine import db
 from hub.evidence import export, signing_keys, verification
 from hub.evidence.verification import Verdict
+from tests.fake_provider import fake_provider as fake_provider
 from tests.hub_fixtures import (
     ANNA,
     SigningApp,
@@ -28,6 +29,7 @@ from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import message as message_of
 from tests.hub_fixtures import signing_app as signing_app
+from tests.team_connections import connect_team as connect_team
 
 VERIFIER = Path(__file__).resolve().parents[2] / "examples" / "evidence-verifier" / "verify.mjs"
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from hub.connections import connection_tests
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.models import Message, SigningRequest
+from hub.integrations.base import CheckResult
+from hub.models import Connection, Message, SigningRequest
 from hub.signing import reminders
 from tests.evidence.conftest import entries_of, export_file, report_status, value_of, verify
 from tests.hub_fixtures import (
@@ -178,3 +181,33 @@ def test_a_key_without_the_scope_gets_no_evidence(request_id: str, hub_demo: Fla
 def test_unknown_request_has_no_evidence(signing_app: SigningApp) -> None:
     assert signing_app.get("/requests/nothing/evidence").status_code == 404
     assert source_id()
+
+
+# ── Teams ─────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("is_current", [True, False], ids=["tested", "changed since"])
+def test_channel_of_a_team_is_named_beside_its_id(
+    signing_app: SigningApp, connect_team: Callable[[str], Connection], *, is_current: bool
+) -> None:
+    team = connect_team("T0LEGAL")
+    store_test_result(team.id, "#legal", is_current=is_current)
+    signing_app.post("/events", event_body("request.sent", signers=[signer_body("Eric")]))
+    data = export_file(db.session.scalars(select(SigningRequest.id)).one())
+    named = {
+        value_of(data, entry["recipient"]): value_of(data, entry.get("recipient_name", {}))
+        if "recipient_name" in entry
+        else None
+        for entry in entries_of(data, "message.created")
+    }
+    assert named["T0LEGAL"] == ("#legal" if is_current else None)
+    assert named[ERIC] is None
+    assert verify(data).findings == []
+
+
+@transaction
+def store_test_result(connection_id: str, name: str, *, is_current: bool) -> None:
+    """Store the result of a passed test, of the present settings or of earlier ones."""
+    row = db.session.get_one(Connection, connection_id)
+    result = CheckResult(True, "Ready.", destination=name)
+    row.check = connection_tests.serialize_result(result, None)
+    row.checked_ok = True
+    row.checked_version = row.settings_version - (0 if is_current else 1)

@@ -113,6 +113,8 @@ class EntryDescriptions:
         connection = entry["connection"].get("title", "")
         follows = ", follows an earlier message" if entry.get("follows") else ""
         recipient = self._value(entry, "recipient") or ERASED
+        if name := self._value(entry, "recipient_name"):
+            recipient = f"{name} ({recipient})"
         title = f"{channel_title(entry['channel'])} to {recipient}"
         return title, f"Over {connection}{version}{follows}. {self._text(entry)}"
 

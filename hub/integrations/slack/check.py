@@ -47,6 +47,7 @@ def check_webhook(client: SlackClient, path: str, destination: str, buttons: boo
 def check_bot(client: SlackClient, channel: str, buttons: bool) -> CheckResult:
     """Test that a token is valid and can post, and find the channel if the scopes allow it."""
     warnings: list[str] = []
+    names: list[str] = []  # of the channel
 
     def test() -> str:
         response = client.method("auth.test", {})
@@ -67,11 +68,13 @@ def check_bot(client: SlackClient, channel: str, buttons: bool) -> CheckResult:
         name = channel
         if scopes.intersection(READ_SCOPES):
             name = _channel_name(client, channel, scopes)
+        names.append(name)
         user = _text(response.fields, "user")
         team = _text(response.fields, "team")
         return f"Signed in as {user} in {team}. Posts to {name}."
 
-    return _run_test(test, "bot_token", buttons, warnings)
+    result = _run_test(test, "bot_token", buttons, warnings)
+    return replace(result, destination=next((name for name in names if name != channel), ""))
 
 
 def _channel_name(client: SlackClient, channel: str, scopes: set[str]) -> str:
