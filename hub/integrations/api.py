@@ -35,7 +35,8 @@ from hub.integrations.escaping import MARKDOWN_MARKS, Escaper, escape_html, esca
 from hub.integrations.gateway import gateway_error
 from hub.integrations.incoming_webhook import IncomingWebhook
 from hub.integrations.json_fields import json_field, json_objects, json_part
-from hub.integrations.listed_messages import CLOCKS_APART
+from hub.integrations.json_web_tokens import make_jwt, verify_jwt
+from hub.integrations.message_texts import buttons_of
 from hub.integrations.part_results import PartResults
 from hub.integrations.provider_requests import (
     basic,
@@ -47,6 +48,7 @@ from hub.integrations.senders_by_country import SendersByCountry
 from hub.integrations.settings_fields import (
     ChannelField,
     ConfigForm,
+    PrivateKeyField,
     SecretField,
     SenderField,
     ServerField,
@@ -122,8 +124,8 @@ __all__ = [
     "Branding",
     "Button",
     "ButtonPress",
+    "buttons_of",
     "Card",
-    "CLOCKS_APART",
     "CardText",
     "Channel",
     "ChannelField",
@@ -148,12 +150,14 @@ __all__ = [
     "IncomingWebhook",
     "Integration",
     "LONGEST_BUTTON",
+    "make_jwt",
     "MARKDOWN_MARKS",
     "Outbound",
     "OutcomeUnknown",
     "PartResults",
     "PermanentError",
     "Price",
+    "PrivateKeyField",
     "Problem",
     "ProviderHttpClient",
     "ProviderResponse",
@@ -183,6 +187,7 @@ __all__ = [
     "TransientError",
     "Unreachable",
     "Unrecognized",
+    "verify_jwt",
     "WebhookEvent",
     "WebhookReceiver",
     "WebhookRequest",

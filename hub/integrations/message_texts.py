@@ -11,6 +11,12 @@ from hub.integrations.shortening import fit_text, plain_text, unit_size
 from hub.integrations.values import Button, Outbound
 
 
+def buttons_of(message: Outbound, count: int) -> tuple[tuple[Button, ...], tuple[Button, ...]]:
+    """Return the first buttons of a message for the payload, and the others for `text_of`."""
+    buttons = tuple(message.buttons)
+    return buttons[:count], buttons[count:]
+
+
 class MessageTexts:
     """The texts of an integration's messages, within the limits of its provider."""
 

@@ -25,8 +25,8 @@ class ProviderRequests:
     provider: ClassVar[str]  # the company, as the subject of sentences
     errors: ClassVar[ErrorTable] = NO_ERRORS  # the error codes of the provider
     api: ClassVar[Mapping[str, str]] = {}
-    # the field of a JSON response with the provider's error code, such as `error.code`; `type#` is
-    # the end of a URL, as in RFC 9457; "": `code` or `error`
+    # the field of a JSON response with the provider's error code, such as `error.code`; "": `code`
+    # or `error`
     code_field: ClassVar[str] = ""
     # the whole text of a response that confirms a request; "": any
     accepted_body: ClassVar[str] = ""
@@ -115,19 +115,16 @@ class ProviderRequests:
         form: Mapping[str, Any] | None = None,
         hidden: str = "",
         expected: str = "",
-        expected_status: int = 0,
     ) -> ProviderResponse:
         """Make one request like `call`, and raise the error of `errors` unless it is accepted.
 
-        `expected` is the code, and `expected_status` the HTTP status, of a refusal by the provider
-        that counts as accepted, for a harmless test.
+        `expected` is the code of a refusal by the provider that counts as accepted, for a harmless
+        test.
         """
         response = self.call(
             method, url, headers=headers, body=body, content=content, form=form, hidden=hidden
         )
         is_expected = bool(expected) and self.code_of(response) == expected
-        if expected_status == response.status:
-            is_expected = self.is_genuine(response)
         if not is_expected and not self.accepts(response):
             raise self.refusal(response)
         return response
@@ -157,10 +154,7 @@ class ProviderRequests:
         if cls.part_results and (code := cls.part_results.first_error(response)):
             return code
         for name in (cls.code_field,) if cls.code_field else ("code", "error"):
-            name, mark, _ = name.partition("#")
             value = json_field(response.json, name)
-            if mark and isinstance(value, str):
-                value = value.rpartition("#")[2] if "#" in value else ""
             if isinstance(value, str | int) and not isinstance(value, bool):
                 return str(value)
         return ""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from markupsafe import Markup
 from wtforms import Form, PasswordField, StringField
 from wtforms.validators import (
     InputRequired,
@@ -16,12 +17,15 @@ from wtforms.validators import (
     StopValidation,
     ValidationError,
 )
+from wtforms.widgets import TextArea, html_params
 
+from hub.integrations.json_web_tokens import signing_algorithm
 from hub.lib import phones
 
 F = TypeVar("F", bound=Form)
 
 MAX_SECRET_LENGTH = 200  # characters
+MAX_KEY_LENGTH = 10_000  # characters
 PRIVATE_SERVERS = (
     "A server with a private address, or without https, has to be listed in `HUB_HTTP_ALLOW`."
 )
@@ -127,6 +131,67 @@ def _secret_rules(noun: str, shortest: int) -> list[Any]:
     count = f"{shortest} to {longest}" if shortest > 1 else f"at most {longest}"
     rule = f"The {noun} has {count} characters, without spaces."
     return [Regexp(rf"[!-~]{{{shortest},{longest}}}\Z", message=rule)]
+
+
+class _BlankTextArea(TextArea):
+    """Several lines that are entered, and never shown again."""
+
+    def __call__(self, field: Any, **attributes: Any) -> Markup:
+        attributes.setdefault("id", field.id)
+        attributes.setdefault("rows", 5)
+        flags = {name: getattr(field.flags, name, False) for name in ("required", "maxlength")}
+        shown = html_params(name=field.name, **{**flags, **attributes})
+        return Markup(f"<textarea {shown}></textarea>")  # noqa: S704 - html_params escapes
+
+
+class PrivateKeyField(SecretField):
+    """A private key as PEM text of several lines, which is checked when it is saved.
+
+    The key has no password. It is RSA with at least 2048 bits, or on the curve P-256.
+    """
+
+    widget = _BlankTextArea()
+
+    def __init__(
+        self,
+        label: str = "Private key",
+        validators: Any = (),
+        *,
+        required: bool = False,
+        **options: Any,
+    ) -> None:
+        options.setdefault(
+            "description",
+            "The whole file, with the lines that begin with `-----`. It is stored encrypted and"
+            " never shown again.",
+        )
+        options.setdefault("render_kw", {"mono": True})
+        options["filters"] = [_pem_lines]
+        missing = InputRequired(f"Enter the {_noun_of(label)}.") if required else Optional()
+        super().__init__(label, [missing, _check_private_key, *validators], **options)
+
+
+def _pem_lines(text: str | None) -> str | None:
+    """Return a PEM text with the line breaks that it has in its file.
+
+    Text that was copied out of JSON has `\\n` in their place.
+    """
+    if not text:
+        return text
+    lines = text.replace("\\n", "\n").splitlines()
+    return "\n".join(line.strip() for line in lines if line.strip()) + "\n"
+
+
+def _check_private_key(form: Any, field: Any) -> None:
+    del form
+    if len(field.data) > MAX_KEY_LENGTH or not field.data.startswith("-----BEGIN "):
+        raise ValidationError(
+            "Paste the whole private key, from the line -----BEGIN to the line -----END."
+        )
+    try:
+        signing_algorithm(field.data)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
 
 
 class ServerField(StringField):

@@ -10,15 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.integrations.api import (
+    Button,
     ConfigForm,
     Integration,
     ProviderResponse,
     TextField,
     WebhookRequest,
+    buttons_of,
     json_field,
     json_part,
 )
-from tests.integrations.http_recorder import form_errors
+from tests.integrations.http_recorder import form_errors, outbound
 
 names = st.sampled_from(["id", "usage", "price", "usage.price", ""])
 values = st.recursive(
@@ -26,14 +28,12 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4),
     max_leaves=10,
 )
-PROBLEM = "https://docs.pushfox.example/errors/messages"
 
 
 class Pushfox(Integration):
-    """Explain problems by the end of their type."""
+    """Explain errors by their code, or by the word for the error."""
 
     title = "Pushfox"
-    code_field = "type#"
 
     class Form(ConfigForm):
         secret = TextField("Secret")
@@ -96,20 +96,6 @@ def test_code_of_any_response_is_a_text(value: Any) -> None:
         assert isinstance(Nested.code_of(refusal(content)), str)
 
 
-@pytest.mark.parametrize(
-    ("content", "code"),
-    [
-        ({"type": f"{PROBLEM}#1000"}, "1000"),
-        ({"type": f"{PROBLEM}#"}, ""),
-        ({"type": PROBLEM}, ""),
-        ({"type": "about:blank"}, ""),
-        ({"code": "1000"}, ""),
-    ],
-)
-def test_code_is_the_end_of_the_type_of_a_problem(content: Any, code: str) -> None:
-    assert Pushfox.code_of(refusal(content)) == code
-
-
 def test_code_in_an_object() -> None:
     assert Nested.code_of(refusal({"error": {"code": 7}})) == "7"
     assert Nested.code_of(refusal({"error": {"code": True}, "code": 7})) == ""
@@ -130,3 +116,12 @@ def test_code_in_an_object() -> None:
 def test_rules_between_settings_name_the_blank_one(filled: str, wrong: list[str]) -> None:
     settings = dict.fromkeys(("secret", "key", "key_id"), "") | dict.fromkeys(filled.split(), "x")
     assert list(form_errors(Pushfox, settings)) == wrong
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 9])
+def test_buttons_are_those_of_the_payload_and_the_others(count: int) -> None:
+    buttons = tuple(Button(f"Open {number}", f"https://x.example/{number}") for number in range(4))
+    message = outbound("+13175551234", buttons=buttons)
+    shown, others = buttons_of(message, count)
+    assert shown + others == buttons
+    assert len(shown) == min(count, 4)

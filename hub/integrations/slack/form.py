@@ -164,10 +164,9 @@ class SlackForm(ConfigForm):
                 "webhook_url",
                 "Enter either a Webhook URL or a bot token, not both.",
             )
-        if not (self.webhook_url.data or self.bot_token.data or self.channel.data):
-            return self.add_error(
-                "webhook_url", "Enter the Webhook URL, or a bot token with a Channel ID."
-            )
+        missing = "Enter the Webhook URL, or a bot token with a Channel ID."
+        if not self.require_one("webhook_url", "bot_token", "channel", error=missing):
+            return False
         if self.channel.data and not self.bot_token.data:
             return self.add_error(
                 "bot_token",

@@ -6,10 +6,8 @@ a service account. https://learn.microsoft.com/exchange/client-developer/legacy-
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +17,7 @@ from hub.integrations.api import (
     ProviderHttpClient,
     ProviderResponse,
     call,
+    make_jwt,
 )
 from hub.integrations.smtp.errors import ERRORS
 from hub.integrations.smtp.form import GOOGLE, MICROSOFT, service_account
@@ -96,9 +95,11 @@ class TokenSource:
             "iat": now,
             "exp": now + STATEMENT_SECONDS,
         }
-        header = {"alg": "RS256", "typ": "JWT", "kid": key.get("private_key_id", "")}
-        signed = f"{_encoded(header)}.{_encoded(claims)}"
-        return f"{signed}.{_base64(_signature(key['private_key'], signed.encode()))}"
+        headers = {"kid": key.get("private_key_id", "")}
+        try:
+            return make_jwt(claims, key["private_key"], headers=headers)
+        except ValueError:
+            raise ERRORS.error("token_refused") from None
 
 
 def token_source(
@@ -107,26 +108,3 @@ def token_source(
     """Return the source of tokens, or None for a connection with a password or without."""
     uses_tokens = settings.get("sign_in") in (MICROSOFT, GOOGLE)
     return TokenSource(http, settings, api_urls) if uses_tokens else None
-
-
-def _signature(private_key: str, content: bytes) -> bytes:
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    try:
-        key = load_pem_private_key(private_key.encode(), None)
-    except ValueError:
-        raise ERRORS.error("token_refused") from None
-    if not isinstance(key, RSAPrivateKey):
-        raise ERRORS.error("token_refused")
-    return key.sign(content, PKCS1v15(), hashes.SHA256())
-
-
-def _encoded(value: Mapping[str, Any]) -> str:
-    return _base64(json.dumps(value, separators=(",", ":")).encode())
-
-
-def _base64(content: bytes) -> str:
-    return urlsafe_b64encode(content).decode().rstrip("=")
