@@ -46,10 +46,12 @@ PAGES = {
     "a search": "/messages?q=30003",
     "the page of one message": "",
 }
+# one person in both hubs: otherwise a page with results is compared with an empty one
+FOUND = 711
 SEARCHES = {
-    "a search for a name": person_name(4711),
+    "a search for a name": person_name(FOUND),
     "a search for a word of every title": "agreement",
-    "a search for the end of a number": "04711",
+    "a search for the end of a number": f"{FOUND:06}",
     "the list of people": "",
 }
 NAMES = ("sending", "settling", *PAGES, *SEARCHES)
