@@ -115,16 +115,19 @@ class ProviderRequests:
         form: Mapping[str, Any] | None = None,
         hidden: str = "",
         expected: str = "",
+        expected_status: int = 0,
     ) -> ProviderResponse:
         """Make one request like `call`, and raise the error of `errors` unless it is accepted.
 
-        `expected` is the code of a refusal by the provider that counts as accepted, for a harmless
-        test.
+        `expected` is the code, and `expected_status` the HTTP status, of a refusal by the provider
+        that counts as accepted, for a harmless test.
         """
         response = self.call(
             method, url, headers=headers, body=body, content=content, form=form, hidden=hidden
         )
         is_expected = bool(expected) and self.code_of(response) == expected
+        if expected_status == response.status:
+            is_expected = self.is_genuine(response)
         if not is_expected and not self.accepts(response):
             raise self.refusal(response)
         return response

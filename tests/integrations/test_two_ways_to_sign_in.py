@@ -41,7 +41,7 @@ class Pushfox(Integration):
         private_key = SecretField("Private key", optional=True)
 
     def check(self) -> CheckResult:
-        self.request("POST", "/v1/messages", content={})
+        self.request("POST", "/v1/messages", content={}, expected_status=422)
         return self.passed_check("It sends.")
 
 
@@ -61,6 +61,26 @@ def test_first_filled_setting_is_at_fault(
 ) -> None:
     http_recorder.answer(status, {"code": code})
     assert connect(Pushfox, http_recorder.url, settings).run_check().field == field
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "passes"),
+    [
+        (422, {"code": "missing"}, True),
+        (200, {}, True),
+        (422, "<html></html>", False),
+        (422, "", False),
+        (400, {"code": "missing"}, False),
+        (401, {"code": "missing"}, False),
+        (500, {"code": "missing"}, False),
+        (200, "<html></html>", False),
+    ],
+)
+def test_expected_refusal_passes_if_the_provider_wrote_it(
+    http_recorder: HttpRecorder, status: int, content: object, passes: bool
+) -> None:
+    http_recorder.answer(status, content)
+    assert connect(Pushfox, http_recorder.url, SECRET).run_check().ok is passes
 
 
 class Application(Pushfox):
