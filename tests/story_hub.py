@@ -23,6 +23,7 @@ import pytest
 from hub.core import data_dir
 from tests.conftest import free_port
 from tests.live_hub import split_posts
+from tests.short_link_steps import expand, follow
 
 ERIC = "+13175551234"
 ANNA = "+442071234567"
@@ -109,7 +110,10 @@ class Hub:
         return self.message(message_id)
 
     def on_phone(self, number: str) -> list[str]:
-        """Return the texts that the provider accepted for a number, oldest first."""
+        """Return the texts that the provider accepted for a number, oldest first.
+
+        Each short link is opened, and replaced by the URL that it redirects to.
+        """
         credentials = data_dir.simulator_credentials(self.folder / "data")
         token = base64.b64encode(
             f"{credentials.account_sid}:{credentials.auth_token}".encode()
@@ -118,7 +122,8 @@ class Hub:
         url = f"{messages}?PageSize=500&To={number.replace('+', '%2B')}"
         request = urllib.request.Request(url, headers={"Authorization": f"Basic {token}"})
         with urllib.request.urlopen(request, timeout=10) as answer:
-            return [message["body"] for message in reversed(json.load(answer)["messages"])]
+            bodies = [message["body"] for message in reversed(json.load(answer)["messages"])]
+        return [expand(body, follow) for body in bodies]
 
     def family(self) -> list[psutil.Process]:
         return [

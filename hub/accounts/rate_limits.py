@@ -11,7 +11,7 @@ import hashlib
 import time
 from dataclasses import dataclass
 
-from flask import Flask
+from flask import Flask, current_app
 from flask_limiter import Limiter, RequestLimit
 from flask_limiter.util import get_remote_address
 from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute
@@ -114,6 +114,9 @@ ACCOUNT = FailedSignInLimit(
 )  # for distributed password guessing
 
 WRONG_LINKS = "20 per 5 minutes"  # links with a wrong token, from one network
+# short links that open nothing, from one bucket of networks
+WRONG_CODES = RateLimitItemPerMinute(60, 5)
+BUCKET_BYTES = 2  # so at most 65,536 counters exist, however many networks try
 # wrong passwords per account and network, or per account and known browser
 SIGN_IN_LIMIT = RateLimitItemPerMinute(5, LOCKOUT_MINUTES)
 CURRENT_PASSWORD = RateLimitItemPerDay(5)  # of one sign-in
@@ -127,6 +130,22 @@ def wrong_links_error(breach: RequestLimit) -> RateLimited:
         f" Wait {_format_minutes(wait)}, then open the link again.",
         wait,
     )
+
+
+def may_try_code(network: str) -> bool:
+    """Return whether a network may open another short link."""
+    return limiter.limiter.test(WRONG_CODES, "short_links", _bucket(network))
+
+
+def count_wrong_code(network: str) -> None:
+    """Count a short link that opens nothing."""
+    limiter.limiter.hit(WRONG_CODES, "short_links", _bucket(network))
+
+
+def _bucket(network: str) -> str:
+    """Return the bucket of a network, which nobody outside can choose or predict."""
+    key = hashlib.sha256(current_app.extensions["hub.config"].secret_key.encode()).digest()
+    return hashlib.blake2b(network.encode(), key=key, digest_size=BUCKET_BYTES).hexdigest()
 
 
 def seconds_left(breach: RequestLimit) -> int:

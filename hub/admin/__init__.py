@@ -30,7 +30,7 @@ from hub.admin.messages import (
     unblock_recipient,
 )
 from hub.admin.overview import activity_log, clock_confirmation, pages, unreadable_rows
-from hub.admin.requests import action_links, scheduled, signers
+from hub.admin.requests import action_links, scheduled, short_links, signers
 from hub.admin.requests import pages as request_pages
 from hub.admin.routing import pages as routing_pages
 from hub.admin.search import pages as search_pages
@@ -42,7 +42,7 @@ from hub.admin.webhook_endpoints import delivery_pages
 from hub.admin.webhook_endpoints import pages as webhook_pages
 from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
-from hub.lib import assets, request_checks
+from hub.lib import assets, request_checks, unmatched
 from hub.messaging.inbox import conversations
 from hub.models import Connection
 
@@ -98,6 +98,8 @@ def init_app(app: Flask) -> None:
     """Register the pages, and the extensions that they need."""
     app.session_interface = PageSessions()
     app.register_blueprint(guard.admin)
+    app.register_blueprint(short_links.short_links)
+    unmatched.register_fallback(app, short_links.PATH, short_links.handle_unmatched)
     extensions.init_app(app, guard.admin.name)
     assets.init_app(app, request_checks.add_request_checks)
     filters.install(app)

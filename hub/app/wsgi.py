@@ -1,4 +1,4 @@
-"""WSGI middleware: trusted proxies, unreadable bodies and the path prefix."""
+"""WSGI middleware: trusted proxies, the link domain, unreadable bodies and the path prefix."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, TypeVar
 
 from flask import Flask
-from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException, NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from hub.core.config import Config
 
 T = TypeVar("T")
 
+LINK_DOMAIN = "hub.link_domain"
+
 
 def add_middleware(app: Flask, config: Config) -> None:
     """Wrap an application in its WSGI middleware."""
     app.wsgi_app = _PathPrefix(app.wsgi_app, config.path_prefix)  # type: ignore[method-assign]
     app.wsgi_app = _UnreadableBodyMiddleware(app.wsgi_app)  # type: ignore[method-assign]
+    if config.link_hosts:
+        app.wsgi_app = _LinkDomain(app.wsgi_app, config.link_hosts)  # type: ignore[method-assign]
     if config.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies)  # type: ignore[method-assign]
 
@@ -32,11 +36,26 @@ class _PathPrefix:
         self.prefix = prefix
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        if self.prefix:
+        if self.prefix and LINK_DOMAIN not in environ:
             path = environ.get("PATH_INFO", "")
             environ["SCRIPT_NAME"] = self.prefix
             if path == self.prefix or path.startswith(self.prefix + "/"):
                 environ["PATH_INFO"] = path[len(self.prefix) :] or "/"
+        return self.app(environ, start_response)
+
+
+class _LinkDomain:
+    """Serve nothing but short links under their own domain."""
+
+    def __init__(self, app: Any, hosts: frozenset[str]) -> None:
+        self.app = app
+        self.hosts = hosts
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if environ.get("HTTP_HOST", "").lower() in self.hosts:
+            environ[LINK_DOMAIN] = True  # it has no path prefix
+            if not environ.get("PATH_INFO", "").startswith("/l/"):
+                return NotFound("Nothing is here.")(environ, start_response)
         return self.app(environ, start_response)
 
 

@@ -28,6 +28,7 @@ from hub.core.setting_parsers import (
     parse_handler_seconds,
     parse_hosts,
     parse_keys,
+    parse_link_url,
     parse_locale,
     parse_log_level,
     parse_megabytes,
@@ -96,6 +97,13 @@ class Config:
         "",
         "Public URL of Signpost, with its path prefix if it has one. Default: the bind address.",
         parse_public_url,
+    )
+    own_link_url: str | None = setting(
+        "HUB_LINK_URL",
+        "",
+        "Domain of short links, as a URL such as `https://go.example.com`. Default: the public"
+        " URL.",
+        parse_link_url,
     )
     secret_key: str = setting(
         "HUB_SECRET_KEY",
@@ -255,15 +263,30 @@ class Config:
     @cached_property
     def hosts(self) -> frozenset[str]:
         """Values of the Host header that name this hub, in lower case."""
-        netloc = urlsplit(self.public_url).netloc.lower()
-        names = {netloc, netloc.removesuffix(":443" if self.https else ":80")}
+        names = _host_headers(self.public_url)
         if self.bind.loopback:
             names |= {f"{name}:{self.bind.port}" for name in ("127.0.0.1", "localhost", "[::1]")}
         return frozenset(names)
 
     @property
+    def link_url(self) -> str:
+        """The URL that short links begin with."""
+        return self.own_link_url or self.public_url
+
+    @cached_property
+    def link_hosts(self) -> frozenset[str]:
+        """Values of the Host header that name only the domain of short links."""
+        return _host_headers(self.link_url) - self.hosts
+
+    @property
     def sqlite(self) -> bool:
         return self.database_url.startswith("sqlite:")
+
+
+def _host_headers(url: str) -> frozenset[str]:
+    parts = urlsplit(url)
+    netloc = parts.netloc.lower()
+    return frozenset({netloc, netloc.removesuffix(":443" if parts.scheme == "https" else ":80")})
 
 
 DECLARED: Mapping[str, Setting] = {

@@ -74,7 +74,7 @@ def parse_public_url(text: str) -> str:
     url = text.rstrip("/")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("use the public URL of Signpost, such as https://hub.example.com")
+        raise ValueError("use a URL with its host, such as https://hub.example.com")
     if parts.query or parts.fragment or parts.username or parts.password:
         raise ValueError("remove user, query and fragment")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
@@ -86,6 +86,13 @@ def parse_public_url(text: str) -> str:
     if (parts.path + "/").startswith("/api/"):
         raise ValueError("choose another path: Signpost uses /api itself")
     _ = parts.port  # raises ValueError for an invalid port
+    return url
+
+
+def parse_link_url(text: str) -> str:
+    url = parse_public_url(text)
+    if urlsplit(url).path:
+        raise ValueError("use a domain without a path, such as https://go.example.com")
     return url
 
 

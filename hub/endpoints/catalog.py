@@ -19,6 +19,7 @@ OPTED_OUT = "opted_out"
 OPTED_IN = "opted_in"
 BUTTON_PRESSED = "button_pressed"
 CONNECTION_BROKEN = "connection_broken"
+LINK_OPENED = "link_opened"
 SIGNER_NOT_REACHED = "signer_not_reached"
 ENDPOINT_FAILING = "endpoint_failing"
 ENDPOINT_DISABLED = "endpoint_disabled"
@@ -67,6 +68,10 @@ _INBOUND = {"inbound": "inb_0199f3b2-5cf0-7d21-8f17-2a4b6c8d9e01"}
 _OWN_EVENTS = {
     BUTTON_PRESSED: "A button was used: a quick reply of a contact, or an action below a post.",
     CONNECTION_BROKEN: "A connection was paused, because its provider no longer accepts it.",
+    LINK_OPENED: (
+        "The short link in a message was opened for the first time. It is a hint: it does not say"
+        " by whom, and a link scanner can look like a person."
+    ),
     SIGNER_NOT_REACHED: (
         "No step of a route reached a signer. The message is the last one that was tried. It is"
         " null if every step was skipped."
@@ -199,6 +204,7 @@ def _own_example(name: str) -> dict[str, Any]:
     details: Mapping[str, Mapping[str, Any]] = {
         BUTTON_PRESSED: {**_EXAMPLE, "message": None, "button": "remind", "result": "done"},
         CONNECTION_BROKEN: {"connection": "acme-us", "channel": "sms"},
+        LINK_OPENED: {**_EXAMPLE, "channel": "sms"},
         SIGNER_NOT_REACHED: {**_EXAMPLE, "channel": "sms", "code": "30003"},
         OPTED_OUT: {**about_contact, "reason": "keyword"},
         OPTED_IN: {**about_contact, "reason": "keyword"},

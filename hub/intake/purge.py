@@ -18,6 +18,8 @@ from hub.db.store import transaction
 from hub.db.types import first_id_at, now
 from hub.evidence import recording, retention
 from hub.evidence.holds import held_messages, held_requests
+from hub.messaging.compose import short_links
+from hub.messaging.track import link_opens
 from hub.models import (
     ActionToken,
     Attempt,
@@ -27,6 +29,7 @@ from hub.models import (
     Conversation,
     Event,
     InboundMessage,
+    Link,
     LinkedChat,
     Message,
     MessageBody,
@@ -68,6 +71,7 @@ def delete_old_rows(before: datetime) -> dict[str, int]:
             _delete_inbound,
         ),
         "messages": delete_in_batches(Message.id, _finished_messages(before), _delete_messages),
+        "links": delete_in_batches(Link.id, _expired_links(), _end_links),
         "events": delete_in_batches(
             Event.id,
             and_(
@@ -145,6 +149,15 @@ def _finished_messages(before: datetime) -> ColumnElement[bool]:
     )
 
 
+def _expired_links() -> ColumnElement[bool]:
+    """Select short links that are no longer valid and still have their targets."""
+    is_held = exists().where(Message.id == Link.message_id, held_requests(Message.request_id))
+    return and_(
+        link_opens.expired_links(now() - link_opens.VALID_AFTER_CLOSING),
+        ~is_held,
+    )
+
+
 def _requests_with_texts(before: datetime) -> ColumnElement[bool]:
     """Select requests without a newer event that still hold texts."""
     has_signer_details = exists().where(
@@ -204,6 +217,7 @@ def _delete_messages(ids: Sequence[str]) -> None:
         StatusEvent.message_id,
         PlatformEvent.message_id,
         Thread.message_id,
+        Link.message_id,
     ):
         _delete(column, ids)
     _delete(MessageBody.owner_id, [message_id.partition("_")[2] for message_id in ids])
@@ -236,6 +250,11 @@ def _delete_requests(ids: Sequence[str]) -> None:
         .where(SigningRequest.id.in_(ids))
         .values(_title=None, _sender=None, _url=None)
     )
+
+
+@transaction
+def _end_links(ids: Sequence[str]) -> None:
+    short_links.end_by_ids(ids)
 
 
 @transaction

@@ -1,4 +1,7 @@
-"""Redact one-time codes and card numbers in lists and logs, and secrets in answers of servers."""
+"""Redact one-time codes and card numbers in lists and logs, and secrets in answers of servers.
+
+Logs contain no codes of short links either.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +41,7 @@ _KNOWN_SECRET = re.compile(
 )
 _EMAIL = re.compile(r"[\w.+%'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 _PHONE = re.compile(r"(?:\+|\b00)[1-9](?:[ ().-]{0,2}\d){6,14}\b")
+_SHORT_LINK = re.compile(r"(/l/)[^\s/?#\"'<>]+")
 MAX_DISTANCE = 80  # characters between such a word and the digits
 
 
@@ -92,5 +96,5 @@ def mask_log_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableM
     """Mask all strings in a log entry, because a provider's error message may contain a code."""
     for name, value in event.items():
         if isinstance(value, str) and name != "timestamp":
-            event[name] = mask(value)
+            event[name] = mask(_SHORT_LINK.sub(rf"\1{DOT * 4}", value))
     return event

@@ -32,15 +32,20 @@ UNSTORABLE = (
 )
 
 
-def add_request_checks(blueprint: Blueprint, *, any_host: bool = False) -> None:
+def add_request_checks(
+    blueprint: Blueprint, *, any_host: bool = False, link_hosts: bool = False
+) -> None:
     """Check the requests of a blueprint, and add the security headers to its responses.
 
-    `any_host` admits requests under every name, such as those of a load balancer.
+    `any_host` admits requests under every name, such as those of a load balancer. `link_hosts`
+    admits those under the domain of short links.
     """
-    if not any_host:
+    if link_hosts:
+        blueprint.before_request(_check_link_host)
+    elif not any_host:
         blueprint.before_request(_check_host)
     blueprint.before_request(_check_text)
-    blueprint.after_request(_add_headers)
+    blueprint.after_request(add_headers)
 
 
 def with_request_checks(
@@ -56,7 +61,7 @@ def with_request_checks(
             _check_text()
         except HTTPException as refusal:
             error = refusal
-        return _add_headers(reply(error))
+        return add_headers(reply(error))
 
     return answer
 
@@ -69,6 +74,12 @@ def _check_host() -> None:
             f"The URL of Signpost is {config.public_url}, but the request has a different Host"
             " header."
         )
+
+
+def _check_link_host() -> None:
+    """Reject requests with a Host header that names neither Signpost nor its short links."""
+    if request.environ.get("HTTP_HOST", "").lower() not in _config().link_hosts:
+        _check_host()
 
 
 def _check_text() -> None:
@@ -87,7 +98,8 @@ def _check_text() -> None:
         raise BadRequest(UNSTORABLE)
 
 
-def _add_headers(response: Response) -> Response:
+def add_headers(response: Response) -> Response:
+    """Add the security headers that a response does not have."""
     if _config().https:
         response.headers.setdefault("Strict-Transport-Security", HTTPS_ONLY)
     for name, value in HEADERS.items():

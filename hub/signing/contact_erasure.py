@@ -26,6 +26,7 @@ from hub.models import (
     Contact,
     Event,
     InboundMessage,
+    Link,
     LinkedChat,
     Message,
     MessageBody,
@@ -130,6 +131,7 @@ def _erase(contact_id: str, found: FoundPeople, reason: str) -> ErasureResult:
     webhooks = _delete_callbacks(contact.id, sent, received)
     evidence_erasure.erase_values(contact)
     people = _erase_people(contact.id, found)
+    _delete_links(contact.id, found)
     webhooks += _delete_chats(contact)
     _blank_records(contact)
     contact.address = ""
@@ -232,6 +234,19 @@ def _decision_rows(contact_id: str, received: Sequence[str]) -> list[str]:
     opt_outs = [row.id for row in suppressions.opt_outs_of_contact(contact)]
     consents = db.session.scalars(select(Consent.id).where(Consent.contact_id == contact_id))
     return [*received, *opt_outs, *consents]
+
+
+def _delete_links(contact_id: str, found: FoundPeople) -> None:
+    """Delete the short links in messages to a contact, and to the people of the contact."""
+    notified = select(Message.signer_id).where(
+        Message.contact_id == contact_id, Message.signer_id.is_not(None)
+    )
+    message_ids = (
+        select(Message.id)
+        .join(Signer, and_(Signer.request_id == Message.request_id, Signer.id == Message.signer_id))
+        .where(or_(Signer.id.in_(notified), Signer.id.in_(found.person_ids)))
+    )
+    _execute(delete(Link).where(Link.message_id.in_(message_ids)))
 
 
 def _erase_answers(condition: ColumnElement[bool]) -> None:

@@ -17,6 +17,7 @@ from hub.messaging.compose import plan, provider_templates, render
 from hub.messaging.compose.content import letterhead
 from hub.messaging.compose.fitting import TooLong
 from hub.messaging.compose.outbox import Draft
+from hub.messaging.compose.short_links import ShortLink, shorten_values
 from hub.messaging.compose.skipped_steps import LINK_EXPIRED
 from hub.messaging.contacts.contacts import KnownAddress, prepare_contacts
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
@@ -49,6 +50,7 @@ class MessageText:
     letterhead: dict[str, Any] | None = None
     buttons: tuple[Button, ...] = ()
     link_expires_at: datetime | None = None  # of the link to a document, if the message has one
+    links: tuple[ShortLink, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class MessageWriter:
     actor: SignerRecord | None
     signers: Mapping[str, SignerRecord]
     connections: Mapping[str, ConnectionInfo]
-    with_invitations: bool = True  # false: links that invite to chats are left out, as if unknown
+    # links that invite to chats are left out, as if unknown, and short links are examples
+    is_preview: bool = False
 
     def write_first(
         self, ladders: Mapping[bytes, plan.PlannedLadder]
@@ -118,16 +121,17 @@ class MessageWriter:
         channel = connection.channel
         locale = item.person.locale
         version = render.find_version(template, channel, locale)
-        inviting = self.connections.values() if self.with_invitations else ()
+        inviting = () if self.is_preview else self.connections.values()
         links = chat_invitations.links_for(version.names, inviting, self.request.source_id, signer)
         values = _values(self.event, self.request, signer, self.actor)
         integration_class = integrations.get(connection.integration)
+        short = shorten_values(connection, version.names, values, is_preview=self.is_preview)
         rendered = render.fill_within(
             version,
             integration_class,
             integration_class.max_length,
             locale,
-            values | links,
+            values | links | {name: link.url for name, link in short},
             is_shared=self._shares_address(signer, item.kind),
         )
         sender: dict[str, Any] | None = None
@@ -139,7 +143,8 @@ class MessageWriter:
         shows_link = "download_link" in version.names or bool(buttons)
         link_expires_at = _link_expiry(self.event, signer) if shows_link else None
         if not (integration_class.session_window or integration_class.prefers_templates):
-            return MessageText(rendered, None, None, sender, buttons, link_expires_at)
+            shown = tuple(link for _, link in short if link.url in rendered.text)
+            return MessageText(rendered, None, None, sender, buttons, link_expires_at, shown)
         filled = provider_templates.fill_mapped(
             connection.id, template, locale, values, integration_class
         )
@@ -219,6 +224,7 @@ class MessageWriter:
             fallback_minutes=item.fallback_minutes,
             expires_at=_expiry(event, request),
             link_expires_at=text.link_expires_at,
+            links=text.links,
             night=self._night(item),
             not_before=merged_notices.waits_until(event.type, request, self.actor, item.person.id),
         )

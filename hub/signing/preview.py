@@ -127,7 +127,7 @@ class _Preview:
         )
         stored = {} if replacing else self._find_stored(planned, signers)
         writer = MessageWriter(
-            self.event, self.request, self.actor, signers, connections, with_invitations=False
+            self.event, self.request, self.actor, signers, connections, is_preview=True
         )
         written = {key: [*writer.write_rungs(item)] for key, item in planned.ladders.items()}
         reader = FactsReader(writer, [item for items in written.values() for item in items])

@@ -12,6 +12,7 @@ from typing import Any
 from hub.core.vocabulary import EventType, PersonRole, RequestState, SignerState
 from hub.db.store import transaction
 from hub.messaging.compose import cancellation
+from hub.messaging.compose.short_links import end_links
 from hub.signing import (
     people,
     prolonged_requests,
@@ -205,6 +206,7 @@ def _cancel_messages(event: EventIn, request: RequestRecord, actor: SignerRecord
             cancellation.stop_request(
                 "removed", event_types=tuple(EventType), request_id=request.id, signer_id=person.id
             )
+            end_links(request.id, signer_ids=[person.id])
     if event.type == EventType.VIEWED and actor is not None:
         cancellation.end_fallbacks(request.id, actor.id, ASKS_TO_SIGN)
     elif event.type == EventType.SIGNED and actor is not None:
@@ -218,3 +220,5 @@ def _cancel_messages(event: EventIn, request: RequestRecord, actor: SignerRecord
             event_types=ASKS_TO_SIGN if is_completed else (*ASKS_TO_SIGN, *NOTICES),
             request_id=request.id,
         )
+        if request.state == RequestState.CANCELED:
+            end_links(request.id)

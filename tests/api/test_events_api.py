@@ -13,12 +13,13 @@ from hub.db.store import transaction
 from hub.models import Connection, Event, MessageBody, Route
 from tests.api.event_bodies import DESIGN
 from tests.hub_fixtures import ANNA, OPT_OUT_LINE, SigningApp, event_body, json_of, signer_body
+from tests.short_link_steps import with_targets
 
 
 def message_texts() -> list[str]:
     db.session.rollback()
     return [
-        body.content["text"]
+        with_targets(body.content["text"])
         for body in db.session.scalars(select(MessageBody).order_by(MessageBody.owner_id))
     ]
 

@@ -25,6 +25,7 @@ from tests.hub_fixtures import (
     set_connection_state,
     status,
 )
+from tests.short_link_steps import with_targets
 
 IN_PROGRESS = (Status.QUEUED, Status.SENDING, Status.ACCEPTED, Status.UNKNOWN)
 
@@ -106,8 +107,9 @@ class Story:
         db.session.rollback()
 
     def texts(self, number: str) -> list[str]:
-        """Return the texts on a phone, oldest first."""
-        texts = [message.body for message in self.simulator.store.on_phone(number)]
+        """Return the texts on a phone, oldest first, with the targets of their links."""
+        bodies = [message.body for message in self.simulator.store.on_phone(number)]
+        texts = [with_targets(body) for body in bodies]
         return [text.removesuffix(OPT_OUT_LINE) for text in texts]
 
     def emails(self, address: str) -> list[str]:

@@ -13,6 +13,7 @@ from hub.messaging.track import timeline
 from hub.models import MessageBody, Template
 from tests.hub_fixtures import ANNA, ERIC, OPT_OUT_LINE, deliver, signer_body
 from tests.messaging.inbox.opt_out_steps import receive_text
+from tests.short_link_steps import with_targets
 from tests.signing.ladder_steps import EMAIL_SMS, lose, set_route
 from tests.signing.people_steps import FORMER, messages_to, post
 
@@ -25,7 +26,7 @@ def texts_to(person: str, kind: str = "sent") -> list[str]:
     contents = [
         db.session.get_one(MessageBody, row.id).content for row in messages_to(person, kind)
     ]
-    return [content["text"].removesuffix(OPT_OUT_LINE) for content in contents]
+    return [with_targets(content["text"]).removesuffix(OPT_OUT_LINE) for content in contents]
 
 
 def publish(text: str) -> None:

@@ -65,7 +65,8 @@ def test_request_that_is_sent_again_asks_again(story: Story, ending: str) -> Non
     story.post("sent", id="second round")
     story.deliver()
     assert story.read()["state"] == "open"
-    assert story.texts(ANNA).count(ASKED.format("anna")) == 2
+    assert sum(text.startswith(ASKED.partition("https")[0]) for text in story.texts(ANNA)) == 2
+    assert story.texts(ANNA)[-1] == ASKED.format("anna")
     assert len(story.texts(ERIC)) == before, "Eric has signed"
     story.post("signed", signer="anna")
     story.post("completed")

@@ -114,6 +114,16 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
             " require it for +1. Leave empty to send the line to no one."
         ),
     )
+    short_links = SelectField(
+        "Links in SMS",
+        choices=rules.LINK_KINDS,
+        default=rules.SHORT_LINKS,
+        render_kw={"legend": "Links"},
+        description=(
+            "A short link costs fewer characters, is valid until 30 days after the request closes,"
+            " and shows when it was opened."
+        ),
+    )
     quiet_preset = SelectField(
         "Preset",
         default="",
@@ -216,6 +226,7 @@ def _page(connection: Connection, form: RulesForm) -> str:
     if connection.channel != Channel.SMS:
         del form.opt_out_line
         del form.opt_out_prefixes
+        del form.short_links
     if connection.channel == Channel.SMS:
         form.prices.label.text = "Price per segment"
     spent = spending.read_spending(connection.id, now()) if current.has_prices else None
@@ -253,6 +264,7 @@ def _form_values(current: Rules) -> dict[str, Any]:
         "quiet_to": time.fromisoformat(current.quiet.end) if current.quiet else None,
         "quiet_sundays": current.quiet is not None and SUNDAY in current.quiet.quiet_days,
         "quiet_waits": current.quiet_waits,
+        "short_links": current.short_links,
         "opt_out_line": current.opt_out_line,
         "opt_out_prefixes": ", ".join(sorted(current.opt_out_prefixes)),
     }
@@ -304,6 +316,7 @@ def _rules_from(form: RulesForm) -> Rules:
         spend_month=rules.parse_amount(form.spend_month.data or "", "spend_month"),
         quiet=_quiet_hours_from(form),
         quiet_waits=bool(form.quiet_waits.data),
+        short_links=form.short_links.data or rules.SHORT_LINKS,
         opt_out_line=(form.opt_out_line.data or "").strip(),
         opt_out_prefixes=rules.parse_prefixes(form.opt_out_prefixes.data or ""),
     )

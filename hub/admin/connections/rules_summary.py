@@ -5,7 +5,7 @@ from __future__ import annotations
 from hub.admin.view.filters import money, number
 from hub.core.vocabulary import Channel
 from hub.messaging.policy import policy
-from hub.messaging.policy.rules import Rules
+from hub.messaging.policy.rules import LINK_KINDS, Rules
 from hub.models import Connection
 
 PHONE_CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
@@ -21,9 +21,16 @@ def summarize_rules(connection: Connection) -> list[tuple[str, str]]:
     lines += [
         ("Limits per recipient", _limits(_counts(rules))),
         ("Spending", _limits(_amounts(rules))),
+        *_links(connection, rules),
         ("Quiet hours", str(rules.quiet) if rules.quiet else "None"),
     ]
     return lines
+
+
+def _links(connection: Connection, rules: Rules) -> list[tuple[str, str]]:
+    if connection.channel != Channel.SMS:
+        return []
+    return [("Links in SMS", LINK_KINDS.get(rules.short_links, rules.short_links))]
 
 
 def _consent(rules: Rules) -> str:

@@ -17,6 +17,7 @@ from hub.core.vocabulary import PersonRole, RequestState, SignerState, Status
 from hub.db.engine import db
 from hub.messaging.contacts import opt_out_status
 from hub.messaging.contacts.opt_out_status import OptOut
+from hub.messaging.track import link_opens
 from hub.models import Message, Signer, SigningRequest
 from hub.signing import chat_invitations, reminder_times, reminders, turns
 
@@ -39,6 +40,7 @@ class RequestPeople:
         self._lines = lines
         self._skipped = skipped
         self._facts = signer_timeline.read_skipped(list(lines))
+        self._opens = link_opens.read_opens(list(lines))
         self._messages: dict[str | None, list[Message]] = {}
         for message in reversed(newest_first):
             self._messages.setdefault(message.signer_id, []).append(message)
@@ -74,7 +76,9 @@ class RequestPeople:
         return {
             **_describe_person(person),
             "tried": signer_timeline.describe_series(messages),
-            "entries": signer_timeline.list_entries(person, messages, self._lines, self._facts),
+            "entries": signer_timeline.list_entries(
+                person, messages, self._lines, self._facts, self._opens
+            ),
             "resends": channel_title(resendable.channel) if resendable else "",
             "may_stop": any(_is_unfinished(message) for message in messages),
             "skipped": self._skipped.get((person.role, person.external_id), []),

@@ -15,6 +15,7 @@ from hub.admin.view.status_badges import channel_title, message_badge, signer_ba
 from hub.core.vocabulary import SignerState, Status
 from hub.db.engine import db
 from hub.messaging.compose import resend
+from hub.messaging.track.link_opens import LinkOpens
 from hub.models import Message, Signer, StatusEvent
 from hub.signing.next_step import SKIPPED
 
@@ -41,11 +42,12 @@ def list_entries(
     messages: Sequence[Message],
     rows: Mapping[str, MessageListRow],
     skipped: Mapping[str, StatusEvent],
+    opens: Mapping[str, LinkOpens],
 ) -> list[TimelineEntry]:
     """Return the timeline of a signer, oldest first.
 
     `messages`: those to the signer, oldest first. `rows`: their rows, by ID. `skipped`: the facts
-    about steps of routes that could not follow a message, by its ID.
+    about steps of routes that could not follow a message, by its ID. `opens`: of short links.
     """
     followed = {message.after_id for message in messages}
     entries = []
@@ -55,6 +57,8 @@ def list_entries(
             entries.append(
                 TimelineEntry("skip-forward", "", "Next steps skipped", fact.at, text=fact.reason)
             )
+        if opened := opens.get(message.id):
+            entries.append(_open_entry(opened))
     state = SignerState.read(signer.state)
     if state != SignerState.PENDING:
         badge = signer_badge(signer.state)
@@ -76,6 +80,14 @@ def _message_entry(row: MessageListRow, *, is_last: bool) -> TimelineEntry:
         has_problem=row.has_problem,
         is_last=is_last,
     )
+
+
+def _open_entry(opens: LinkOpens) -> TimelineEntry:
+    count = "once" if opens.count == 1 else f"{opens.count:,} times"
+    last = f", last at {format_short(opens.last_at)}" if opens.count > 1 else ""
+    note = "A hint: link scanners can look like a person."
+    text = f"Opened {count}{last}. {note}"
+    return TimelineEntry("link-45deg", "", "Link opened", opens.first_at, text=text)
 
 
 def read_skipped(message_ids: Sequence[str]) -> dict[str, StatusEvent]:

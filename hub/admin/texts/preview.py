@@ -13,11 +13,13 @@ from hub.db.engine import db
 from hub.lib import text_grammar
 from hub.lib.localized import format_amount
 from hub.lib.plural_forms import plural_forms
+from hub.lib.public_shorteners import find_public_shorteners
 from hub.lib.sms_characters import costly_characters
 from hub.lib.text import is_gsm_text, segments
 from hub.lib.text_grammar import GrammarError
 from hub.messaging.compose import plan_words, render, text_values
 from hub.messaging.compose.render import TemplateText
+from hub.messaging.compose.short_links import SHORTENED, example_link, uses_short_links
 from hub.messaging.policy.policy import get_rules
 from hub.messaging.policy.rules import OTHERS
 from hub.messaging.track.recorded_prices import RecordedPrices
@@ -51,8 +53,10 @@ class Preview:
 
     subject: str = ""
     text: str = ""
+    long_text: str = ""  # without short links, as other channels than SMS send it
     problem: str = ""
     segments: Segments | None = None
+    public_shorteners: tuple[str, ...] = ()  # domains in an SMS that carriers filter
     # the text with other numbers: the numbers of a form, and the text
     forms: tuple[tuple[str, str], ...] = ()
 
@@ -62,20 +66,33 @@ def build_preview(
 ) -> Preview:
     """Return the preview of a text of a template."""
     version = TemplateText("", subject, text, SIGNPOST, template.locale)
-    complete = text_values.add_stand_ins(values, template.locale)
+    long_values = text_values.add_stand_ins(values, template.locale)
+    complete = long_values
+    if template.channel == Channel.SMS:
+        complete = {**long_values, **_short_links(values)}
     try:
         for source in (subject, text):
             text_grammar.parse(source)
         filled = render.fill_version(version, complete, template.locale)
+        long_text = render.fill_version(version, long_values, template.locale).text
         forms = tuple(_fill_forms(version, complete))
     except GrammarError:
         return Preview(problem="Correct the text to see its preview.")
     except render.IncompleteText as error:
         return Preview(problem=f"{error} The message is not sent.")
-    count = None
-    if template.channel == Channel.SMS:
-        count = count_segments(filled.text, text, template.locale)
-    return Preview(filled.subject, filled.text, "", count, forms)
+    if template.channel != Channel.SMS:
+        return Preview(filled.subject, filled.text, long_text, forms=forms)
+    count = count_segments(filled.text, text, template.locale)
+    found = tuple(find_public_shorteners(f"{text}\n{filled.text}"))
+    return Preview(filled.subject, filled.text, long_text, "", count, found, forms)
+
+
+def _short_links(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return an example of a short link for each link, if SMS contain short links."""
+    connections = _sms_connections()
+    if connections and not any(uses_short_links(row.info) for row in connections):
+        return {}
+    return {name: example_link() for name in SHORTENED if values.get(name)}
 
 
 def _fill_forms(version: TemplateText, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -162,7 +162,7 @@ class TextEditor:
     def templates(self) -> list[ComparedTemplate]:
         """The approved templates that are sent instead of the text."""
         return compare_templates(
-            self.template, self.sending_channels, self.preview.text, self.values
+            self.template, self.sending_channels, self.preview.long_text, self.values
         )
 
     @cached_property

@@ -24,13 +24,14 @@ from hub.lib.times import LATEST
 from hub.messaging.compose.content import hash_content, read_content
 from hub.messaging.compose.message_expiry import find_expiry
 from hub.messaging.compose.opt_out_line import add_opt_out_line
+from hub.messaging.compose.short_links import ShortLink, build_rows
 from hub.messaging.contacts.contacts import store_recipients
 from hub.messaging.policy.policy import QUIET, Policy, PolicyDecision, PolicyQuestion
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
 from hub.messaging.state import fallback_timers
 from hub.messaging.state.message_batch import messages as message_table
 from hub.messaging.state.message_batch import status_events
-from hub.models import ConnectionInfo, Message, MessageBody, Recipient, StatusEvent
+from hub.models import ConnectionInfo, Link, Message, MessageBody, Recipient, StatusEvent
 from hub.shared.index_key import index_key
 
 ASKING = [event_type.value for event_type in EventType if event_type.asks_to_sign]
@@ -75,6 +76,7 @@ class Draft:
     fallback_minutes: int | None = None
     expires_at: datetime | None = None
     link_expires_at: datetime | None = None  # it is not sent with a link that leads nowhere
+    links: Sequence[ShortLink] = ()  # the short links in the text
     night: str | None = None  # the recipient's, in which it is not sent; see policy/night.py
     not_before: datetime | None = None  # it waits, because another message may replace it
 
@@ -134,6 +136,7 @@ def add_messages(drafts: Sequence[Draft]) -> list[MessageSummary]:
     write(_MESSAGES, rows)
     write(_BODIES, bodies)
     write(FACTS, facts)
+    write(_LINKS, build_rows(drafts, rows))
     if any(row["status"] == Status.QUEUED for row in rows):
         wake("deliver")
     if any(row["escalate_at"] == current_time for row in rows):
@@ -263,9 +266,8 @@ def _decide(draft: Draft, question: PolicyQuestion, policy: Policy) -> PolicyDec
     return decision
 
 
-_MESSAGES, _BODIES, FACTS = (
-    Statement.insert(table) for table in (message_table, get_table(MessageBody), status_events)
-)
+_BODIES, _LINKS = (Statement.insert(get_table(table)) for table in (MessageBody, Link))
+_MESSAGES, FACTS = (Statement.insert(table) for table in (message_table, status_events))
 
 
 def _row(

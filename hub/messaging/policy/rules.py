@@ -28,6 +28,9 @@ DEFAULT_LINE = sentence("opt_out_line", ENGLISH)
 PREFIX = re.compile(r"\+[1-9][0-9]{0,5}")
 # where gateways hold texts with an opt-out keyword that their own system did not add
 HELD_PREFIX = "+33"
+SHORT_LINKS = "built_in"
+LONG_LINKS = "long"
+LINK_KINDS = {SHORT_LINKS: "Short links of Signpost", LONG_LINKS: "Long links of the signing app"}
 CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -51,6 +54,7 @@ class Rules:
     # the end of the first SMS to a contact whose number begins with one of the prefixes
     opt_out_line: str = DEFAULT_LINE
     opt_out_prefixes: frozenset[str] = frozenset({"+1"})
+    short_links: str = SHORT_LINKS  # one of LINK_KINDS, for SMS
 
     @property
     def has_prices(self) -> bool:

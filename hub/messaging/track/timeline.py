@@ -13,11 +13,14 @@ from hub import integrations
 from hub.core.errors import NotFound
 from hub.core.vocabulary import Status
 from hub.db.engine import db
+from hub.endpoints.catalog import LINK_OPENED
 from hub.integrations.base import Integration, Problem
 from hub.lib import phones
 from hub.messaging.policy.policy import QUIET
 from hub.messaging.send import predecessors
+from hub.messaging.track import link_opens
 from hub.messaging.track.error_codes import BY_STATUS, CODES, describe_block
+from hub.messaging.track.link_opens import LinkOpens
 from hub.models import Attempt, Connection, Event, Message, PlatformEvent, StatusEvent
 
 
@@ -64,7 +67,13 @@ def timeline(message: Message) -> list[Entry]:
     ]
     for attempt in attempts:
         entries += _attempt_entries(attempt, provider, event_types)
-    entries += [_fact_entry(fact, provider, event_types) for fact in facts]
+    opens = link_opens.read_opens_of(message)
+    entries += [
+        _fact_entry(fact, provider, event_types)
+        for fact in facts
+        if opens is None or fact.provider_status != link_opens.OPENED
+    ]
+    entries += _open_entries(opens)
     entries += _reached_twice(message)
     return sorted(entries, key=lambda entry: entry.at)
 
@@ -88,6 +97,18 @@ def _reached_twice(message: Message) -> list[Entry]:
         return []
     text = "An earlier message of this notification was delivered too."
     return [Entry(message.changed_at, "reached_twice", "Reached twice", text)]
+
+
+def _open_entries(opens: LinkOpens | None) -> list[Entry]:
+    """Return entries about the first and the last time that a short link was opened."""
+    if opens is None:
+        return []
+    kind = link_opens.OPENED.replace(" ", "_")
+    entries = [Entry(opens.first_at, kind, "Link opened", link_opens.HINT, event=LINK_OPENED)]
+    if opens.count > 1:
+        title = f"Link opened {opens.count:,} times"
+        entries.append(Entry(opens.last_at, kind, title, "This is the last time so far."))
+    return entries
 
 
 def _attempt_entries(attempt: Attempt, provider: str, event_types: dict[str, str]) -> list[Entry]:

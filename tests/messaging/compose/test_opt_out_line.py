@@ -19,6 +19,7 @@ from tests.hub_fixtures import ANNA, ERIC, SigningApp, json_of
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import signing_app as signing_app
+from tests.short_link_steps import send_long_links
 
 LINE = "\nReply STOP to opt out."
 
@@ -80,6 +81,7 @@ def test_direct_message_is_sent_as_written(signing_app: SigningApp) -> None:
 
 
 def test_line_that_would_make_a_text_too_long_is_left_out(signing_app: SigningApp) -> None:
+    send_long_links()
     event: dict[str, Any] = {
         "type": "request.sent",
         "request": {"id": "agr-1", "title": "T" * 500, "sender": {"name": "Acme"}},

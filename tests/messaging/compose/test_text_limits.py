@@ -29,6 +29,7 @@ from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import signing_app as signing_app
 from tests.integrations.instances import instance, senders, valid_address
+from tests.short_link_steps import send_long_links
 
 quick = settings(
     max_examples=examples(60),
@@ -38,6 +39,11 @@ quick = settings(
 letters = st.sampled_from(["a", "é", "€", "שׁ", "👍🏽", "👨‍👩‍👧", "*", "<", "&", " ", "字"])
 texts = st.tuples(letters, st.integers(0, 500)).map(lambda pair: (pair[0] * pair[1])[:500])
 links = st.integers(0, 1975).map(lambda n: "https://sign.example/" + "x" * n)
+
+
+@pytest.fixture(autouse=True)
+def _long_links(hub_demo: Flask) -> None:
+    send_long_links()
 
 
 def sent_text(message_id: str) -> str:
