@@ -34,7 +34,15 @@ from hub.admin.requests import action_links, scheduled, short_links, signers
 from hub.admin.requests import pages as request_pages
 from hub.admin.routing import pages as routing_pages
 from hub.admin.search import pages as search_pages
-from hub.admin.settings import account, api_keys, branding, opt_out_keywords, sources, users
+from hub.admin.settings import (
+    account,
+    api_keys,
+    branding,
+    link_shorteners,
+    opt_out_keywords,
+    sources,
+    users,
+)
 from hub.admin.texts import email_preview, text_files
 from hub.admin.texts import pages as text_pages
 from hub.admin.view import filters, navigation
@@ -58,6 +66,7 @@ PAGES = (
     api_keys,
     sources,
     opt_out_keywords,
+    link_shorteners,
     integrations,
     connection_pages,
     team_posts,

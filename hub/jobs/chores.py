@@ -15,7 +15,7 @@ from hub.endpoints import cleanup, health
 from hub.intake import mailboxes, retention, waiting_callbacks
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose import cancellation, media, template_sync
-from hub.messaging.send import recipient_pacing
+from hub.messaging.send import link_shortening, recipient_pacing
 from hub.messaging.state import clock_skew, job_failures, unreadable_rows
 from hub.messaging.track import price_polling, reconcile, status_polling
 from hub.shared import idempotency
@@ -52,6 +52,7 @@ def run_chores(stopping: ShutdownSignal) -> int:
         partial(ladders.escalate_due, waiting_callbacks.process_waiting, stopping),
         partial(reconcile.look_up_unknown, stopping),
         partial(status_polling.poll_statuses, stopping),
+        partial(link_shortening.shorten_links, stopping),
         partial(plan_scheduled.plan_due, stopping),
         reminder_clock.correct_reminders,
         partial(reminder_rechecks.mark_all, stopping),
@@ -89,6 +90,7 @@ def is_due() -> bool:
         reconcile.is_due()
         or status_polling.is_due()
         or clock_skew.is_due()
+        or link_shortening.is_due()
         or plan_scheduled.is_due()
         or reminder_rechecks.is_due()
         or automatic_reminders.is_due()

@@ -21,6 +21,7 @@ class Link(Base):
     __tablename__ = "links"
     __table_args__ = (
         partial_index("ix_links_message_id", "message_id", where=text("message_id IS NOT NULL")),
+        partial_index("ix_links_shortener", "shortener", "id", where=text("shortener <> ''")),
     )
 
     id: Mapped[str] = primary_key("lnk")
@@ -36,6 +37,8 @@ class Link(Base):
     # how often people, not known robots, opened it
     opens: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     opened_at: Mapped[datetime | None] = mapped_column(Time)  # first
+    # the service that is to replace it in the text of its waiting message; '': none
+    shortener: Mapped[str] = mapped_column(default="", server_default="")
     last_opened_at: Mapped[datetime | None] = mapped_column(Time)
 
     url = EncryptedJson(LINK_URL)

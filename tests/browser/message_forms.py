@@ -234,6 +234,21 @@ def submit_save_opt_out_rules(no_script: NoScriptBrowser) -> None:
     )
 
 
+@form("admin.save_link_shortener")
+def submit_save_link_shortener(no_script: NoScriptBrowser) -> None:
+    no_script.page.goto("/settings/short-links")
+    service = no_script.page.get_by_role("form", name="Bitly")
+    service.get_by_label("Access token").fill("a-token")
+    service.get_by_label("Branded domain").fill("bit.ly")
+    service.get_by_label("Group ID").fill("Bk1")
+    press(no_script.page, "Test Bitly")
+    expect(no_script.page.locator("#bitly-domain-error")).to_contain_text("Carriers filter SMS")
+    service.get_by_label("Access token").fill("a-token")
+    service.get_by_label("Branded domain").fill("go.acme.example")
+    press(no_script.page, "Test Bitly")
+    no_script.says("Bitly accepted the token of Acme HR.")
+
+
 @form("admin.record_consent")
 def submit_record_consent(no_script: NoScriptBrowser) -> None:
     open_newest_conversation(no_script, "You may write to me, bare.")

@@ -64,6 +64,7 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.suppressions": ("/opt-outs", "/opt-outs?show=lifted", "/opt-outs?q=nobody"),
     "admin.remove_opt_out": ("/opt-outs/{optout}",),
     "admin.opt_out_rules": ("/settings/opt-out-words",),
+    "admin.link_settings": ("/settings/short-links",),
     "admin.routing": ("/routing", "/routing?source=default"),
     "admin.route": ("/routing/sent/signer", "/routing/signed/others?source=default"),
     "admin.stop_fallbacks": ("{stop_fallbacks}",),

@@ -23,7 +23,7 @@ from hub.admin.auth.guard import admin, has_role, require_role
 from hub.admin.overview.damaged_row_notice import show_damaged_row_notice
 from hub.admin.view.forms import add_error
 from hub.admin.view.status_badges import channel_title
-from hub.connections import connections
+from hub.connections import connections, link_shorteners
 from hub.connections import rules as stored_rules
 from hub.core.errors import NotFound, Refused
 from hub.core.vocabulary import Channel, Role
@@ -192,14 +192,14 @@ def connection_rules(slug: str) -> Any:
     """Show the rules of a connection."""
     connection = _get_channel(slug)
     values = _form_values(policy.get_rules(connection.info))
-    return _page(connection, RulesForm(formdata=None, data=values))
+    return _page(connection, _offer_links(RulesForm(formdata=None, data=values)))
 
 
 @admin.post("/connections/<slug>/rules")
 @require_role(Role.ADMIN)
 def change_connection_rules(slug: str) -> Any:
     """Save the rules of a connection."""
-    form = RulesForm(request.form)
+    form = _offer_links(RulesForm(request.form))
     connection_id = _get_channel(slug).id
     try:
         if form.validate() and _is_consistent(form, entered := _rules_from(form)):
@@ -209,6 +209,12 @@ def change_connection_rules(slug: str) -> Any:
     except Refused as refusal:
         add_error(form, refusal)
     return _page(connections.get_by_slug(slug), form), 422
+
+
+def _offer_links(form: RulesForm) -> RulesForm:
+    """Offer the services that are set up, too."""
+    form.short_links.choices = list(link_shorteners.list_link_kinds().items())
+    return form
 
 
 def _is_consistent(form: RulesForm, entered: Rules) -> bool:

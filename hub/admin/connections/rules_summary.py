@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hub.admin.view.filters import money, number
 from hub.core.vocabulary import Channel
+from hub.integrations.link_shorteners import SHORTENERS
 from hub.messaging.policy import policy
 from hub.messaging.policy.rules import LINK_KINDS, Rules
 from hub.models import Connection
@@ -30,7 +31,8 @@ def summarize_rules(connection: Connection) -> list[tuple[str, str]]:
 def _links(connection: Connection, rules: Rules) -> list[tuple[str, str]]:
     if connection.channel != Channel.SMS:
         return []
-    return [("Links in SMS", LINK_KINDS.get(rules.short_links, rules.short_links))]
+    titles = {name: shortener.title for name, shortener in SHORTENERS.items()}
+    return [("Links in SMS", {**LINK_KINDS, **titles}.get(rules.short_links, "Unknown"))]
 
 
 def _consent(rules: Rules) -> str:

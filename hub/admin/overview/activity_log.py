@@ -219,6 +219,8 @@ SENTENCES = {
     "source.language_changed": "changed the language of the source {}",
     "source.renamed": "renamed a source to {}",
     "opt_out.changed": "changed the opt-out keywords",
+    "link_shortener.changed": "changed the settings of {}",
+    "link_shortener.removed": "removed {}",
     "consent.imported": "imported a list of consents",
     "consent.recorded": "recorded a consent decision of {}",
     "suppression.imported": "imported a list of opt-outs",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from hub.core.errors import NotFound
 from hub.core.vocabulary import EventType, Lane, Status
@@ -24,7 +24,7 @@ from hub.lib.times import LATEST
 from hub.messaging.compose.content import hash_content, read_content
 from hub.messaging.compose.message_expiry import find_expiry
 from hub.messaging.compose.opt_out_line import add_opt_out_line
-from hub.messaging.compose.short_links import ShortLink, build_rows
+from hub.messaging.compose.short_links import ShortLink, build_rows, waits_until
 from hub.messaging.contacts.contacts import store_recipients
 from hub.messaging.policy.policy import QUIET, Policy, PolicyDecision, PolicyQuestion
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
@@ -139,7 +139,8 @@ def add_messages(drafts: Sequence[Draft]) -> list[MessageSummary]:
     write(_LINKS, build_rows(drafts, rows))
     if any(row["status"] == Status.QUEUED for row in rows):
         wake("deliver")
-    if any(row["escalate_at"] == current_time for row in rows):
+    is_escalated = any(row["escalate_at"] == current_time for row in rows)
+    if is_escalated or any(waits_until(draft, current_time) for draft in drafts):
         wake("chores")
     pairs = zip(drafts, rows, strict=True)
     return [
@@ -189,18 +190,6 @@ def store_edit(draft: Draft) -> None:
     row.due_at = now()
     row.code = ""
     db.session.flush()
-    wake("deliver")
-
-
-@transaction
-def recheck_quiet_hours(connection_id: str) -> None:
-    """Check messages that wait for quiet hours again now, because the rules may have changed."""
-    waiting = (
-        message_table.c.connection_id == connection_id,
-        message_table.c.status == Status.QUEUED,
-        message_table.c.code == QUIET,
-    )
-    db.session.execute(update(message_table).where(*waiting).values(due_at=now()))
     wake("deliver")
 
 
@@ -329,8 +318,8 @@ def _escalation(draft: Draft, code: str, current_time: datetime) -> datetime | N
 
 
 def _due_at(draft: Draft, decision: PolicyDecision, current_time: datetime) -> datetime:
-    due_at = decision.until or current_time
-    return due_at if draft.not_before is None else max(due_at, draft.not_before)
+    times = (current_time, decision.until, draft.not_before, waits_until(draft, current_time))
+    return max(time for time in times if time is not None)
 
 
 def build_fact_row(

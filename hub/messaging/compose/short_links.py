@@ -5,9 +5,10 @@ A link belongs to one person and one message. Its code is only in the text of th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from hub.db.compiled_sql import get_table
 from hub.db.encrypted_fields import LINK_URL
 from hub.db.engine import db
 from hub.db.types import keyring, new_id, now
+from hub.integrations.link_shorteners import SHORTENERS
 from hub.lib import short_codes
 from hub.messaging.policy.policy import get_rules
 from hub.messaging.policy.rules import LONG_LINKS
@@ -28,6 +30,8 @@ from hub.models import ConnectionInfo, Link, Message
 
 SHORTENED = ("link", "download_link")  # the values of texts
 PATH = "/l/"
+WAIT = timedelta(seconds=5)  # the longest time that a message waits for a service
+_URL = re.compile(rf"https?://[^\s/]+{PATH}([0-9A-Za-z]{{{short_codes.LENGTH}}})(?![0-9A-Za-z])")
 _links = get_table(Link)
 
 
@@ -38,6 +42,7 @@ class ShortLink:
     url: str
     digest: bytes
     target: str
+    shortener: str = ""  # the service that shortens it further, before the message is sent
 
 
 def shorten_values(
@@ -54,7 +59,7 @@ def shorten_values(
     if not uses_short_links(connection):
         return []
     return [
-        (name, _new_link(str(values[name]), is_preview=is_preview))
+        (name, _new_link(str(values[name]), _shortener_of(connection), is_preview=is_preview))
         for name in SHORTENED
         if name in names and values.get(name)
     ]
@@ -76,9 +81,16 @@ def example_link() -> str:
     return f"{_config().link_url}{PATH}{short_codes.SAMPLE}"
 
 
-def _new_link(target: str, *, is_preview: bool) -> ShortLink:
+def _shortener_of(connection: ConnectionInfo) -> str:
+    kind = get_rules(connection).short_links
+    return kind if kind in SHORTENERS else ""
+
+
+def _new_link(target: str, shortener: str, *, is_preview: bool) -> ShortLink:
     code = short_codes.SAMPLE if is_preview else short_codes.new_code()
-    return ShortLink(f"{_config().link_url}{PATH}{code}", short_codes.digest_of(code), target)
+    return ShortLink(
+        f"{_config().link_url}{PATH}{code}", short_codes.digest_of(code), target, shortener
+    )
 
 
 class LinkedDraft(Protocol):
@@ -114,7 +126,19 @@ def _build_row(link: ShortLink, draft: LinkedDraft, message: Mapping[str, Any]) 
         "created_at": message["changed_at"],
         "expires_at": draft.link_expires_at,
         "opens": 0,
+        "shortener": link.shortener,
     }
+
+
+def find_links(text: str) -> list[tuple[str, str]]:
+    """Return the short links in a text, each with its code."""
+    return [(match[0], match[1]) for match in _URL.finditer(text)]
+
+
+def waits_until(draft: LinkedDraft, current_time: datetime) -> datetime | None:
+    """Return until when a message waits for a service that shortens its links, or None."""
+    is_waiting = any(link.shortener for link in draft.links)
+    return current_time + WAIT if is_waiting else None
 
 
 def end_links(request_id: str, *, signer_ids: Collection[str] | None = None) -> None:

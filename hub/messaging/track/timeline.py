@@ -278,6 +278,10 @@ _HUB_FACTS = {
     ),
     "file gone": ("Not sent", "The attached file was deleted."),
     "taken over": ("Sent again as a template", "The 24-hour window was closed for free text."),
+    "link not shortened": (
+        "Link not shortened further",
+        "The message contains the short link of Signpost.",
+    ),
     "gone": (
         "Deleted at the provider",
         "No more status reports will arrive.",

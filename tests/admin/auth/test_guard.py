@@ -120,6 +120,8 @@ LEAST = {
     ("POST", "/opt-outs/<suppression_id>"): A,
     ("GET", "/settings/opt-out-words"): V,
     ("POST", "/settings/opt-out-words"): A,
+    ("GET", "/settings/short-links"): V,
+    ("POST", "/settings/short-links/<name>"): A,
     ("GET", "/inbox/files/<inbound_id>/<position>"): V,
     ("POST", "/inbox/<conversation_id>"): O,
     ("POST", "/inbox/<conversation_id>/read"): O,

@@ -1,0 +1,1 @@
+"""Stand-ins for the services that shorten links: Bitly and Rebrandly."""
