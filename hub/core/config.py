@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from hub.core import data_dir as data_folder
 from hub.core.bind_address import Bind, is_loopback
 from hub.core.errors import ConfigError
+from hub.core.setting_declarations import Setting, setting
 from hub.core.setting_parsers import (
     Keys,
     parse_bind,
@@ -42,32 +43,6 @@ from hub.core.setting_parsers import (
 MAX_BODY_SIZE = 256 * 1024  # bytes of a request
 API_URL = re.compile(r"HUB_([A-Z0-9]+)_API_URL")
 Verify = Callable[[Path, str, Keys | None], None]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One environment variable. `empty` is the value if it is not set and has no default."""
-
-    name: str
-    default: str
-    meaning: str
-    parse: Callable[[str], Any]
-    secret: bool
-    empty: Any
-
-
-def setting(
-    name: str,
-    default: str,
-    meaning: str,
-    parse: Callable[[str], Any] = str,
-    *,
-    secret: bool = False,
-    empty: Any = None,
-) -> Any:
-    """Declare a field of `Config` that is read from an environment variable."""
-    declared = Setting(name, default, meaning, parse, secret, empty)
-    return field(repr=not secret, metadata={"setting": declared})
 
 
 @dataclass(frozen=True, kw_only=True)

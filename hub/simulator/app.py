@@ -26,10 +26,10 @@ from hub.simulator.receiver.api import api as receiver_api
 from hub.simulator.receiver.view import view as receiver_view
 from hub.simulator.rest import rest
 from hub.simulator.sendgrid.api import api as sendgrid_api
+from hub.simulator.shorteners.api import api as shorteners_api
 from hub.simulator.signing_apps.documenso import api as documenso_api
 from hub.simulator.signing_apps.pactsafe import api as pactsafe_api
 from hub.simulator.signing_apps.view import view as signing_apps_view
-from hub.simulator.shorteners.api import api as shorteners_api
 from hub.simulator.slack.api import api as slack_api
 from hub.simulator.slack.page import view as slack_view
 from hub.simulator.slack.webhooks import webhooks as slack_webhooks
