@@ -78,6 +78,7 @@ class Dispatcher:
         self._fast: set[str] = set()  # endpoints whose last call was fast and successful
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._unwritten: list[Outcome] = []
+        self._has_recorded = False  # outcomes, in the last round, while nothing was running
 
     def run(self, linger: float = LINGER_SECONDS) -> int:
         """Send due deliveries; return the number of calls."""
@@ -93,13 +94,16 @@ class Dispatcher:
         return self.sent
 
     def _run_round(self) -> bool:
-        self._collect_outcomes(IDLE_PAUSE)
+        # after the last outcome of a batch, the next event of its keys is due at once
+        self._collect_outcomes(0 if self._has_recorded else IDLE_PAUSE)
         free = self._free_threads()
         if not (free or self._unwritten):
+            self._has_recorded = False
             return False
         claims = record_and_claim(self._unwritten, free, self._cache)
         had_outcomes = bool(self._unwritten)
         self._unwritten = []
+        self._has_recorded = had_outcomes and not (claims or self._running.total())
         batches: dict[str, list[Claim]] = {}
         for claim in claims:
             if claim.target.is_handler:

@@ -101,7 +101,11 @@ ADMIN: dict[str, tuple[str, ...]] = {
         "/webhook-endpoints/{failing}/events/{webhook}",
     ),
     "admin.webhook_events": ("/webhook-events",),
-    "admin.new_webhook_endpoint": ("/webhook-endpoints/new",),
+    "admin.new_webhook_endpoint": (
+        "/webhook-endpoints/new",
+        "/webhook-endpoints/new?kind=kafka",
+        "/webhook-endpoints/new?kind=mqtt",
+    ),
     "admin.edit_webhook_endpoint": ("/webhook-endpoints/{endpoint}/edit",),
     "admin.rotate_webhook_secret": ("/webhook-endpoints/{endpoint}/rotate",),
     "admin.disable_webhook_endpoint": ("/webhook-endpoints/{endpoint}/disable",),
