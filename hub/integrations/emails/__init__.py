@@ -5,7 +5,13 @@ form              fields of settings  letter          subject, names and headers
 email_integration the base class
 """
 
-from hub.integrations.emails.addresses import clean_email, domain_of, validate_address, wire_form
+from hub.integrations.emails.addresses import (
+    clean_email,
+    domain_of,
+    validate_address,
+    validate_ascii_address,
+    wire_form,
+)
 from hub.integrations.emails.email_integration import (
     MAX_FILE_SIZE,
     UNAUTHENTICATED,
@@ -56,5 +62,6 @@ __all__ = [
     "subject_of",
     "unsubscribe_field",
     "validate_address",
+    "validate_ascii_address",
     "wire_form",
 ]

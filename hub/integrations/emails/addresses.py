@@ -48,8 +48,8 @@ def validate_address(form: Any, field: Any) -> None:
         raise ValidationError(str(error)) from None
 
 
-def validate_reply_address(form: Any, field: Any) -> None:
-    """Validate an address that is written into every email. Raises ValidationError."""
+def validate_ascii_address(form: Any, field: Any) -> None:
+    """Validate an address that is part of every email. Raises ValidationError."""
     validate_address(form, field)
     if not wire_form(field.data).isascii():
         raise ValidationError(

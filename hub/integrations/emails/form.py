@@ -10,7 +10,7 @@ from typing import Any
 from wtforms import SelectField, StringField
 from wtforms.validators import InputRequired, Length, Optional
 
-from hub.integrations.emails.addresses import validate_address, validate_reply_address
+from hub.integrations.emails.addresses import validate_address, validate_ascii_address
 from hub.lib.text import one_line
 
 REPLY_TO_ADDRESS = "address"
@@ -67,7 +67,7 @@ def reply_address_field() -> StringField:
     """Return the field for another address for replies than that of the sender."""
     return StringField(
         "Reply address",
-        [Optional(), validate_reply_address],
+        [Optional(), validate_ascii_address],
         filters=[_strip],
         description="Leave empty to receive replies at the From address.",
         render_kw={"mono": True},

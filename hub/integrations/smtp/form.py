@@ -17,6 +17,7 @@ from wtforms.validators import (
 )
 
 from hub.integrations.api import ConfigForm, SecretField, emails
+from hub.integrations.smtp.return_paths import MAX_LOCAL_PART
 
 IMPLICIT_TLS = "tls"
 STARTTLS = "starttls"
@@ -66,6 +67,15 @@ def _validate_service_account(form: Any, field: Any) -> None:
         service_account(field.data)
     except ValueError as error:
         raise ValidationError(str(error)) from None
+
+
+def _validate_return_address(form: Any, field: Any) -> None:
+    emails.validate_ascii_address(form, field)
+    if len(field.data.rpartition("@")[0]) > MAX_LOCAL_PART:
+        raise ValidationError(
+            f"Enter an address with at most {MAX_LOCAL_PART} characters before the @, because"
+            " Signpost adds 33, and mail servers allow 64."
+        )
 
 
 _TENANT = r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}\Z"
@@ -181,7 +191,7 @@ class SmtpForm(ConfigForm):
     unsubscribe = emails.unsubscribe_field()
     bounce_address = StringField(
         "Return address",
-        [Optional(), emails.validate_address],
+        [Optional(), _validate_return_address],
         filters=[_strip],
         description=(
             "Mail servers report failed deliveries here. Signpost adds the ID of the message after"

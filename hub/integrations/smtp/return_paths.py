@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
+MAX_LOCAL_PART = 64 - 33  # characters before the @ of the base; mail servers allow 64 (RFC 5321)
 _UUID = r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}"
 MESSAGE_ID = re.compile(rf"\bmsg_({_UUID})@", re.IGNORECASE)
 RETURN_ADDRESS = re.compile(rf"\+({_UUID})@", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""Values that look like encoded words: readers see them as they are, and they add no lines."""
+"""Values that look like encoded words add no lines, and addresses are short enough."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from werkzeug.datastructures import MultiDict
 
 from hub.integrations.base import AttachedFile
 from hub.integrations.smtp.form import SmtpForm
+from hub.integrations.smtp.return_paths import return_address
 from tests.effort import examples
 from tests.integrations.test_smtp import check_lines, name_in, parsed, sent
 
@@ -88,3 +89,21 @@ def test_settings_refuse_a_reply_address_that_servers_do_not_accept() -> None:
     form.validate()
     assert not form.reply_address.errors
     assert form.from_name.data == "Acme HR"
+
+
+@pytest.mark.parametrize(
+    ("address", "is_valid"),
+    [
+        ("bounces@acme.example", True),
+        (f"{'b' * 31}@acme.example", True),
+        (f"{'b' * 32}@acme.example", False),
+        ("жук@почта.example", False),
+    ],
+)
+def test_return_address_leaves_room_for_the_id(address: str, is_valid: bool) -> None:
+    form = SmtpForm(MultiDict({"bounce_address": address}))
+    form.validate()
+    assert (not form.bounce_address.errors) is is_valid
+    if is_valid:
+        used = return_address("msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", address)
+        assert len(used.rpartition("@")[0]) <= 64
