@@ -40,6 +40,7 @@ class ImapServer:
 
     def __init__(self) -> None:
         self.emails: list[bytes] = []
+        self.sizes: dict[int, int] = {}  # in place of the true ones, by the position
         self.seen: set[int] = set()
         self.commands: list[str] = []
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -83,6 +84,9 @@ class ImapServer:
             content = self.emails[int(found[1]) - 1]
             head = f"* {found[1]} FETCH (UID {found[1]} BODY[] {{{len(content)}}}\r\n"
             yield head.encode() + content + b")\r\n"
+        elif found := re.fullmatch(r"UID FETCH (\d+) \(RFC822\.SIZE\)", command):
+            size = self.sizes.get(int(found[1]) - 1, len(self.emails[int(found[1]) - 1]))
+            yield f"* {found[1]} FETCH (UID {found[1]} RFC822.SIZE {size})\r\n".encode()
         elif found := re.fullmatch(r"UID STORE (\d+) \+FLAGS \(\\Seen\)", command):
             self.seen.add(int(found[1]) - 1)
 
@@ -108,6 +112,16 @@ def test_unread_emails_are_read_once(server: ImapServer) -> None:
     assert stored == server.emails
     assert one.read_mailbox(stored.append) == 0
     assert server.seen == {0, 1}
+
+
+def test_huge_email_is_marked_as_read_and_not_loaded(server: ImapServer) -> None:
+    server.emails = [b"huge", b"small"]
+    server.sizes = {0: 500_000_000}
+    stored: list[bytes] = []
+    assert mailbox(server).read_mailbox(stored.append) == 2
+    assert stored == [b"small"]
+    assert server.seen == {0, 1}
+    assert "UID FETCH 1 (BODY.PEEK[])" not in server.commands
 
 
 def test_email_that_was_not_stored_stays_unread(server: ImapServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import imaplib
+import re
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -14,6 +15,7 @@ from hub.integrations.smtp.oauth import TokenSource
 
 SECONDS = 20.0  # for each command
 MAX_EMAILS = 100  # of one run; the next one reads the others
+MAX_SIZE = 10 * 1024 * 1024  # bytes; a larger email is not loaded, and marked as read
 PORT = 993
 
 
@@ -86,10 +88,19 @@ def _read(mailbox: Mailbox, store: Callable[[bytes], None]) -> int:
     mailbox.select("INBOX")
     _, found = mailbox.uid("SEARCH", "UNSEEN")
     uids = (found[0] or b"").split()[:MAX_EMAILS]
-    for uid in uids:
-        _, parts = mailbox.uid("FETCH", uid.decode(), "(BODY.PEEK[])")
-        content = next((part[1] for part in parts if isinstance(part, tuple)), None)
-        if content is not None:
-            store(content)
-        mailbox.uid("STORE", uid.decode(), "+FLAGS", r"(\Seen)")
+    for uid in map(bytes.decode, uids):
+        if _size_of(mailbox, uid) <= MAX_SIZE:
+            _, parts = mailbox.uid("FETCH", uid, "(BODY.PEEK[])")
+            content = next((part[1] for part in parts if isinstance(part, tuple)), None)
+            if content is not None:
+                store(content)
+        mailbox.uid("STORE", uid, "+FLAGS", r"(\Seen)")
     return len(uids)
+
+
+def _size_of(mailbox: Mailbox, uid: str) -> int:
+    """Return the size of an email in bytes; 0 if the server does not say it."""
+    _, parts = mailbox.uid("FETCH", uid, "(RFC822.SIZE)")
+    texts = [part for part in parts if isinstance(part, bytes)]
+    found = re.search(rb"RFC822\.SIZE (\d{1,15})", b" ".join(texts))
+    return int(found[1]) if found else 0
