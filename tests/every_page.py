@@ -40,6 +40,7 @@ LISTS = (
     "/unreadable-rows",
     "/webhook-endpoints",
     "/webhook-events",
+    "/handlers",
     "/routing",
     "/routing/sent/signer",
     "/codes",

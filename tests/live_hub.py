@@ -44,6 +44,7 @@ class Hub:
     simulator_mail_bind: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
     environ: dict[str, str] = field(default_factory=dict)  # of its processes
     http_allow: str = ""  # addresses of this machine that webhooks may be sent to
+    handlers: str = ""  # the file of HUB_HANDLERS
 
     @property
     def url(self) -> str:
@@ -87,6 +88,7 @@ class Hub:
             "HUB_SIMULATOR_BIND": self.simulator_bind,
             "HUB_SIMULATOR_MAIL_BIND": self.simulator_mail_bind,
             "HUB_HTTP_ALLOW": self.http_allow,
+            "HUB_HANDLERS": self.handlers,
         }
         if self.database_url:  # then keys are not made in the data folder
             key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()

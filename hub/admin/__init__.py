@@ -21,6 +21,7 @@ from hub.admin.contacts import contact_page, people, privacy, suppressions, unsu
 from hub.admin.documentation import pages as documentation_pages
 from hub.admin.evidence import pages as evidence_pages
 from hub.admin.evidence import verify_page
+from hub.admin.handlers import pages as handler_pages
 from hub.admin.messages import (
     error_code_report,
     inbox,
@@ -96,6 +97,7 @@ PAGES = (
     people,
     privacy,
     suppressions,
+    handler_pages,
     documentation_pages,
     routing_pages,
     webhook_pages,

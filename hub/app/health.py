@@ -15,6 +15,7 @@ from hub.core.vocabulary import Status
 from hub.db import store
 from hub.db.engine import db
 from hub.db.types import now
+from hub.handlers import handler_list, registration
 from hub.lib import disk, request_checks
 from hub.messaging.send import provider_health
 from hub.messaging.state import job_failures
@@ -54,6 +55,7 @@ def readiness() -> tuple[dict[str, Any], int]:
     parts["jobs"] = _check_jobs()
     parts["lateness"] = _check_lateness()
     parts["providers"] = _check_providers()
+    parts["handlers"] = _check_handlers()
     degraded = any(state != "ok" for state in parts.values())
     return {"status": "degraded" if degraded else "ok", **parts}, 200
 
@@ -118,6 +120,19 @@ def _check_providers() -> str:
         )
     except SQLAlchemyError:
         return "unknown"
+
+
+def _check_handlers() -> str:
+    """Return how many events wait for handlers and have failed, if any handler has a problem."""
+    try:
+        problems = [str(one["name"]) for one in registration.load_problems()]
+        problems += [row.description for row in handler_list.list_failing()]
+        if not problems:
+            return "ok"
+        waiting, failed = handler_list.count_unfinished()
+    except (SQLAlchemyError, DecryptionError):
+        return "unknown"
+    return f"{', '.join(problems)} cannot run. {waiting} events are waiting, {failed} failed."
 
 
 JOBS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 
@@ -20,6 +20,8 @@ from hub.handlers.registration import details_of
 from hub.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from hub.models.webhook_endpoint import HANDLER, REMOVED
 from hub.shared import audit
+
+FAILING_AFTER = timedelta(hours=1)  # a shorter failure is not worth a person's attention
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class HandlerSummary:
     @property
     def function(self) -> str:
         return self.row.description.partition(":")[2]
+
+    @property
+    def is_enabled(self) -> bool:
+        return self.row.state == EndpointState.ENABLED
 
     @property
     def word(self) -> str:
@@ -94,6 +100,17 @@ def summarize(handler_id: str) -> HandlerSummary:
     """Return a handler with its results; raise NotFound."""
     row = find_handler(handler_id)
     return _summarize(row, _count_by_state([row.id])[row.id])
+
+
+def list_failing() -> list[WebhookEndpoint]:
+    """Return the enabled handlers whose last calls failed, for an hour at least."""
+    query = select(WebhookEndpoint).where(
+        WebhookEndpoint.kind == HANDLER,
+        WebhookEndpoint.deleted_at.is_(None),
+        WebhookEndpoint.state == EndpointState.ENABLED,
+        WebhookEndpoint.failing_since < now() - FAILING_AFTER,
+    )
+    return list(db.session.scalars(query.order_by(WebhookEndpoint.description)))
 
 
 def count_unfinished() -> tuple[int, int]:

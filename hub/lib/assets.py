@@ -79,6 +79,7 @@ ICONS = (
     "image",
     "inbox",
     "info-circle-fill",
+    "lightning-charge",
     "link-45deg",
     "list",
     "lock",

@@ -23,6 +23,7 @@ from playwright.sync_api import (
 )
 
 from hub.core.vocabulary import Role
+from tests.browser.handler_code import write_handlers
 from tests.conftest import PASSWORD
 from tests.live_hub import Hub, live_hub
 
@@ -112,7 +113,8 @@ def browser(playwright: Playwright, chromium_path: str) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def hub(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     """Run a whole hub in its own folder: web server, workers, cron, queue server and simulator."""
-    with live_hub(tmp_path_factory.mktemp("hub")) as started:
+    folder = tmp_path_factory.mktemp("hub")
+    with live_hub(folder, handlers=write_handlers(folder)) as started:
         yield started
 
 

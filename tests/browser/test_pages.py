@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Page, Playwright
 from hub.core.vocabulary import Role
 from tests.browser.conftest import NARROW, WIDE, State, Tabs, token_in
 from tests.browser.sample_addresses import inbox_addresses, search_address, send_unmatched_callback
+from tests.browser.sample_handlers import handler_addresses
 from tests.browser.webhook_endpoints import add_failing_endpoints, webhook_addresses
 from tests.live_hub import Hub, wait_until
 
@@ -110,6 +111,9 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.rotate_webhook_secret": ("/webhook-endpoints/{endpoint}/rotate",),
     "admin.disable_webhook_endpoint": ("/webhook-endpoints/{endpoint}/disable",),
     "admin.delete_webhook_endpoint": ("/webhook-endpoints/{endpoint}/delete",),
+    "admin.handlers": ("/handlers",),
+    "admin.handler": ("{handler}", "{failing_handler}", "{failing_handler}?state=pending"),
+    "admin.handler_event": ("{handler_event}",),
     "admin.clock": ("/clock",),
     "admin.unreadable_rows": ("/unreadable-rows",),
     "admin.activity": ("/activity", "/activity?kind=connection"),
@@ -204,6 +208,7 @@ def sample_data(
         "button": action_token(hub),
         **add_user_and_archived_connection(playwright, hub, admin),
         **webhook_addresses(playwright, hub, admin, failing_endpoints),
+        **handler_addresses(playwright, hub, admin),
         **inbox_addresses(playwright, hub, admin),
         "find": search_address(playwright, hub, admin),
         "stop_fallbacks": stop_address(playwright, hub, admin),

@@ -8,6 +8,7 @@ from flask import Flask
 from tests.browser import (
     account_forms,
     connection_forms,
+    handler_forms,
     message_forms,
     routing_forms,
     text_forms,
@@ -22,6 +23,7 @@ from tests.browser.no_script_browser import tabs as tabs
 FORM_MODULES = (
     account_forms,
     connection_forms,
+    handler_forms,
     message_forms,
     routing_forms,
     text_forms,

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from datetime import timedelta
 
+import psutil
 import pytest
 import time_machine
 
@@ -117,7 +118,14 @@ def test_stopped_worker_ends_the_processes_of_handlers(
     worker.terminate()
     worker.wait(15)
     process = int(handler_file.notes[0][0])
-    eventually(lambda: not os.path.exists(f"/proc/{process}"))
+    eventually(lambda: not is_running(process))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_events_behind_a_hanging_one_are_not_charged_for_it(handler_file: HandlerFile) -> None:

@@ -115,6 +115,8 @@ def describe_change(row: AuditEntry, provider: str) -> str:
 def _href(row: AuditEntry) -> str:
     if is_id("msg", row.subject):
         return url_for("admin.message", message_id=row.subject)
+    if row.action.startswith("handler."):
+        return url_for("admin.handler", handler_id=row.subject)
     if is_id("whk", row.subject):
         return url_for("admin.webhook_endpoint", endpoint_id=row.subject)
     if is_id("tpl", row.subject):
@@ -152,6 +154,7 @@ KINDS = (
     ("route", "Routing"),
     ("template", "Templates"),
     ("webhook_endpoint", "Webhooks"),
+    ("handler", "Handlers"),
     ("suppression", "Opt-outs"),
     ("security", "Security"),
 )

@@ -19,6 +19,7 @@ from hub.core.vocabulary import ConnectionState, EndpointState, RequestState, St
 from hub.db.engine import db
 from hub.db.types import first_id_at, now
 from hub.endpoints import endpoints
+from hub.handlers import handler_list, registration
 from hub.intake import process_callbacks
 from hub.messaging.compose import template_sync
 from hub.messaging.policy import policy, spending
@@ -65,6 +66,7 @@ def list_items() -> list[AttentionItem]:
         _unreadable_rows(),
         _unprocessed_callbacks(),
         _webhook_endpoints(),
+        _handlers(),
     )
     return list(chain.from_iterable(kinds))
 
@@ -105,6 +107,28 @@ def _webhook_endpoints() -> Iterator[AttentionItem]:
             ),
             href=url_for("admin.webhook_endpoint", endpoint_id=row.id),
             button="Open endpoint",
+        )
+
+
+def _handlers() -> Iterator[AttentionItem]:
+    """Report handlers that fail, and files of handlers that could not be loaded."""
+    for problem in registration.load_problems():
+        yield AttentionItem(
+            tone="bad",
+            icon="exclamation-triangle-fill",
+            title=f"The handlers of {problem['name']} cannot run",
+            text=problem["problem"],
+            href=url_for("admin.handlers"),
+            button="View handlers",
+        )
+    for row in handler_list.list_failing():
+        yield AttentionItem(
+            tone="warn",
+            icon="exclamation-triangle-fill",
+            title=f"The handler {row.description.partition(':')[2]} is failing",
+            text="Its events are retried for 24 hours.",
+            href=url_for("admin.handler", handler_id=row.id),
+            button="Open handler",
         )
 
 

@@ -158,6 +158,7 @@ GLOBALS: dict[str, Any] = {
     "signer_badge": status_badges.signer_badge,
     "endpoint_badge": status_badges.endpoint_badge,
     "delivery_badge": status_badges.delivery_badge,
+    "handler_event_badge": status_badges.handler_event_badge,
     "zone_title": datetimes.zone_title,
     "zone_names": datetimes.zone_names,
     "control_attributes": field_attributes.with_error_attributes,

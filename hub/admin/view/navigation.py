@@ -192,6 +192,9 @@ PAGES = (
         "admin.webhook_endpoints",
         tuple(f"admin.{name}" for name in WEBHOOKS),
     ),
+    NavigationPage(
+        "Handlers", "lightning-charge", "admin.handlers", ("admin.handler", "admin.handler_event")
+    ),
     NavigationPage("Activity", "clock-history", "admin.activity", has_gap_before=True),
     NavigationPage(
         "Settings", "sliders", "admin.settings", tuple(f"admin.{name}" for name in SETTINGS)

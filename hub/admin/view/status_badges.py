@@ -53,6 +53,11 @@ def delivery_badge(state: str) -> Badge:
     return DELIVERIES.get(state) or message_badge(state)
 
 
+def handler_event_badge(state: str) -> Badge:
+    """Return the badge of an event for a handler."""
+    return SUCCEEDED if state == DeliveryState.DELIVERED else delivery_badge(state)
+
+
 def channel_title(channel: str) -> str:
     """Return a channel's name for people, such as `WhatsApp`."""
     return Channel(channel).title if channel in {*Channel} else channel.capitalize()
@@ -105,7 +110,10 @@ ENDPOINTS: dict[str, Badge] = {  # by the word of an endpoint's summary
     "failing": Badge("broken", "exclamation-triangle-fill", "Failing"),
     "disabled": Badge("disabled", "toggle-off", "Disabled"),
     "new": Badge("queued", "clock", "No events yet"),
+    "removed": Badge("disabled", "slash-circle", "Code removed"),
 }
+
+SUCCEEDED = Badge("delivered", "check-circle-fill", "Succeeded")
 
 DELIVERIES: dict[str, Badge] = {
     DeliveryState.PENDING: Badge("queued", "clock", "Pending"),

@@ -1,0 +1,1 @@
+"""Pages of handlers: the list, one handler with its events, and one event with its attempts."""

@@ -1,0 +1,159 @@
+"""List handlers, show one with its events, retry and skip events, enable and disable handlers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from hub.admin.auth.guard import admin, has_role, require_role
+from hub.admin.view.filters import plural
+from hub.core.errors import Refused
+from hub.core.vocabulary import DeliveryState, Role
+from hub.db.types import creation_time
+from hub.endpoints import deliveries
+from hub.endpoints.payloads import Audience, EventSet
+from hub.handlers import handler_list, registration, retries
+from hub.handlers.handler_list import HandlerSummary
+
+TITLES = {DeliveryState.DELIVERED: "Succeeded"}
+
+
+@admin.get("/handlers", endpoint="handlers")
+@require_role(Role.VIEWER)
+def list_handlers() -> str:
+    """List handlers, and what could not be loaded."""
+    return render_template(
+        "handlers.html",
+        handlers=handler_list.list_handlers(),
+        problems=registration.load_problems(),
+    )
+
+
+@admin.get("/handlers/<handler_id>", endpoint="handler")
+@require_role(Role.VIEWER)
+def show_handler(handler_id: str) -> str:
+    """Show a handler with its newest events."""
+    handler = handler_list.summarize(handler_id)
+    state = request.args.get("state", "")
+    state = state if state in set(DeliveryState) else ""
+    rows = deliveries.page_of(handler_id, state=state, before=request.args.get("before", ""))
+    older = rows[deliveries.PAGE - 1].event_id if len(rows) > deliveries.PAGE else None
+    address = url_for("admin.handler", handler_id=handler_id, state=state or None)
+    return render_template(
+        "handler.html",
+        handler=handler,
+        events=[(row, creation_time(row.event_id)) for row in rows[: deliveries.PAGE]],
+        chips=_chips(handler, state),
+        older=url_for("admin.handler", handler_id=handler_id, state=state or None, before=older)
+        if older
+        else None,
+        newer=address if request.args.get("before") else None,
+        may_change=has_role(Role.ADMIN) and handler.word != "removed",
+        may_retry=has_role(Role.OPERATOR),
+    )
+
+
+@admin.get("/handlers/<handler_id>/events/<event_id>", endpoint="handler_event")
+@require_role(Role.VIEWER)
+def show_event(handler_id: str, event_id: str) -> str:
+    """Show an event of a handler with its data and its attempts."""
+    handler = handler_list.summarize(handler_id)
+    delivery = deliveries.find(handler_id, event_id)
+    return render_template(
+        "handler_event.html",
+        handler=handler,
+        delivery=delivery,
+        at=creation_time(event_id),
+        attempts=[(one, deliveries.answer_of(one)) for one in deliveries.attempts_of(delivery)],
+        data=_data_of(event_id),
+        may_retry=has_role(Role.OPERATOR) and handler.is_enabled,
+        may_skip=has_role(Role.OPERATOR) and delivery.state in retries.UNFINISHED,
+    )
+
+
+@admin.post("/handlers/<handler_id>/events/<event_id>/retry")
+@require_role(Role.OPERATOR)
+def retry_handler_event(handler_id: str, event_id: str) -> Response:
+    """Run a handler with one event again."""
+    retries.retry(handler_id, event_id)
+    flash("Event queued to be retried.", "good")
+    target = url_for("admin.handler_event", handler_id=handler_id, event_id=event_id)
+    return redirect(target, 303)
+
+
+@admin.post("/handlers/<handler_id>/events/<event_id>/skip")
+@require_role(Role.OPERATOR)
+def skip_handler_event(handler_id: str, event_id: str) -> Response:
+    """Give up one event for a handler."""
+    retries.skip(handler_id, event_id)
+    flash("Event skipped.", "good")
+    return _to_handler(handler_id)
+
+
+@admin.post("/handlers/<handler_id>/retry")
+@require_role(Role.OPERATOR)
+def retry_handler_events(handler_id: str) -> Response:
+    """Run a handler again with all events that wait, failed or were missed."""
+    count = retries.retry_all(handler_id)
+    flash(f"{plural(count, 'event')} queued to be retried.", "good")
+    return _to_handler(handler_id)
+
+
+@admin.post("/handlers/<handler_id>/skip")
+@require_role(Role.OPERATOR)
+def skip_handler_events(handler_id: str) -> Response:
+    """Give up all events for a handler that wait, failed or were missed."""
+    count = retries.skip_all(handler_id)
+    flash(f"{plural(count, 'event')} skipped.", "good")
+    return _to_handler(handler_id)
+
+
+@admin.post("/handlers/<handler_id>/enable")
+@require_role(Role.ADMIN)
+def enable_handler(handler_id: str) -> Response:
+    """Enable a handler."""
+    handler_list.enable_handler(handler_id)
+    flash("Handler enabled.", "good")
+    return _to_handler(handler_id)
+
+
+@admin.post("/handlers/<handler_id>/disable")
+@require_role(Role.ADMIN)
+def disable_handler(handler_id: str) -> Response:
+    """Switch a handler off."""
+    handler_list.disable_handler(handler_id)
+    flash("Handler disabled. Its events are kept as missed.", "good")
+    return _to_handler(handler_id)
+
+
+def _data_of(event_id: str) -> str:
+    """Return the data of an event, '' if it was deleted."""
+    audience = Audience(None, None, with_addresses=True, with_texts=True)
+    try:
+        body = EventSet({event_id}).body(event_id, audience)
+    except Refused:
+        return ""
+    return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+
+
+def _chips(handler: HandlerSummary, chosen: str) -> list[dict[str, Any]]:
+    states = [
+        ("", "All"),
+        *((state.value, TITLES.get(state, state.value.capitalize())) for state in DeliveryState),
+    ]
+    return [
+        {
+            "title": title,
+            "href": url_for("admin.handler", handler_id=handler.row.id, state=state or None),
+            "here": state == chosen,
+            "count": handler.counts.get(state, 0) if state else sum(handler.counts.values()),
+        }
+        for state, title in states
+    ]
+
+
+def _to_handler(handler_id: str) -> Response:
+    return redirect(url_for("admin.handler", handler_id=handler_id), 303)
