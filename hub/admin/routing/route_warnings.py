@@ -10,7 +10,7 @@ from sqlalchemy import exists, select
 
 from hub import integrations
 from hub.admin.view.status_badges import channel_title
-from hub.core.vocabulary import Audience, ConnectionState, Connective, EventType
+from hub.core.vocabulary import Audience, Channel, ConnectionState, Connective, EventType
 from hub.db.engine import db
 from hub.messaging.compose.provider_templates import APPROVED
 from hub.messaging.policy.policy import get_rules
@@ -22,6 +22,13 @@ STATES: Mapping[str, str] = {
     ConnectionState.NEW: "is not enabled yet",
     ConnectionState.DISABLED: "is disabled",
     ConnectionState.BROKEN: "is broken",
+}
+# what a channel sends to; the chats of two connections differ
+ADDRESSES: Mapping[str, str] = {
+    Channel.SMS: "number",
+    Channel.WHATSAPP: "number",
+    Channel.VOICE: "number",
+    Channel.EMAIL: "address",
 }
 
 
@@ -55,6 +62,8 @@ class RouteChecks:
             before = entered.steps[index - 1] if index else None
             for warning in self._step_warnings(step, before, template):
                 found.setdefault(warning.reason, warning)
+            if note := self._same_address(index, entered.steps):
+                found.setdefault(note.reason, note)
         return list(found.values())
 
     def _step_warnings(
@@ -86,6 +95,23 @@ class RouteChecks:
                 "Read about goals",
                 url_for("admin.docs", slug="routing", _anchor="steps"),
             )
+
+    def _same_address(self, index: int, steps: Sequence[StepIn]) -> RouteWarning | None:
+        """Return that a step and an earlier one over its channel send to the same address."""
+        step = steps[index]
+        first = next(number for number, other in enumerate(steps) if other.channel == step.channel)
+        if first == index or step.channel not in ADDRESSES:
+            return None
+        reason = f"Steps {first + 1} and {index + 1} send to the same {ADDRESSES[step.channel]}"
+        if step.connective == Connective.ALSO:
+            reason += ", so the message arrives twice"
+        return RouteWarning(
+            f"{reason}.",
+            f"{reason}.",
+            "Read about steps",
+            url_for("admin.docs", slug="routing", _anchor="steps"),
+            is_urgent=False,
+        )
 
     # ── Connections ───────────────────────────────────────────────────────────────────────────────
     def _fitting(self, step: StepIn) -> list[Connection]:

@@ -11,7 +11,11 @@ document.addEventListener("submit", async (event) => {
   const regions = button?.dataset.inplace ?? form.dataset.inplace;
   if (!regions || plain.has(form)) return;
   event.preventDefault();
-  if (form.getAttribute("aria-busy") === "true") return;
+  if (form.getAttribute("aria-busy") === "true") {
+    // a second press of the same button does nothing, and another button waits for its turn
+    if (button && button.getAttribute("aria-disabled") !== "true") setTimeout(() => form.requestSubmit(button), 100);
+    return;
+  }
 
   const done = busy(form, button, regions);
   try {
@@ -29,9 +33,10 @@ document.addEventListener("submit", async (event) => {
   }
 });
 
-// `data-onchange="#button"` on a form presses that button whenever something in the form was chosen.
+// `data-onchange="#button"` on a form presses that button whenever something in the form was chosen. Fields that stand beside the
+// form, such as the address of a test, change nothing that it shows.
 document.addEventListener("change", (event) => {
-  const form = event.target.form;
+  const form = event.target.closest("form");
   const button = form?.dataset.onchange && form.querySelector(form.dataset.onchange);
   if (button) form.requestSubmit(button);
 });
@@ -39,7 +44,7 @@ document.addEventListener("change", (event) => {
 // `data-live="#button"` on a form presses that button a moment after the last change of a text.
 let typing;
 document.addEventListener("input", (event) => {
-  const form = event.target.form;
+  const form = event.target.closest("form");
   const button = form?.dataset.live && form.querySelector(form.dataset.live);
   if (!button) return;
   const press = () => {
@@ -86,7 +91,7 @@ function show(answer, form, regions, quiet) {
   if (!found && problem) first.replaceChildren(notice(problem));
   else if (!found) throw new Error("The answer has nothing to show here.");
   if (found) {
-    mark(answer, form);
+    mark(answer, form, quiet);
     document.title = answer.title; // says "Error:" while there is one
   }
   document.dispatchEvent(new Event("signpost:swapped")); // refresh.js may have something to watch now
@@ -112,11 +117,12 @@ function notice(problem) {
 }
 
 // Takes over each field's error from the answer, and leaves its value alone.
-function mark(answer, form) {
-  for (const error of form.querySelectorAll("[data-field-error]")) {
+function mark(answer, form, quiet) {
+  // also of the fields that stand beside the form, which a preview says nothing about
+  for (const error of document.querySelectorAll("[data-field-error]")) {
     const fresh = answer.getElementById(error.id);
     const control = document.getElementById(error.id.replace(/-error$/, ""));
-    if (!fresh || !control) continue;
+    if (!fresh || !control || (!form.contains(error) && (quiet || control.form !== form))) continue;
     error.replaceChildren(...fresh.childNodes);
     const wrong = error.childElementCount > 0;
     control.classList.toggle("is-invalid", wrong);

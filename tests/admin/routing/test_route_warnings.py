@@ -115,3 +115,36 @@ def test_goal_that_a_new_connection_never_reports_has_a_warning(app: Flask, admi
     with app.app_context():
         demo.connect_chats_and_mail()
     assert "Email never reports “read”." in warnings_in_grid(admin)
+
+
+@pytest.mark.parametrize(
+    ("channel", "connective", "note"),
+    [
+        ("sms", "otherwise", "Steps 1 and 3 send to the same number."),
+        ("sms", "also", "Steps 1 and 3 send to the same number, so the message arrives twice."),
+        ("email", "otherwise", "Steps 1 and 3 send to the same address."),
+        ("chat", "otherwise", ""),
+    ],
+)
+def test_steps_over_one_channel_are_noted_and_can_be_saved(
+    admin: Browser, channel: str, connective: str, note: str
+) -> None:
+    steps = {
+        "steps-0-connective": "also",
+        "steps-0-over": channel,
+        "steps-1-connective": "otherwise",
+        "steps-1-goal": "delivered",
+        "steps-1-wait": "30",
+        "steps-1-unit": "minutes",
+        "steps-1-over": "whatsapp",
+        "steps-2-connective": connective,
+        "steps-2-goal": "delivered",
+        "steps-2-wait": "30",
+        "steps-2-unit": "minutes",
+        "steps-2-over": channel,
+    }
+    answer = admin.post(URL, {"seen": seen(admin.get(URL)), "do": "save", **steps})
+    assert answer.status_code == 303
+    page = words(admin.get(URL))
+    assert (note in page) if note else ("send to the same" not in page)
+    assert "send to the same" not in warnings_in_grid(admin)
