@@ -157,11 +157,11 @@ def _proposals(wanted: PeopleFilter) -> Iterator[Select[Any]]:
     if wanted.consent in ("recorded", "refused"):
         yield select(Consent.contact_id).where(Consent.given.is_(wanted.consent == "recorded"))
     if wanted.has_open_request:
-        yield (
-            select(Message.contact_id)
-            .join(SigningRequest, SigningRequest.id == Message.request_id)
-            .where(SigningRequest.state == RequestState.OPEN.value)
-        )
+        # read before, because PostgreSQL would join the messages of all requests, oldest first
+        is_open = SigningRequest.state == RequestState.OPEN.value
+        open_ids = db.session.scalars(select(SigningRequest.id).where(is_open).limit(FEW + 1)).all()
+        if len(open_ids) <= FEW:
+            yield select(Message.contact_id).where(Message.request_id.in_(open_ids))
     if wanted.channel:
         connections = select(Connection.id).where(Connection.channel == wanted.channel)
         messages = select(Message.contact_id).where(
@@ -304,9 +304,11 @@ class _Walk:
 
 def _count(wanted: PeopleFilter) -> tuple[int, bool]:
     """Return how many people the filter has among the newest contacts, and whether that is all."""
-    newest = select(Contact.id).order_by(Contact.id.desc()).limit(MAX_COUNTED + 1).subquery()
-    examined = db.session.scalar(select(func.count()).select_from(newest)) or 0
-    found = select(func.count()).select_from(Contact)
-    found = found.where(Contact.id.in_(select(newest.c.id)), *wanted.conditions())
+    # a range, because PostgreSQL reads the whole table for a list of IDs from a query
+    oldest = select(Contact.id).order_by(Contact.id.desc()).offset(MAX_COUNTED).limit(1)
+    first = db.session.scalar(oldest)
+    found = select(func.count()).select_from(Contact).where(*wanted.conditions())
+    if first is not None:
+        found = found.where(Contact.id >= first)
     count = db.session.scalar(found) or 0
-    return count, examined <= MAX_COUNTED
+    return count, first is None

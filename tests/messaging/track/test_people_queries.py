@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from hub.core.vocabulary import RequestState
 from hub.db.engine import db
@@ -19,6 +20,7 @@ from hub.db.types import new_id, now
 from hub.messaging.track import people_queries
 from hub.messaging.track.people_queries import CONSENTS, PeopleFilter, PeoplePage
 from hub.models import Connection, Consent, Contact, Message, SigningRequest, Suppression
+from tests.conftest import POSTGRES
 from tests.effort import examples
 from tests.hub_fixtures import source_id
 
@@ -213,3 +215,34 @@ def _check_way_back(
         found = [*page.contact_ids, *found]
         after = page.newer
     assert found == wanted_ids
+
+
+@pytest.mark.skipif(not POSTGRES, reason="SQLite plans without statistics")
+@pytest.mark.parametrize("wanted", [PeopleFilter(), PeopleFilter(has_open_request=True)])
+def test_postgresql_reads_no_whole_table_of_people(in_app: Flask, wanted: PeopleFilter) -> None:
+    store_people = (
+        "INSERT INTO contacts (id, kind, address, address_key, test, time_zone, created_at)"
+        " SELECT gen_random_uuid(), 'phone', '+1317' || g, decode(md5(g::text), 'hex'), true, '',"
+        " now() FROM generate_series(2000000, 2030000) g"
+    )
+    with db.engine.begin() as opened:
+        opened.exec_driver_sql(store_people)
+        opened.exec_driver_sql("ANALYZE contacts")
+    executed: list[tuple[str, Any]] = []
+
+    def listener(_: Any, __: Any, *sql: Any) -> None:
+        executed.append((sql[0], sql[1]))
+
+    event.listen(db.engine, "before_cursor_execute", listener)
+    try:
+        people_queries.read_page(wanted, before="", after="", size=50)
+    finally:
+        event.remove(db.engine, "before_cursor_execute", listener)
+    with db.engine.connect() as opened:
+        plans = [
+            row[0]
+            for statement, values in executed
+            for row in opened.exec_driver_sql(f"EXPLAIN {statement}", values)
+        ]
+    assert plans
+    assert [step for step in plans if "Seq Scan on contacts" in step] == []
