@@ -7,6 +7,9 @@ runs, so that the API alone is measured. Every accepted event must have its mess
 
 The same bytes then go to the API as people would write it first (benchmarks/peers/plain_api.py),
 which is reported without a goal.
+
+A second web server of the same hub has a domain for short links, so that each of its messages has
+one. It gets the same load right after the first, and is compared with it.
 """
 
 from __future__ import annotations
@@ -40,6 +43,8 @@ FASTEST = 3000
 WHAT = "API events per second (one signer)"
 AGAINST = "a bare Flask 204 on the same server"
 PLAIN = "plain Flask-SQLAlchemy, an RQ job per message, nothing encrypted"
+SHORT = "API events per second (a short link for each signer)"
+LONG = "the same without short links"
 GOAL = at_least(0.12)
 
 
@@ -48,6 +53,7 @@ def run(plan: Plan) -> list[Row]:
     ours: list[Load] = []
     theirs: list[Load] = []
     plain: list[Load] = []
+    short: list[Load] = []
     with plan.crew("accepting") as crew:
         provider = Provider(crew)
         hub = Hub(crew, provider.url)
@@ -56,12 +62,14 @@ def run(plan: Plan) -> list[Row]:
         crew.stop(provider.started)
         hub.start_queue()
         web = hub.start_web()
+        shortening = hub.start_web_beside(HUB_LINK_URL="https://go.bench.example")
         bare, port = start_bare(crew, hub)
         peer = PlainApi(crew, hub)
         events = partial(_write_events, crew, hub, plan.seconds)
         for _ in plan.each_run("accepting"):
             theirs.append(load.send_load(bare, port, events, plan.seconds))
             ours.append(send_load_to_hub(hub, web, "messages", events, plan.seconds))
+            short.append(_send_short(hub, *shortening, events, plan.seconds))
             plain.append(peer.send_load(events, plan.seconds))
     note = f"p95 while under full load: {format_runs([run.p95 for run in ours])} ms."
     plain_note = f"Plain: p95 while under full load: {format_runs([run.p95 for run in plain])} ms."
@@ -69,7 +77,19 @@ def run(plan: Plan) -> list[Row]:
     return [
         ratio_row(WHAT, AGAINST, GOAL, rates, [run.rate for run in theirs], "/s", note),
         ratio_row(WHAT, PLAIN, None, rates, [run.rate for run in plain], "/s", plain_note),
+        ratio_row(SHORT, LONG, None, [run.rate for run in short], rates, "/s", ""),
     ]
+
+
+def _send_short(hub: Hub, web: Started, port: int, write: partial[Path], seconds: float) -> Load:
+    """Send events to the server with short links; each answered one must have its link."""
+    before = hub.count("links")
+    run = load.send_load(web, port, write, seconds)
+    stored = hub.count("links") - before
+    assert stored >= run.requests, (
+        f"{run.requests:.0f} were answered, and {stored} links are stored"
+    )
+    return run
 
 
 class PlainApi:
@@ -115,4 +135,5 @@ def unmeasured_rows(reason: str) -> list[Row]:
     return [
         unmeasured_row(WHAT, AGAINST, GOAL, reason),
         unmeasured_row(WHAT, PLAIN, None, reason),
+        unmeasured_row(SHORT, LONG, None, reason),
     ]

@@ -21,7 +21,15 @@ from urllib.error import URLError
 
 from sqlalchemy import Engine, NullPool, create_engine, text
 
-from benchmarks.running import ROOT, Crew, Started, clean_environ, find_free_port, python_command
+from benchmarks.running import (
+    ROOT,
+    Crew,
+    Started,
+    accepts_connections,
+    clean_environ,
+    find_free_port,
+    python_command,
+)
 from hub.run import queue_server
 
 EMAIL = "admin@bench.example"
@@ -140,6 +148,18 @@ class Hub:
         # a large database is checked first, and the disk may still be writing it
         self.crew.wait_for(self._ready, "the web server answering", of=started, seconds=180)
         return started
+
+    def start_web_beside(self, **environ: str) -> tuple[Started, int]:
+        """Start another web server of this hub with more settings; return it with its port."""
+        port = find_free_port()
+        # the requests name the first server as their host
+        bind = {"HUB_BIND": f"127.0.0.1:{port}", "HUB_PUBLIC_URL": self.url}
+        settings = {**self.environ, **bind, **environ}
+        started = self.crew.start(
+            f"{self.name}-web-beside", python_command("hub.cli", "web"), settings
+        )
+        self.crew.wait_for(lambda: accepts_connections(port), "the second server", of=started)
+        return started, port
 
     def start_worker(self, queue: str) -> Started:
         return self._start("worker", queue)

@@ -9,11 +9,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from functools import lru_cache
-from typing import Any
 
 from flask import Blueprint, Response, request
 from markupsafe import Markup
-from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.exceptions import HTTPException
 
 from hub.accounts import rate_limits
 from hub.admin.view import public_pages
@@ -80,9 +79,9 @@ def not_found() -> Response:
 
 
 @short_links.errorhandler(HTTPException)
-def handle_error(error: HTTPException) -> Any:
+def handle_error(_: HTTPException) -> Response:
     """Return the same page for every other error, such as for a character that no code has."""
-    return error if isinstance(error, SecurityError) else not_found()
+    return not_found()
 
 
 def handle_unmatched(_: HTTPException) -> Response:
