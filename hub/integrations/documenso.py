@@ -96,8 +96,11 @@ class Documenso(SourceIntegration):
 
     @classmethod
     def callback_key(cls, request: WebhookRequest) -> tuple[str, str]:
-        """Return the hash of the body, because a webhook has no ID, and the event."""
-        return hashlib.sha256(request.body).hexdigest(), request.text("event")[:50]
+        """Return the document, and the event with the hash of the body, which has no ID."""
+        body_hash = hashlib.sha256(request.body).hexdigest()
+        document = json_part(request.json, "payload")
+        about = _text(document, "envelopeId") or _text(document, "id") or body_hash
+        return about, f"{request.text('event')[:50]} {body_hash}"
 
     @webhook("documenso/{connection}")
     def on_event(self, request: WebhookRequest) -> list[WebhookEvent]:

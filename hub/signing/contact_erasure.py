@@ -22,6 +22,7 @@ from hub.messaging.contacts import contact_links, opt_out_events, suppressions
 from hub.messaging.inbox.inbound import inbound_causes
 from hub.models import (
     AuditEntry,
+    Connection,
     Consent,
     Contact,
     Event,
@@ -298,9 +299,19 @@ def _erase_people(contact_id: str, found: FoundPeople) -> int:
             db.session.get_one(SigningRequest, request_id).sender = None
         _erase_payloads(request_id, people)
     if erased:
+        _delete_source_webhooks(list(erased))
         _delete_cards(list(erased))
         entries.renew_requests(list(erased))
     return sum(len(people) for people in erased.values())
+
+
+def _delete_source_webhooks(request_ids: Sequence[str]) -> None:
+    """Delete the webhooks of signing apps about requests, which name all of their people."""
+    apps = select(Connection.id).where(Connection.source_id.is_not(None))
+    for batch in _batches(request_ids):
+        names = select(SigningRequest.external_id).where(SigningRequest.id.in_(batch))
+        about = (ProviderCallback.subject.in_(names), ProviderCallback.connection_id.in_(apps))
+        _execute(delete(ProviderCallback).where(*about))
 
 
 SENDER = (PersonRole.SENDER.value, SENDER_ID)

@@ -64,6 +64,7 @@ class SigningAppSteps:
 
     @property
     def connection(self) -> Connection:
+        db.session.rollback()
         return db.session.get_one(Connection, self.connection_id, populate_existing=True)
 
     def answer_requests(self, *signers: dict[str, Any], status: int = 200, **fields: Any) -> None:
@@ -82,6 +83,7 @@ class SigningAppSteps:
         }
 
     def post(self, body: dict[str, Any], secret: str | None = None) -> TestResponse:
+        db.session.rollback()  # what it has read may be older than what pages changed
         headers = {} if secret == "" else {"Pactsafe-Webhook-Token": secret or self.secret}
         return self.app.test_client().post(
             "/api/rpc/webhooks/pactsafe/leases",

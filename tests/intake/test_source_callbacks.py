@@ -17,7 +17,8 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.intake import replay, source_callbacks
 from hub.intake.replay import Selection
-from hub.models import Event, Message, PlatformEvent, ProviderCallback, Signer
+from hub.models import Contact, Event, Message, PlatformEvent, ProviderCallback, Signer
+from hub.signing import contact_erasure
 from tests.conftest import config_of
 from tests.intake.source_steps import ANNA, ERIC, SigningAppSteps
 from tests.integrations.http_recorder import record_requests
@@ -222,3 +223,14 @@ def test_event_that_cannot_be_used_is_set_aside(pactsafe: SigningAppSteps) -> No
     assert callback.fetch_at is None
     assert "request.id" in callback.error
     assert db.session.scalars(select(Message)).all() == []
+
+
+# ── Privacy ───────────────────────────────────────────────────────────────────────────────────────
+def test_erasing_a_person_deletes_the_webhooks_about_them(pactsafe: SigningAppSteps) -> None:
+    pactsafe.receive("sent")
+    pactsafe.receive("sent", request="req-2", id="other")
+    pactsafe.answer_requests(ANNA)
+    pactsafe.receive("sent", request="req-3")
+    contact = db.session.scalars(select(Contact).where(Contact.address == "+13175551234")).one()
+    contact_erasure.erase_contact(contact.id, reason="They asked for it.")
+    assert [row.subject for row in pactsafe.callbacks()] == ["req-3"]

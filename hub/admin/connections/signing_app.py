@@ -91,7 +91,7 @@ def _newest_webhooks(connection_id: str) -> list[ReceivedWebhook]:
     )
     return [
         ReceivedWebhook(
-            row.detail,
+            row.detail.partition(" ")[0],
             row.received_at,
             row.error,
             row.due_at is not None or row.fetch_at is not None,

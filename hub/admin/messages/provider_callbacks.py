@@ -101,7 +101,9 @@ def _entries(rows: Iterable[ProviderCallback]) -> list[CallbackEntry]:
             row.id,
             row.received_at,
             "" if _HASH.fullmatch(row.subject) or row.connection_id in sources else row.subject,
-            row.detail.rstrip(":"),
+            (row.detail.partition(" ")[0] if row.connection_id in sources else row.detail).rstrip(
+                ":"
+            ),
             _text(row),
             row.error,
             row.due_at or row.fetch_at,

@@ -6,6 +6,7 @@ which request to fetch. See https://clickwrap-developer.ironcladapp.com/docs/web
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -88,12 +89,20 @@ class PactSafe(SourceIntegration):
     api = {"pactsafe": "https://api.pactsafe.com"}
     auth_setting = "api_key"
     Form = PactSafeForm
-    # PactSafe repeats a webhook for 24 hours until it is accepted, with the same ID
-    callback_fields = ("id", "event_type")
 
     def verify(self, request: WebhookRequest) -> None:
         """Compare the secret code, which PactSafe sends as a header."""
         verify_secret(self.setting("webhook_token"), request.headers.get(TOKEN_HEADER, ""))
+
+    @classmethod
+    def callback_key(cls, request: WebhookRequest) -> tuple[str, str]:
+        """Return the request, and the event with the ID that all repeats of it have.
+
+        PactSafe repeats a webhook for 24 hours, until it is accepted.
+        """
+        webhook_id = request.text("id") or hashlib.sha256(request.body).hexdigest()
+        about = request.text("request") or webhook_id
+        return about, f"{request.text('event_type')[:50]} {webhook_id}"
 
     @webhook("pactsafe/{connection}")
     def on_event(self, request: WebhookRequest) -> list[WebhookEvent]:
