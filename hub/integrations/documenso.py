@@ -71,7 +71,7 @@ class Documenso(SourceIntegration):
     contract = 2
     name = "documenso"
     title = "Documenso"
-    summary = "Announces the documents of Documenso on your channels."
+    summary = "Notifies recipients of Documenso documents on your channels."
     docs_url = "https://docs.documenso.com/developers/webhooks"
     reach = "Recipients of your Documenso documents"
     cost = "Free, besides the messages"

@@ -69,7 +69,7 @@ class PactSafe(SourceIntegration):
     contract = 2
     name = "pactsafe"
     title = "PactSafe"
-    summary = "Announces the signing requests of PactSafe (Ironclad Clickwrap) on your channels."
+    summary = "Notifies signers of PactSafe (Ironclad Clickwrap) requests on your channels."
     docs_url = "https://clickwrap-developer.ironcladapp.com/docs/webhook-events"
     reach = "Signers of your PactSafe requests"
     cost = "Free, besides the messages"
