@@ -31,7 +31,11 @@ from hub.models import Connection, ProviderTemplate, SigningRequest, Source, Web
 from hub.shared import audit, integration_instances
 from hub.signing import team_subscriptions
 
-TITLES = {Channel.SMS: "Demo SMS", Channel.WHATSAPP: "Demo WhatsApp"}
+TITLES = {
+    Channel.SMS: "Demo SMS",
+    Channel.WHATSAPP: "Demo WhatsApp",
+    Channel.VOICE: "Demo calls",
+}
 # name of a template → variables for {{1}}, {{2}} … of the simulator's template
 TEMPLATE_VARIABLES = {
     "request_sent": ("signer", "sender", "title", "link_path"),

@@ -32,7 +32,8 @@ class Channel(DescribedEnum):
     @property
     def title(self) -> str:  # type: ignore[override]
         """The channel's name for people."""
-        return {Channel.SMS: "SMS", Channel.WHATSAPP: "WhatsApp"}.get(self, self.value.capitalize())
+        titles = {Channel.SMS: "SMS", Channel.WHATSAPP: "WhatsApp", Channel.VOICE: "Call"}
+        return titles.get(self, self.value.capitalize())
 
 
 class Feedback(DescribedEnum):

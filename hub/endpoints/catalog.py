@@ -139,7 +139,7 @@ def handler_receipts() -> frozenset[str]:
 
 def _handler_kinds_of(cls: type[Integration]) -> Iterator[EventKind]:
     title = cls.channel.meaning
-    if cls.reports:
+    if cls.reports and not cls.own_events:
         name = f"{cls.event_prefix}_{Status.ACCEPTED.value}"
         meaning = f"Status of {title}: {Status.ACCEPTED.meaning}."
         yield EventKind(name, meaning, _status_example(name, cls, Status.ACCEPTED))
@@ -152,13 +152,26 @@ def _handler_kinds_of(cls: type[Integration]) -> Iterator[EventKind]:
         yield EventKind(name, f"{meaning}.", _received_example(name, cls))
 
 
+@cache
+def own_event_types() -> frozenset[str]:
+    """Return the types of events that only one integration reports, such as `call_busy`."""
+    return frozenset(
+        f"{cls.event_prefix}_{name}"
+        for cls in integrations.registry().values()
+        for name in cls.own_events
+    )
+
+
 def _kinds_of(cls: type[Integration]) -> Iterator[EventKind]:
     title = cls.channel.meaning
-    for status in cls.reported_statuses():
+    for status in cls.event_statuses():
         name = f"{cls.event_prefix}_{status.value}"
         yield EventKind(
             name, f"Status of {title}: {status.meaning}.", _status_example(name, cls, status)
         )
+    for own_name, meaning in cls.own_events.items():
+        name = f"{cls.event_prefix}_{own_name}"
+        yield EventKind(name, f"{title}: {meaning}", _own_status_example(name, cls, own_name))
     for feedback in cls.feedback:
         name = f"{cls.event_prefix}_{feedback.value}"
         yield EventKind(name, f"{title}: {feedback.meaning}.", _status_example(name, cls))
@@ -181,6 +194,10 @@ def _status_example(
         "address": "+13175551234",
         "text": "Please review & sign: https://sign.example/r/eric",
     }
+
+
+def _own_status_example(name: str, cls: type[Integration], own_name: str) -> dict[str, Any]:
+    return {**_status_example(name, cls), "status": own_name, "code": None}
 
 
 def _received_example(name: str, cls: type[Integration]) -> dict[str, Any]:

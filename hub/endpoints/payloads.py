@@ -25,6 +25,7 @@ from hub.endpoints.catalog import (
     VERSION,
     handler_event_kinds,
     handler_statuses,
+    own_event_types,
 )
 from hub.models import (
     Connection,
@@ -76,13 +77,21 @@ class _StoredEvent:
 
     @property
     def status(self) -> str | None:
-        """The status of a message that the event reports, or None for another kind of event."""
-        return self._fact if self._fact in _STATUSES | handler_statuses() else None
+        """The status of a message or call that the event reports, or None for another event."""
+        is_status = self._fact in _STATUSES | handler_statuses() or self.own_status
+        return self._fact if is_status else None
+
+    @property
+    def own_status(self) -> bool:
+        """True for a status that only one integration reports, such as that of a call."""
+        return self.type in own_event_types() and not self.cause.startswith("msg_")
 
     @property
     def is_about_delivery(self) -> bool:
         """True for a status or feedback, whose details are the fields of the provider."""
-        return self._fact in _STATUSES | _FEEDBACK | handler_statuses()
+        return self.message_id is not None and (
+            self._fact in _STATUSES | _FEEDBACK | handler_statuses() or self.own_status
+        )
 
     @property
     def _fact(self) -> str:

@@ -23,6 +23,7 @@ from hub.db.engine import db
 from hub.db.optimistic_transaction import optimistic
 from hub.db.store import is_retryable, list_param, savepoint
 from hub.db.types import keyring, now
+from hub.intake.apply_event import apply_event
 from hub.intake.callback_rows import (
     COLUMNS,
     NO_CONNECTION,
@@ -34,9 +35,6 @@ from hub.intake.callback_rows import (
 from hub.intake.provider_callbacks import restore_request
 from hub.intake.source_callbacks import SourceReader
 from hub.integrations.base import (
-    ButtonPress,
-    ChatLinked,
-    ChatPermission,
     Inbound,
     SourceEvent,
     StatusUpdate,
@@ -44,16 +42,13 @@ from hub.integrations.base import (
     WebhookEvent,
 )
 from hub.integrations.webhook_receiver import WebhookReceiver
-from hub.lib import times
 from hub.lib.shutdown import ShutdownSignal
-from hub.messaging.inbox import chat_membership, inbound, opt_out
 from hub.messaging.state import unreadable_rows
 from hub.messaging.state.message_batch import MessageBatch
 from hub.messaging.track import statuses
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection
 from hub.shared import integration_instances
-from hub.signing import button_actions, chat_invitations
 
 log = structlog.get_logger(__name__)
 
@@ -249,7 +244,7 @@ def _apply_other_events(callback: CallbackRow) -> None:
     try:
         with savepoint():
             for event, origin in callback.other_events:
-                if not _apply_event(event, origin, callback.received_at):
+                if not apply_event(event, origin, callback.received_at):
                     callback.failure = NO_CONNECTION
     except Refused as refusal:
         _set_aside(callback, str(refusal))
@@ -257,45 +252,6 @@ def _apply_other_events(callback: CallbackRow) -> None:
         if is_retryable(error):
             raise
         _record_failure(callback, error)
-
-
-def _apply_event(event: WebhookEvent, origin: Origin, received_at: datetime) -> bool:
-    """Apply a message, a button, a chat link or a change of membership.
-
-    Returns False if no connection of this hub has the event's destination.
-    """
-    if (
-        isinstance(event, Inbound | ChatLinked | ChatPermission)
-        and not event.address.strip()
-        and not _may_lack_sender(event, origin)
-    ):
-        raise Refused("no_address", "This webhook contains no sender or recipient address.")
-    at = times.clamp_reported(event.at, received_at)
-    match event:
-        case Inbound() if not origin.connection_ids:
-            opt_out.process_unassigned_keyword(event, at, origin.callback_id)
-            return True
-        case Inbound():
-            return inbound.store_inbound(event, origin, received_at)
-        case ButtonPress():
-            button_actions.perform_action(
-                event.token,
-                event.name,
-                origin=origin,
-                reply_to=event.reply_to,
-                post=event.provider_id,
-            )
-            return True
-        case ChatLinked():
-            return chat_invitations.link_chat(event, origin, at)
-        case ChatPermission():
-            return chat_membership.apply_membership(event, origin, at)
-    return True
-
-
-def _may_lack_sender(event: WebhookEvent, origin: Origin) -> bool:
-    """Return whether an event counts without a sender, as a message to a connection does."""
-    return isinstance(event, Inbound) and bool(origin.connection_ids)
 
 
 def _connection_ids(batch: Sequence[CallbackRow]) -> list[str]:

@@ -147,7 +147,7 @@ class _CountingBatch(MessageBatch):
             status_events.c.message_id.in_({row["message_id"] for row in self._facts})
         )
         stored = {tuple(row) for row in db.session.execute(stored_facts)}
-        causes = {f"{item.message.id}:{item.fact}" for item in self._reported if item.to_endpoints}
+        causes = {item.cause for item in self._reported if item.to_endpoints}
         stored_causes = select(platform_events.c.cause).where(platform_events.c.cause.in_(causes))
         reported = set(db.session.scalars(stored_causes))
         self.report.new_count = len(facts - stored)

@@ -27,6 +27,7 @@ from hub.core.vocabulary import Address, Channel, ContentKind, EventType, Feedba
 from hub.integrations import emails, inbound_contents
 from hub.integrations.base import Integration, action
 from hub.integrations.branding import Branding
+from hub.integrations.call_events import CallInProgress, CallOptOut, CallReport
 from hub.integrations.calls import call, describe_last, http_errors
 from hub.integrations.click_answers import click_answer
 from hub.integrations.error_codes_file import read_error_codes
@@ -126,6 +127,9 @@ __all__ = [
     "ButtonPress",
     "buttons_of",
     "Card",
+    "CallInProgress",
+    "CallOptOut",
+    "CallReport",
     "CardText",
     "Channel",
     "ChannelField",

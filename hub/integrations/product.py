@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, ClassVar
 
 from hub.core.vocabulary import Address, Channel, Feedback, Status
 from hub.integrations.error_table import ErrorTable
 from hub.integrations.provider_requests import NO_ERRORS, ProviderRequests
 from hub.integrations.settings_fields import ConfigForm
+from hub.lib.text import segments
 
 
 class Product(ProviderRequests):
@@ -49,6 +51,9 @@ class Product(ProviderRequests):
     handler_statuses: ClassVar[Mapping[str, str]] = {}
     # the same for the messages of people
     handler_receipts: ClassVar[Mapping[str, str]] = {}
+    # what webhooks report beside `feedback`, DELIVERED and FAILED: the name of an event without its
+    # prefix → the meaning
+    own_events: ClassVar[Mapping[str, str]] = {}
     # one of `webhooks`; its URL is sent with each message for status callbacks
     status_path: ClassVar[str] = ""
     errors: ClassVar[ErrorTable] = NO_ERRORS  # the error codes of the provider
@@ -78,6 +83,8 @@ class Product(ProviderRequests):
     # person's own wish, after which a route tries no other phone channel.
     unreachable_codes: ClassVar[frozenset[str]] = frozenset()
     consent_required: ClassVar[bool] = False
+    # times of day between which no message is sent, by the recipient's clock; (): no such hours
+    never_between: ClassVar[tuple[str, ...]] = ()
     counts_segments: ClassVar[bool] = False
     max_post_length: ClassVar[int] = 0  # of text beside a card; 0: three quarters of max_length
     max_template_length: ClassVar[int] = 100_000  # of an approved template, filled
@@ -118,6 +125,30 @@ class Product(ProviderRequests):
     is_source: ClassVar[bool] = False
     webhooks: ClassVar[Mapping[str, str]] = {}  # path → method, filled from @webhook
     actions: ClassVar[Mapping[str, str]] = {}  # method → title, filled from @action
+
+    @classmethod
+    def billed_units(cls, text: str) -> int:
+        """Return the units of a message that the prices of a connection count."""
+        return max(segments(text), 1) if cls.counts_segments else 1
+
+    @classmethod
+    def waits_before_retries(cls, settings: Mapping[str, Any]) -> Sequence[timedelta]:
+        """Return the waits before each retry of a message whose status has `try_again`."""
+        return ()
+
+    def max_in_progress(self) -> int:
+        """The messages that the provider may have in progress at once; 0: any number.
+
+        With a limit, one person has at most one message in progress on the channel.
+        """
+        return 0
+
+    @classmethod
+    def event_statuses(cls) -> tuple[Status, ...]:
+        """Return the statuses that are reported as platform events."""
+        if cls.own_events:
+            return (Status.DELIVERED, Status.FAILED)
+        return cls.reported_statuses()
 
     @classmethod
     def reported_statuses(cls) -> tuple[Status, ...]:

@@ -197,6 +197,7 @@ class Accepted:
     sure: bool = True  # for `find`: False if it may be another message
     code: str = ""  # the provider's error code
     reason: str = ""  # the cause of the error
+    event: str = ""  # one of the integration's `own_events`, reported in place of the status
     outside_window: bool = False  # only an approved template may be sent
     # the error that `send` raises for this code; it may concern more than this message
     error: SendError | None = None
@@ -239,6 +240,9 @@ class StatusUpdate(WebhookEvent):
     feedback: Feedback | None = None  # one of the integration's `feedback`
     # one of the integration's `handler_statuses`, beside the `status`
     handler_status: str = ""
+    event: str = ""  # one of the integration's `own_events`, reported in place of the status
+    try_again: bool = False  # the integration's `waits_before_retries` say when
+    free: bool = False  # the provider charges nothing for the message
     details: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from hub.core.config import MAX_BODY_SIZE
 from hub.integrations.base import Integration
-from hub.integrations.values import WebhookEvent, WebhookRequest
+from hub.integrations.call_events import CallInProgress
+from hub.integrations.values import Outbound, WebhookEvent, WebhookRequest
 from hub.lib.provider_http import ProviderHttpClient
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -104,6 +105,20 @@ class WebhookReceiver(Integration, ABC):
         `position` counts the `media` of its `Inbound` from 0. Raises IndexError.
         """
         raise IndexError(position)
+
+    @classmethod
+    def call_in_progress(cls, request: WebhookRequest) -> CallInProgress | None:
+        """Return the call that waits for what to say, or None: `webhook_response` responds then."""
+        return None
+
+    def speak(
+        self, request: WebhookRequest, message: Outbound | None, locale: str
+    ) -> tuple[str, str]:
+        """Return the response to a call: content type and text. `locale`: the person's language.
+
+        `message` is that of the call, or None for a person who called back.
+        """
+        raise NotImplementedError
 
     @classmethod
     def webhook_response(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:

@@ -117,6 +117,15 @@ def _strip_separators(text: str) -> str:
 _SEPARATORS = re.compile(r"[\s().\-/\u2010-\u2015\u2212]")
 
 
+def is_premium(number: str) -> bool:
+    """Return whether a number in normal form costs its caller more than an ordinary call."""
+    _, parsed = _normalize(number)
+    if parsed is None:
+        return False
+    types = phonenumbers.PhoneNumberType
+    return phonenumbers.number_type(parsed) in (types.PREMIUM_RATE, types.SHARED_COST)
+
+
 @lru_cache(maxsize=4096)
 def written_forms(number: str) -> tuple[str, ...]:
     """Return all spellings of a number in normal form, the number itself first.

@@ -12,6 +12,7 @@ from hub import integrations
 from hub.core.vocabulary import Channel, EventType, Goal, Lane, PersonRole
 from hub.db.types import now
 from hub.integrations.base import Button, FilledTemplate
+from hub.lib.plural_forms import language_of
 from hub.lib.text import clean_line
 from hub.messaging.compose import plan, provider_templates, render
 from hub.messaging.compose.content import letterhead
@@ -138,8 +139,11 @@ class MessageWriter:
         buttons: tuple[Button, ...] = ()
         if integration_class.uses_letterhead:
             is_reminder = self.event.type == EventType.REMINDER
-            sender = letterhead(locale, self.request.sender, reminds=is_reminder)
-            buttons = cards.signer_buttons(self.event.type, values)
+            spoken = channel == Channel.VOICE
+            # a voice has to speak the language of the text, whatever its reader prefers
+            text_locale = _spoken_locale(locale, version.locale) if spoken else locale
+            sender = letterhead(text_locale, self.request.sender, reminds=is_reminder)
+            buttons = () if spoken else cards.signer_buttons(self.event.type, values)
         shows_link = "download_link" in version.names or bool(buttons)
         link_expires_at = _link_expiry(self.event, signer) if shows_link else None
         if not (integration_class.session_window or integration_class.prefers_templates):
@@ -244,6 +248,11 @@ class MessageWriter:
         if not is_automatic:
             return None
         return reminder_times.stored_night(self.request, self.signers[item.person.id])
+
+
+def _spoken_locale(locale: str, text_locale: str) -> str:
+    """Return the locale of a text, or that of its reader if both are of one language."""
+    return locale if language_of(locale) == language_of(text_locale) else text_locale
 
 
 def _known_address(item: plan.PlannedMessage, signer: SignerRecord) -> KnownAddress:

@@ -86,7 +86,7 @@ def team_template_name(event_type: EventType) -> str:
 
 
 CELLS = FOR_PEOPLE | {team_template_name(kind): (kind, Audience.TEAM) for kind in EventType}
-FILE_CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.EMAIL, Channel.CHAT)
+FILE_CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.VOICE, Channel.EMAIL, Channel.CHAT)
 
 
 def read_shipped_texts() -> Iterator[ShippedText]:

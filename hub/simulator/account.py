@@ -44,6 +44,9 @@ class Account:
         )
         # address for the number's inbound messages, if one was set
         self.sms_url: str = store.setting("sms_url", "")
+        # what answers calls to the number, and what its calls are reported to
+        self.voice_url: str = store.setting("voice_url", "")
+        self.voice_callback: str = store.setting("voice_callback", "")
         # address used for them otherwise, derived from a status callback
         self.seen_url: str = store.setting("seen_url", "")
         self.created: float = self._setting_or("created", time.time())
@@ -109,6 +112,13 @@ class Account:
     def set_sms_url(self, url: str) -> None:
         self.sms_url = url
         self._store.set("sms_url", url)
+
+    def set_voice_urls(self, url: str | None, callback: str | None) -> None:
+        """Set what answers calls to the number, and their status callback; None keeps one."""
+        for name, value in (("voice_url", url), ("voice_callback", callback)):
+            if value is not None:
+                setattr(self, name, value)
+                self._store.set(name, value)
 
     def remember_possible_url(self, url: str) -> None:
         """Store an address to which inbound messages could be posted."""

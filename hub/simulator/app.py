@@ -24,7 +24,6 @@ from hub.simulator.people import people
 from hub.simulator.person import view as person_view
 from hub.simulator.receiver.api import api as receiver_api
 from hub.simulator.receiver.view import view as receiver_view
-from hub.simulator.rest import rest
 from hub.simulator.sendgrid.api import api as sendgrid_api
 from hub.simulator.shorteners.api import api as shorteners_api
 from hub.simulator.signing_apps.documenso import api as documenso_api
@@ -38,6 +37,8 @@ from hub.simulator.teams.page import view as teams_view
 from hub.simulator.telegram import methods
 from hub.simulator.telegram.api import api as telegram_api
 from hub.simulator.telegram.page import view as telegram_view
+from hub.simulator.voice import api as calls_api
+from hub.simulator.voice.page import view as voice_view
 
 CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src"
@@ -47,7 +48,7 @@ CSP = (
 MAX_REQUEST_SIZE = 256 * 1024
 TWILIO_PATHS = ("/2010-04-01", "/v1/", "/v2/")
 BLUEPRINTS = (
-    rest,
+    calls_api.routes,
     content,
     page,
     people,
@@ -64,6 +65,7 @@ BLUEPRINTS = (
     apprise_view,
     receiver_api,
     receiver_view,
+    voice_view,
     sendgrid_api,
     pactsafe_api,
     documenso_api,

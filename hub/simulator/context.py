@@ -29,6 +29,8 @@ from hub.simulator.store import Store
 from hub.simulator.teams.workflow import Workflow
 from hub.simulator.telegram.service import Telegram
 from hub.simulator.timeline import Timeline
+from hub.simulator.voice.calls import Calls
+from hub.simulator.voice.line import Line
 from hub.simulator.whatsapp import Windows
 
 LIMITS = {"refuse": 10_000, "fail": 10_000, "per_second": 10_000, "latency_ms": 30_000}
@@ -99,6 +101,8 @@ class SimulatorContext:
         self.timeline = Timeline(self.store, self.account, self.media)
         self.posts = Posts(self.store)
         self.records = RecordStore(self.store)
+        self.calls = Calls(self.records)
+        self.line = Line(self.calls, self.account, config.public_url)
         self.slack = Workspace(self.account.credentials, self.records, config.public_url)
         self.slack_messages = Messages(self.posts, self.slack)
         self.telegram = Telegram(self.account.credentials, self.posts, self.records)
@@ -120,10 +124,12 @@ class SimulatorContext:
             self.templates.save(*sample_templates.templates())
             self.store.set("templates_made", True)
         self.timeline.start()
+        self.line.start()
         self.mail_server.start()
 
     def stop(self) -> None:
         self.timeline.stop()
+        self.line.stop()
         self.mail_server.stop()
         self.event_webhook.stop()
         self.telegram.updates.stop()

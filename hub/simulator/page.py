@@ -56,6 +56,7 @@ APPROVAL_BADGES = {  # status of a template → hue and icon
 }
 VIEWS = (  # endpoints and titles of the pages
     ("page.phones", "Phones"),
+    ("voice.page", "Calls"),
     ("person.page", "Person"),
     ("slack.page", "Slack"),
     ("telegram.page", "Telegram"),

@@ -153,7 +153,7 @@ def number_json(account: Account) -> dict[str, Any]:
         "sms_method": "POST",
         "sms_url": account.sms_url,
         "status": "in-use",
-        "status_callback": "",
+        "status_callback": account.voice_callback,
         "status_callback_method": "POST",
         "trunk_sid": None,
         "type": "local",
@@ -164,7 +164,7 @@ def number_json(account: Account) -> dict[str, Any]:
         "voice_fallback_url": "",
         "voice_method": "POST",
         "voice_receive_mode": "voice",
-        "voice_url": "",
+        "voice_url": account.voice_url,
     }
 
 

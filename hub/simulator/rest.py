@@ -223,13 +223,18 @@ def fetch_number(account_sid: str, sid: str) -> Response:
 
 @rest.post(f"{ACCOUNT}/IncomingPhoneNumbers/<sid>.json")
 def update_number(account_sid: str, sid: str) -> Response:
-    """Set the address for inbound messages: `SmsUrl`, or '' for the simulator's default."""
+    """Set the addresses of the number: `SmsUrl`, `VoiceUrl`, `StatusCallback`; '' for none."""
     account = current_simulator().account
     url = request.form.get("SmsUrl")
     if sid == account.number_sid and url is not None:
         if url and not accept.is_url(url):
             raise RestError(21502, url)
         account.set_sms_url(url)
+    if sid == account.number_sid:
+        for name in ("VoiceUrl", "StatusCallback"):
+            if request.form.get(name) and not accept.is_url(request.form[name]):
+                raise RestError(21502, request.form[name])
+        account.set_voice_urls(request.form.get("VoiceUrl"), request.form.get("StatusCallback"))
     return fetch_number(account_sid, sid)
 
 

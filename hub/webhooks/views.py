@@ -12,7 +12,7 @@ from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound
 from hub import integrations
 from hub.core.config import MAX_BODY_SIZE, Config
 from hub.core.errors import BadWebhook
-from hub.intake import provider_callbacks
+from hub.intake import call_answers, provider_callbacks
 from hub.intake.provider_callbacks import VerificationProof
 from hub.integrations.base import WebhookRequest
 from hub.integrations.webhook_receiver import WebhookReceiver
@@ -42,6 +42,9 @@ def receive(path: str) -> Response:
         raise MethodNotAllowed
     genuine, proof = _verify(candidates, receivers)
     is_new = provider_callbacks.store(genuine, proof)
+    call = proof.integration.call_in_progress(genuine)
+    if call is not None and (spoken := call_answers.answer_call(call, genuine, proof)) is not None:
+        return responses.success_response(spoken)
     clicked = proof.integration.clicked_tokens(genuine)
     if clicked and not any(map(action_tokens.is_genuine, clicked)):
         return responses.success_response(proof.integration.foreign_click_response(genuine))

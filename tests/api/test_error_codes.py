@@ -28,6 +28,7 @@ NOT_IN_THE_API = {
     "bad_quote",
     "bad_server",
     "bad_subject",
+    "link_in_call",
     "bad_user",
     "bad_value",
     "bad_wait",

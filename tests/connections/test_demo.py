@@ -25,6 +25,7 @@ def test_demo_is_prepared_once_and_a_revoked_key_is_replaced(in_app: Flask) -> N
     assert [(connection.title, connection.slug) for connection in connections] == [
         ("Demo SMS", "demo-sms"),
         ("Demo WhatsApp", "demo-whatsapp"),
+        ("Demo calls", "demo-calls"),
     ]
     assert all(
         connection.test and connection.enabled and connection.ready for connection in connections

@@ -49,7 +49,10 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_twilio_is_registered() -> None:
-    assert [cls.name for cls in ALL if cls.name.startswith("twilio")] == ["twilio_sms"]
+    assert [cls.name for cls in ALL if cls.name.startswith("twilio")] == [
+        "twilio_sms",
+        "twilio_voice",
+    ]
     assert list(integrations.registry()) == [
         cls.name for cls in sorted(ALL, key=lambda integration: integration.title.lower())
     ]

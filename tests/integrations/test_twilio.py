@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from twilio.request_validator import RequestValidator
 
-from hub.integrations.api import Inbound, ProviderHttpClient, StatusUpdate, WebhookRequest
+from hub.integrations.api import (
+    CallReport,
+    Inbound,
+    ProviderHttpClient,
+    StatusUpdate,
+    WebhookRequest,
+)
 from hub.integrations.twilio.sms import TwilioSms
 
 SAMPLE_ACCEPTED = (
@@ -37,6 +43,12 @@ SAMPLE_WEBHOOKS = [
         b"MessageSid=SM33333333333333333333333333333333&SmsStatus=received&AccountSid=AC1"
         b"&From=%2B13175551234&To=%2B15005550006&Body=Hello&NumMedia=0",
     ),
+    (
+        "twilio/voice",
+        {"content-type": "application/x-www-form-urlencoded", "x-twilio-signature": "0"},
+        b"CallSid=CA44444444444444444444444444444444&CallStatus=busy&AccountSid=AC1"
+        b"&From=%2B15005550006&To=%2B13175551234&Direction=outbound-api&SequenceNumber=2",
+    ),
 ]
 
 
@@ -49,7 +61,7 @@ def sign(request: WebhookRequest, settings: Mapping[str, Any]) -> WebhookRequest
 
 @pytest.mark.parametrize(
     ("sample", "kind"),
-    list(zip(SAMPLE_WEBHOOKS, (StatusUpdate, StatusUpdate, Inbound), strict=True)),
+    list(zip(SAMPLE_WEBHOOKS, (StatusUpdate, StatusUpdate, Inbound, CallReport), strict=True)),
 )
 def test_sample_is_one_event(sample: tuple[str, dict[str, str], bytes], kind: type) -> None:
     path, headers, body = sample

@@ -17,7 +17,9 @@ from hub.signing.routes import MAX_STEPS, RouteIn, StepIn
 
 UNITS = {"minutes": 1, "hours": 60, "days": 24 * 60}
 FAILS = ""  # the goal of a step that follows only a failure
-CHANNELS = (Channel.WHATSAPP, Channel.SMS, Channel.EMAIL, Channel.CHAT)
+CHANNELS = (Channel.WHATSAPP, Channel.SMS, Channel.VOICE, Channel.EMAIL, Channel.CHAT)
+# in the order in which they are suggested for a new step; a call is chosen on purpose
+SUGGESTED = (Channel.WHATSAPP, Channel.SMS, Channel.EMAIL, Channel.CHAT)
 NEW_WAIT_MINUTES = 30
 
 
@@ -217,7 +219,9 @@ def _new_condition() -> dict[str, Any]:
 def _next_channel(steps: Sequence[StepIn]) -> str:
     """Return the first channel that no step uses yet."""
     used = {step.channel for step in steps}
-    return next((channel.value for channel in CHANNELS if channel not in used), Channel.EMAIL.value)
+    return next(
+        (channel.value for channel in SUGGESTED if channel not in used), Channel.EMAIL.value
+    )
 
 
 def _swap_places(steps: list[StepIn], first: int, second: int) -> None:

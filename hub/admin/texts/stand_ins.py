@@ -16,7 +16,7 @@ from hub.messaging.compose import render
 from hub.messaging.compose.render import WRITTEN_CHANNELS
 from hub.models import Template, TemplateVersion
 
-CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.EMAIL, Channel.CHAT)
+CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.VOICE, Channel.EMAIL, Channel.CHAT)
 
 
 @dataclass(frozen=True)

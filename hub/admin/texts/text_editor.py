@@ -168,7 +168,10 @@ class TextEditor:
     @cached_property
     def available(self) -> list[tuple[str, str, str]]:
         """The values that the text can show: key, name and meaning."""
-        return available_values.list_values(self.template.event_type, self.template.audience)
+        template = self.template
+        return available_values.list_values(
+            template.event_type, template.audience, template.channel
+        )
 
     @cached_property
     def family(self) -> TextFamily:

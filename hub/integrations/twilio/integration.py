@@ -18,6 +18,7 @@ from twilio.rest import Client
 from hub.integrations.api import (
     Accepted,
     BadWebhook,
+    CallInProgress,
     ConnectionBroken,
     Outbound,
     OutcomeUnknown,
@@ -36,6 +37,7 @@ from hub.integrations.api import (
     utf16_length,
     webhook,
 )
+from hub.integrations.twilio import calls
 from hub.integrations.twilio.errors import ERRORS, error_for, reported_error
 from hub.integrations.twilio.inbound import (
     HANDLER_RECEIPTS,
@@ -323,10 +325,12 @@ class TwilioIntegration(WebhookReceiver):
     def parse_events(self, request: WebhookRequest) -> list[WebhookEvent]:
         """Return the event in a webhook.
 
-        People's messages and statuses of SMS and WhatsApp may arrive at any of the URLs.
+        People's messages and statuses of SMS, WhatsApp and calls may arrive at any of the URLs.
         """
         form = parse_fields(request)
         match classify_webhook(form):
+            case Kind.CALL:
+                return calls.read_call(request, form)
             case Kind.INBOUND:
                 return [read_inbound(form)]
             case Kind.STATUS:
@@ -339,10 +343,16 @@ class TwilioIntegration(WebhookReceiver):
         return self.parse_events(request)
 
     @classmethod
+    def call_in_progress(cls, request: WebhookRequest) -> CallInProgress | None:
+        return calls.needs_answer(request, parse_fields(request))
+
+    @classmethod
     def callback_key(cls, request: WebhookRequest) -> tuple[str, str]:
         form = parse_fields(request)
         sid = form.get("MessageSid") or form.get("SmsSid")
         kind = classify_webhook(form)
+        if kind == Kind.CALL:
+            return form["CallSid"], calls.callback_detail(request, form)
         if not sid or kind == Kind.OTHER:
             return super().callback_key(request)
         if kind == Kind.INBOUND:
@@ -353,7 +363,11 @@ class TwilioIntegration(WebhookReceiver):
     @classmethod
     def webhook_response(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
         form = parse_fields(request)
-        if classify_webhook(form) != Kind.STATUS:  # webhooks of calls also require TwiML
+        kind = classify_webhook(form)
+        if kind == Kind.CALL and cls.call_in_progress(request) is None:
+            is_known = form.get("CallStatus") in calls.STATUSES
+            return "application/json", json.dumps({"success": True, "processed": int(is_known)})
+        if kind != Kind.STATUS:  # a call without a connection that could speak ends
             return "text/xml", EMPTY_TWIML
         status_name = form.get("MessageStatus") or form.get("SmsStatus", "")
         is_processed = STATUSES.get(status_name) not in (None, Status.ACCEPTED)

@@ -33,7 +33,6 @@ CONTENT = frozenset(
 )
 # fields of other products whose webhooks the same account may sign, with their subjects
 OTHER_PRODUCTS = {
-    "CallSid": "a call",
     "ConversationSid": "a conversation of Twilio Conversations",
     "ChannelSid": "a channel of Programmable Chat",
     "VerificationSid": "a verification of Twilio Verify",
@@ -53,16 +52,19 @@ class Kind(StrEnum):
 
     INBOUND = "inbound"
     STATUS = "status"
+    CALL = "call"
     OTHER = "other"
 
 
 def classify_webhook(form: Mapping[str, str]) -> Kind:
-    """Return whether a form is a person's message, the status of a sent message, or neither.
+    """Return whether a form is a person's message, the status of one that was sent, or of a call.
 
     A person's message has the status `received`, and never that of an outgoing message. It may have
     no `Body`, for example if it is a picture, a location or a click of a button.
     """
     status = (form.get("MessageStatus") or form.get("SmsStatus", "")).lower()
+    if "CallSid" in form and not status:
+        return Kind.CALL
     has_content = not CONTENT.isdisjoint(form)
     is_other_product = not status and not OTHER_PRODUCTS.keys().isdisjoint(form)
     if is_other_product or (has_content and _unsupported_channel(form)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterator, Mapping
 
 from hub.core.errors import Refused
@@ -13,6 +14,8 @@ from hub.lib.text_grammar import GrammarError, ParsedText
 from hub.messaging.compose.text_values import VALUES, Kind, key_of
 
 MAX_SUBJECT_LENGTH = 500  # characters
+_PLACEHOLDER = re.compile(r"\(\(([^():|]{1,60})\)\)")
+_LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
 
 
 def find_errors(
@@ -25,12 +28,25 @@ def find_errors(
     if channel == Channel.EMAIL:
         yield from _find_subject_errors(subject)
         yield from _find_source_errors("subject", subject, locale, allowed)
+    if channel == Channel.VOICE:
+        yield from _find_spoken_errors(text)
     if not text.strip():
         yield Refused("empty_text", "Enter the text of the message.", field="text")
     elif readable(text) != text.replace("\r\n", "\n"):
         problem = "The text contains invisible control characters. Delete them, or type it again."
         yield Refused("control_characters", problem, field="text")
     yield from _find_source_errors("text", text, locale, allowed)
+
+
+def _find_spoken_errors(text: str) -> Iterator[Refused]:
+    """Return the links of a text that is read aloud, where nobody can click them."""
+    named = {key_of(text_grammar.normalize_name(name)) for name in _PLACEHOLDER.findall(text)}
+    has_link = any(key in VALUES and VALUES[key].kind == Kind.LINK for key in named)
+    if has_link or _LINK.search(text):
+        problem = (
+            "A call cannot say a link. Remove it, and say that you also sent a message or an email."
+        )
+        yield Refused("link_in_call", problem, field="text")
 
 
 def _find_subject_errors(subject: str) -> Iterator[Refused]:

@@ -23,7 +23,6 @@ from hub.db.engine import db
 from hub.db.store import cached, list_param, read
 from hub.db.types import first_id_at, now
 from hub.integrations.base import Integration
-from hub.lib.text import segments
 from hub.messaging.policy import (
     linked_contacts,
     quiet_hours,
@@ -99,9 +98,10 @@ class Policy:
         self._current_time = now()
         integration_class = _get_integration(connection)
         self.connection_id = connection.id
+        self._fixed_hours = quiet_hours.fixed_hours(integration_class)
         self.rules = get_rules(connection)
         self._uses_numbers = connection.channel in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
-        self._counts_segments = bool(integration_class and integration_class.counts_segments)
+        self._billed_units = (integration_class or Integration).billed_units
         # nothing that is stored refers to a contact that is not stored yet
         contact_ids = {
             question.recipient.id for question in questions if question.recipient.new_row is None
@@ -185,18 +185,27 @@ class Policy:
         until = self.next_allowed(question, self._current_time)
         if until is None or question.expires_at is None or until < question.expires_at:
             return PolicyDecision("", until, consent_id)
-        if self.rules.quiet_waits:
+        if self.rules.quiet_waits or self._is_forbidden_hour(question):
             return PolicyDecision(QUIET)
         return PolicyDecision(consent_id=consent_id)
 
     def next_allowed(self, question: PolicyQuestion, at: datetime) -> datetime | None:
         """Return when the quiet hours let a message be sent that is due at a time, None: then."""
-        hours = self.rules.quiet
-        if hours is None or question.manual or self._is_reply(question):
-            return None
+        hours = self._fixed_hours
+        if self.rules.quiet and not (question.manual or self._is_reply(question)):
+            hours = (*hours, self.rules.quiet)
+        return quiet_hours.first_allowed(hours, at, self._zones(question)) if hours else None
+
+    def _is_forbidden_hour(self, question: PolicyQuestion) -> bool:
+        """Return whether it is an hour at which the channel never sends, whatever the rules."""
+        hours = self._fixed_hours
+        at = self._current_time
+        return bool(hours and quiet_hours.first_allowed(hours, at, self._zones(question)))
+
+    def _zones(self, question: PolicyQuestion) -> tuple[str, ...]:
         number = question.recipient.address if self._uses_numbers else ""
         zones = quiet_hours.recipient_zones(question.recipient.time_zone, number)
-        return hours.next_allowed(at, zones)
+        return zones or (("UTC",) if self._fixed_hours else ())
 
     def count_sent(self, question: PolicyQuestion) -> None:
         """Count a message that will be sent."""
@@ -211,7 +220,7 @@ class Policy:
         """
         if not self.rules.has_prices:
             return "", None
-        count = max(segments(text), 1) if self._counts_segments else 1
+        count = self._billed_units(text)
         cost = self.rules.cost(question.recipient.address, count)
         after = self._spending.plus(cost)
         if not question.exempt:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from hub.integrations.product import Product
 from hub.lib import phones
 from hub.lib.wall_clock import read_zone
 
@@ -100,6 +101,24 @@ PRESETS = {
     "fr": ("France: 8 to 22 o’clock, not on Sundays", QuietHours("22:00", "08:00", (SUNDAY,))),
     "in": ("India: 10 to 21 o’clock", QuietHours("21:00", "10:00")),
 }
+
+
+def fixed_hours(integration_class: type[Product] | None) -> tuple[QuietHours, ...]:
+    """Return the hours at which an integration never sends: one pair of times, or none."""
+    hours = integration_class.never_between if integration_class else ()
+    return (QuietHours(hours[0], hours[1]),) if hours else ()
+
+
+def first_allowed(
+    hours: Sequence[QuietHours], at: datetime, zones: Collection[str]
+) -> datetime | None:
+    """Return the first time outside several quiet hours in all zones, or None if that is now."""
+    allowed = at
+    while moved := next((end for one in hours if (end := one.next_allowed(allowed, zones))), None):
+        allowed = moved
+        if allowed - at > AHEAD:
+            break
+    return None if allowed == at else allowed
 
 
 def recipient_zones(time_zone: str, address: str) -> tuple[str, ...]:

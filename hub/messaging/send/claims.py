@@ -43,6 +43,7 @@ from hub.messaging.send.due_messages import (
 )
 from hub.messaging.send.final_status import find_final_status, find_final_status_before_call
 from hub.messaging.send.isolation import Isolation
+from hub.messaging.send.lines import limit_to_free_lines
 from hub.messaging.send.outbound import build_outbound
 from hub.messaging.send.predecessors import NONE, Succession, find_successions
 from hub.messaging.send.thread_order import find_edited_post_id, find_provider_thread
@@ -167,6 +168,7 @@ def _claim(
     integration = _usable_integration(connection, locked_connections)
     if integration is None:
         return []
+    threads = limit_to_free_lines(connection_id, integration, threads, gate)
     batch = MessageBatch()
     pacing = gate.create_pacing()
     messages = choose_messages(connection_id, Lane.NOW, threads, pacing, batch, message_id)

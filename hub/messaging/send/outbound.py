@@ -81,6 +81,7 @@ def _letterhead(
 ) -> dict[str, Any]:
     """Return the language, the sender, the branding and the unsubscribe link of a message."""
     return {
+        "locale": current_app.extensions["hub.config"].locale,
         **content.get("letterhead", {}),
         "branding": branding_of(row.source_id),
         "unsubscribe_url": f"{public_url}/u/{unsubscribe_token(row.id)}",

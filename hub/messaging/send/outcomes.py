@@ -41,6 +41,7 @@ from hub.messaging.send.calls import Outcome
 from hub.messaging.send.connection_pause import pause_connection
 from hub.messaging.send.provider_ids import ProviderIds, read_provider_ids
 from hub.messaging.state.message_batch import MessageBatch, MessageRow, raise_status
+from hub.messaging.state.reported_events import ReportedFact
 from hub.models import Attempt, Connection, Contact
 
 log = structlog.get_logger(__name__)
@@ -161,6 +162,9 @@ def record_accepted(
         fallback.resend_as_template(row, row.tries, batch)
     if accepted.error is not None:
         apply_wider_errors(row, accepted.error)
+    if accepted.event:
+        event = ReportedFact(row, accepted.event, {}, provider_id=accepted.provider_id)
+        batch.record_other_event(event)
     batch.record_event(row, accepted.status, {"code": accepted.code} if accepted.code else {})
 
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import bindparam, select, update
 
-from hub.core.vocabulary import Feedback, Status
+from hub.core.vocabulary import Status
 from hub.db import store
 from hub.db.compiled_sql import Statement, get_table
 from hub.db.store import list_param
@@ -292,11 +292,9 @@ class MessageBatch:
         """Record the platform event of a status, if it has one. It is stored once per message."""
         self._reported += status_facts(row, status, details, handler_status)
 
-    def record_feedback(
-        self, row: MessageRow, feedback: Feedback, details: Mapping[str, str]
-    ) -> None:
-        """Record the platform event of feedback. It is stored once per message and kind."""
-        self._reported.append(ReportedFact(row, feedback.value, details))
+    def record_other_event(self, fact: ReportedFact) -> None:
+        """Record the platform event of feedback or of a call. It is stored once."""
+        self._reported.append(fact)
 
     def record_price(self, row: MessageRow, price: Price | None) -> None:
         """Replace the estimate with the provider's price, unless a price is stored already."""

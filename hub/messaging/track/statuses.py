@@ -20,12 +20,13 @@ from hub.db.store import list_param, read, transaction, wake
 from hub.db.types import is_id, now
 from hub.integrations.base import StatusUpdate
 from hub.lib import times
-from hub.messaging.compose import fallback
+from hub.messaging.compose import fallback, retries
 from hub.messaging.contacts import suppressions
 from hub.messaging.send import outcomes
 from hub.messaging.send.outcomes import FIND_AFTER
 from hub.messaging.send.throttle_gate import SENDER_WIDE_SCOPES, ThrottleGates
 from hub.messaging.state.message_batch import MessageBatch, MessageRow, raise_status
+from hub.messaging.state.reported_events import ReportedFact
 from hub.models import Attempt
 
 POSITIVE = (Status.SENT, Status.DELIVERED, Status.READ)
@@ -124,19 +125,16 @@ def _apply(
         callback_id=origin.callback_id,
         provider_at=update.at if update.at and times.in_range(update.at) else None,
     )
-    if update.segments:
-        # the largest number is the same for repeated callbacks in any order
-        row.segments = max(row.segments or 0, update.segments)
-    batch.record_price(row, update.price)
-    if update.feedback is not None:
-        _apply_feedback(row, update.feedback, update, attempt, batch)
+    _apply_details(row, update, attempt, batch)
     # the failure of an older attempt does not change the message: a newer one is in progress
     is_latest = attempt.number == row.tries
     if update.status is None or not (is_latest or update.status in POSITIVE):
         return
     raised = raise_status(row, update.status, code=update.code)
-    if raised and update.status == Status.FAILED:
+    if raised and (update.status == Status.FAILED or update.free):
         batch.cancel_estimate(row)
+    if raised and update.try_again:
+        retries.try_again(row, batch)
     # only if the message changed, so that a repeated callback does not start a second pause
     if raised and update.error is not None and update.status in NOT_DELIVERED:
         _apply_error(row, update, update.error, origin, attempt, gates)
@@ -144,12 +142,26 @@ def _apply(
         row.provider_id = attempt.provider_id
     if update.outside_window:
         fallback.resend_as_template(row, attempt.number, batch)
-    batch.record_event(
-        row,
-        update.status,
-        {**update.details, "code": update.code} if update.code else update.details,
-        update.handler_status,
-    )
+    if not update.event:
+        details = {**update.details, "code": update.code} if update.code else update.details
+        batch.record_event(row, update.status, details, update.handler_status)
+
+
+def _apply_details(
+    row: MessageRow, update: StatusUpdate, attempt: _Attempt, batch: MessageBatch
+) -> None:
+    """Apply what a report says about a message beside its status."""
+    if update.segments:
+        # the largest number is the same for repeated callbacks in any order
+        row.segments = max(row.segments or 0, update.segments)
+    batch.record_price(row, update.price)
+    if update.feedback is not None:
+        _apply_feedback(row, update.feedback, update, attempt, batch)
+    if update.event:
+        event = ReportedFact(
+            row, update.event, update.details, provider_id=attempt.provider_id or ""
+        )
+        batch.record_other_event(event)
 
 
 def _apply_feedback(
@@ -169,7 +181,8 @@ def _apply_feedback(
             code=update.code,
             attempt_started_at=attempt.started_at,
         )
-    batch.record_feedback(row, feedback, {"code": update.code} if update.code else {})
+    details = {"code": update.code} if update.code else {}
+    batch.record_other_event(ReportedFact(row, feedback.value, details))
 
 
 def _apply_error(

@@ -196,7 +196,8 @@ def _fact_entry(fact: StatusEvent, provider: str, event_types: dict[str, str]) -
         if fact.reason:
             text = f"{text} {fact.reason[:1].upper()}{fact.reason[1:].rstrip('.')}.".strip()
     else:
-        title = _REPORTED_TITLES.get(status, "{provider} reports {word}").format(
+        known = _CALL_TITLES.get(fact.provider_status) or _REPORTED_TITLES.get(status)
+        title = (known or "{provider} reports {word}").format(
             provider=provider, word=fact.provider_status or "nothing"
         )
         text = " ".join(filter(None, (fact.reason, _PROOF_TEXTS.get(fact.source, ""))))
@@ -282,6 +283,7 @@ _HUB_FACTS = {
         "Link not shortened further",
         "The message contains the short link of Signpost.",
     ),
+    "tried again": ("Scheduled again", "The connection tries again after a while."),
     "gone": (
         "Deleted at the provider",
         "No more status reports will arrive.",
@@ -293,6 +295,15 @@ _REPORTED_TITLES: dict[Status | None, str] = {
     Status.READ: "Read",
     Status.UNDELIVERED: "Reported undelivered by {provider}",
     Status.FAILED: "Reported failed by {provider}",
+}
+_CALL_TITLES = {
+    "initiated": "Call started",
+    "ringing": "The phone rings",
+    "in-progress": "Call answered",
+    "completed": "Call ended",
+    "busy": "The line is busy",
+    "no-answer": "Nobody answered",
+    **{f"key {key}": f"Key {key} was pressed" for key in "0123456789*#"},
 }
 _PROOF_TEXTS = {
     "callback": "The signature of the callback was verified.",

@@ -1,0 +1,138 @@
+"""Calls from end to end: a running hub, the simulator, and people who answer and press keys."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import urllib.request
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.conftest import wait_until
+from tests.live_hub import Hub, live_hub
+
+# numbers in zones of which at least one is within the calling hours at any time
+PLACES = (
+    ("+44207183{:04d}", "Europe/London"),
+    ("+8133224{:04d}", "Asia/Tokyo"),
+    ("+1808555{:04d}", "Pacific/Honolulu"),
+    ("+1213555{:04d}", "America/Los_Angeles"),
+)
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    with live_hub(tmp_path_factory.mktemp("voice")) as hub:
+        yield hub
+
+
+def awake_place() -> tuple[str, str]:
+    """Return the form of numbers and the time zone of a place where calls are allowed now."""
+    return next(
+        (form, zone) for form, zone in PLACES if 9 <= datetime.now(ZoneInfo(zone)).hour < 19
+    )
+
+
+def new_number() -> str:
+    return awake_place()[0].format(secrets.randbelow(10_000))
+
+
+def simulated_calls(hub: Hub, number: str) -> list[dict[str, Any]]:
+    """Return the calls to a phone, oldest first."""
+    url = f"{hub.simulator_url}/simulator/calls.json?to=%2B{number[1:]}"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return list(json.load(answer))
+
+
+def ringing_call(hub: Hub, number: str) -> dict[str, Any]:
+    """Wait until a phone rings, and return the call."""
+
+    def newest() -> dict[str, Any] | None:
+        calls = [call for call in simulated_calls(hub, number) if call["status"] == "ringing"]
+        return calls[-1] if calls else None
+
+    found: dict[str, Any] = wait_until(newest, 15)
+    return found
+
+
+def act(hub: Hub, call: dict[str, Any], **body: str) -> dict[str, Any]:
+    """Let a person answer, press a key or end the call."""
+    request = urllib.request.Request(
+        f"{hub.simulator_url}/simulator/calls/{call['sid']}",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return dict(json.load(answer))
+
+
+def test_person_hears_who_calls_and_confirms_with_a_key(hub: Hub) -> None:
+    number = new_number()
+    message_id = hub.message(number, "A document waits for you.", channel="voice")
+    call = act(hub, ringing_call(hub, number), do="answer")
+    assert [line["text"] for line in call["lines"]][:2] == [
+        "Hello. This is an automated call from Acme Contracts.",
+        "A document waits for you.",
+    ]
+    again = act(hub, call, key="1")
+    said = [line["text"] for line in again["lines"]]
+    assert said.count("A document waits for you.") == 2
+    ended = act(hub, again, key="2")
+    assert ended["status"] == "completed"
+    message = hub.wait_for_status(message_id)
+    reported = {entry["what"] for entry in message["timeline"] if entry["source"] == "callback"}
+    assert {"initiated", "ringing", "in-progress", "key_2"} <= reported
+
+
+def test_voicemail_and_hang_up_are_not_delivered(hub: Hub) -> None:
+    for action in ("voicemail", "hang_up"):
+        number = new_number()
+        message_id = hub.message(number, channel="voice")
+        call = ringing_call(hub, number)
+        if action == "hang_up":
+            call = act(hub, call, do="answer")
+        act(hub, call, do=action)
+        message = hub.wait_for_status(message_id, "undelivered")
+        assert message["code"] == "no_key"
+
+
+def test_nine_opts_out_and_the_next_call_is_suppressed(hub: Hub) -> None:
+    number = new_number()
+    message_id = hub.message(number, channel="voice")
+    call = act(hub, ringing_call(hub, number), do="answer")
+    ended = act(hub, call, key="9")
+    assert "no more calls" in ended["lines"][-1]["text"]
+    hub.wait_for_status(message_id)
+    assert hub.wait_for_status(hub.message(number, channel="voice"), "suppressed")
+
+
+def test_busy_line_is_called_again_later(hub: Hub) -> None:
+    number = new_number()
+    message_id = hub.message(number, channel="voice")
+    act(hub, ringing_call(hub, number), do="busy")
+    message = hub.wait_for_status(message_id, "undelivered")
+    assert message["code"] == "busy"
+    [later] = [
+        entry
+        for entry in hub.call("GET", "/messages?status=queued")["messages"]
+        if entry["to"] == number
+    ]
+    assert later["channel"] == "voice"
+
+
+def test_person_who_calls_back_hears_who_called(hub: Hub) -> None:
+    number = new_number()
+    call = hub.use_phone(number, "call")
+    assert "You have reached Acme Contracts" in call["lines"][0]["text"]
+    assert "no more calls" in act(hub, call, key="9")["lines"][-1]["text"]
+    wait_until(lambda: is_refused(hub, number), 15)
+
+
+def is_refused(hub: Hub, number: str) -> bool:
+    """Return whether a call to a number is suppressed."""
+    message = hub.call("GET", f"/messages/{hub.message(number, channel='voice')}")
+    return bool(message["status"] == "suppressed")
