@@ -95,7 +95,9 @@ def next_try(endpoint_id: str) -> datetime | None:
     """Return when the next delivery of an endpoint is due; None if none waits."""
     return db.session.scalar(
         select(func.min(WebhookDelivery.due_at)).where(
-            WebhookDelivery.endpoint_id == endpoint_id, WebhookDelivery.due_at.is_not(None)
+            WebhookDelivery.endpoint_id == endpoint_id,
+            WebhookDelivery.due_at.is_not(None),
+            is_next(WebhookDelivery),
         )
     )
 
