@@ -31,7 +31,7 @@ _LEADS = {
     OptOutKind.REFUSED: "Consent refused for {}",
     OptOutKind.COMPLAINED: "Reported spam on {}",
     OptOutKind.BLOCKED: "Blocked on {}",
-    OptOutKind.UNREACHABLE: "Not reachable by {}",
+    OptOutKind.UNREACHABLE: "Not reachable by {}, as reported",
 }
 _UNKNOWN = {
     OptOutKind.UNREACHABLE: Problem(
