@@ -72,6 +72,8 @@ def parse_hosts(text: str) -> frozenset[str]:
 
 def parse_public_url(text: str) -> str:
     url = text.rstrip("/")
+    if not re.fullmatch("[!-~]*", url):  # it is part of headers, which contain nothing else
+        raise ValueError("write the domain in ASCII, such as xn--bcher-kva.example, without spaces")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("use a URL with its host, such as https://hub.example.com")

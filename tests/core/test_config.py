@@ -166,6 +166,9 @@ def test_demo_listens_on_loopback_only(
         "https://hub.example.com:99999",
         "//hub.example.com",
         "http://127.0.0.1.example.com",
+        "https://bücher.example.com",
+        "https://hub.example.com/bücher",
+        "https://hub.example.com/a b",
     ],
 )
 def test_public_address_must_be_safe_and_usable(tmp_path: Path, url: str) -> None:
