@@ -128,6 +128,15 @@ def test_preview_names_what_the_opt_out_line_adds(admin: Browser) -> None:
     assert "2 segments with the opt-out line, for +1" in longer
 
 
+def test_sms_shows_a_short_link_and_warns_of_public_shorteners(admin: Browser) -> None:
+    text_id = find_text(admin, "request_sent")
+    page = region(post_text(admin, text_id, "Sign ((title)): ((link))", do="preview").text)
+    assert SHORT_LINK.search(page)
+    assert "Carriers filter this link" not in page
+    page = region(post_text(admin, text_id, "bit.ly/x ((title)) ((link))", do="preview").text)
+    assert "Carriers filter this link: bit.ly" in page
+
+
 def test_test_message_is_sent_as_previewed(admin: Browser) -> None:
     with admin.app.app_context():
         query = select(Connection.id).where(Connection.slug == "demo-sms")
