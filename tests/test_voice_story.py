@@ -70,6 +70,21 @@ def act(hub: Hub, call: dict[str, Any], **body: str) -> dict[str, Any]:
         return dict(json.load(answer))
 
 
+def calls_page(hub: Hub) -> str:
+    with urllib.request.urlopen(f"{hub.simulator_url}/calls", timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def test_page_of_calls_shows_a_ringing_phone(hub: Hub) -> None:
+    number = new_number()
+    hub.message(number, channel="voice")
+    call = ringing_call(hub, number)
+    page = calls_page(hub)
+    assert number in page
+    assert "Let voicemail answer" in page
+    act(hub, call, do="ignore")
+
+
 def test_person_hears_who_calls_and_confirms_with_a_key(hub: Hub) -> None:
     number = new_number()
     message_id = hub.message(number, "A document waits for you.", channel="voice")
@@ -78,6 +93,9 @@ def test_person_hears_who_calls_and_confirms_with_a_key(hub: Hub) -> None:
         "Hello. This is an automated call from Acme Contracts.",
         "A document waits for you.",
     ]
+    page = calls_page(hub)
+    assert "A document waits for you." in page
+    assert 'aria-label="Press 9"' in page
     again = act(hub, call, key="1")
     said = [line["text"] for line in again["lines"]]
     assert said.count("A document waits for you.") == 2

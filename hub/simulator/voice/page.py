@@ -20,12 +20,12 @@ SHOWN = 30
 KEYS = "123456789*0#"
 LOOKS = STATUS_BADGES | {
     "queued": ("queued", "clock"),
-    "initiated": ("queued", "telephone-outbound"),
+    "initiated": ("queued", "arrow-up-right-square"),
     "ringing": ("sending", "bell"),
-    "in-progress": ("sent", "telephone-fill"),
-    "completed": ("accepted", "telephone-x"),
-    "busy": ("undelivered", "telephone-minus"),
-    "no-answer": ("undelivered", "telephone-x"),
+    "in-progress": ("sent", "phone"),
+    "completed": ("accepted", "check2"),
+    "busy": ("undelivered", "bell-slash"),
+    "no-answer": ("undelivered", "bell-slash"),
     "failed": ("failed", "x-octagon-fill"),
     "canceled": ("canceled", "x-lg"),
 }
