@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, select, tuple_, update
 
 from hub.core.config import Config
 from hub.core.vocabulary import DeliveryState, EndpointState
@@ -23,6 +23,7 @@ from hub.models import (
     WebhookEndpoint,
     WebhookSecret,
 )
+from hub.models.webhook_endpoint import HANDLER, REMOVED
 from hub.shared import clock_check
 
 MAX_MISSED = 10_000  # kept for each endpoint that is off, the newest ones
@@ -40,7 +41,25 @@ def delete_old() -> int:
         oldest = first_id_at("pev", now() - times.days(config.receipt_days))
         removed += sum(_delete_before(endpoint_id, oldest) for endpoint_id in _all_endpoints())
         removed += _delete_events_before(oldest)
+        removed += _delete_removed_handlers(now() - times.days(config.receipt_days))
     return removed
+
+
+@transaction
+def _delete_removed_handlers(before: datetime) -> int:
+    """Delete handlers whose code was gone before a time. What still waits for them goes later."""
+    result = db.session.execute(
+        update(WebhookEndpoint)
+        .where(
+            WebhookEndpoint.kind == HANDLER,
+            WebhookEndpoint.deleted_at.is_(None),
+            WebhookEndpoint.state_reason == REMOVED,
+            WebhookEndpoint.state_at < before,
+        )
+        .values(deleted_at=now())
+        .execution_options(synchronize_session=False)
+    )
+    return int(result.rowcount)  # type: ignore[attr-defined]
 
 
 def _delete_events_before(event_id: str) -> int:
