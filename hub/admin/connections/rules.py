@@ -19,6 +19,7 @@ from wtforms import (
 )
 from wtforms.validators import InputRequired, Optional, ValidationError
 
+from hub import integrations
 from hub.admin.auth.guard import admin, has_role, require_role
 from hub.admin.overview.damaged_row_notice import show_damaged_row_notice
 from hub.admin.view.forms import add_error
@@ -180,7 +181,8 @@ def _check(parse: Callable[..., object], *arguments: str) -> None:
 def _get_channel(slug: str) -> Connection:
     """Return a connection that sends messages. Raises NotFound."""
     connection = connections.get_by_slug(slug)
-    if connection.source_id is not None:
+    integration_class = integrations.registry().get(connection.integration)
+    if integration_class is not None and integration_class.is_source:
         raise NotFound("no_rules", f"{connection.title} sends no messages, so it has no rules.")
     return connection
 
