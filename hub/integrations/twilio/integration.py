@@ -97,7 +97,9 @@ class TwilioIntegration(WebhookReceiver):
     max_length = 1600  # characters of Body; a longer one fails with 21617
     stop_codes = frozenset({"21610"})
     # no mobile number, out of service, or not on WhatsApp
-    unreachable_codes = frozenset({"21268", "21614", "21635", "30005", "30006", "63003", "63024"})
+    unreachable_codes = frozenset(
+        {"13224", "21268", "21614", "21635", "30005", "30006", "63003", "63024"}
+    )
     sender_prefix = ""  # before numbers, such as whatsapp:
 
     def __init__(

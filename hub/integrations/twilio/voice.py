@@ -194,7 +194,6 @@ class TwilioVoice(CheckedTwilio):
     max_length = MAX_TEXT
     length_unit = "characters"
     status_path = "twilio/voice"
-    unreachable_codes = frozenset({"13224"})
     stop_codes = frozenset()
 
     Form = VoiceForm
