@@ -99,6 +99,6 @@ def submit_change_connection_source(no_script: NoScriptBrowser) -> None:
     no_script.page.goto("/integrations/pactsafe/new?simulator=1")
     no_script.page.get_by_label("Name", exact=True).fill("Bare leases")
     press(no_script.page, "Save connection")
-    no_script.page.get_by_label("Source").select_option("Default")
+    no_script.page.get_by_label("Source", exact=True).select_option("Default")
     press(no_script.page, "Save source")
     no_script.says("Changes saved. They apply to new events.")
