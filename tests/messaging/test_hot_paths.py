@@ -93,6 +93,7 @@ def test_event_about_a_new_person_takes_few_statements(
     assert sorted(tables) == [
         "contacts",
         "events",
+        "links",
         "message_bodies",
         "messages",
         "requests",
