@@ -138,6 +138,8 @@ def handler_receipts() -> frozenset[str]:
 
 
 def _handler_kinds_of(cls: type[Integration]) -> Iterator[EventKind]:
+    if cls.own_events:
+        return  # endpoints receive all of its statuses
     title = cls.channel.meaning
     if cls.reports and not cls.own_events:
         name = f"{cls.event_prefix}_{Status.ACCEPTED.value}"

@@ -44,6 +44,13 @@ def test_handlers_can_receive_every_event_of_endpoints() -> None:
     assert not {"sms_accepted", "sms_queued", "sms_sending", "sms_receiving"} & event_kinds().keys()
 
 
+def test_calls_have_no_statuses_of_messages() -> None:
+    types = {name for name in handler_event_kinds() if name.startswith("call_")}
+    assert types == {name for name in event_kinds() if name.startswith("call_")}
+    words = "queued initiated ringing in_progress completed busy failed no_answer canceled"
+    assert {f"call_{word}" for word in words.split()} <= types
+
+
 def test_each_event_has_an_example_of_its_own_type() -> None:
     for name, kind in handler_event_kinds().items():
         assert kind.example()["type"] == kind.type == name
