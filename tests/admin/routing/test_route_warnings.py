@@ -25,7 +25,8 @@ from tests.hub_fixtures import set_connection_state
 
 
 def test_cell_that_cannot_reach_anybody_has_a_warning(demo_hub: Flask, admin: Browser) -> None:
-    set_connection_state(get_by_slug("demo-calls").id, ConnectionState.DISABLED)
+    with demo_hub.app_context():
+        set_connection_state(get_by_slug("demo-calls").id, ConnectionState.DISABLED)
     call = {"steps-0-connective": "also", "steps-0-over": "voice", "do": "save"}
     assert admin.post(URL, {"seen": seen(admin.get(URL)), **call}).status_code == 303
     warning = "No enabled connection for Call, so nothing is sent."
