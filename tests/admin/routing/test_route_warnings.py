@@ -24,8 +24,8 @@ from tests.conftest import Browser
 from tests.hub_fixtures import set_connection_state
 
 
-def test_cell_that_cannot_reach_anybody_has_a_warning(demo_hub: Flask, admin: Browser) -> None:
-    with demo_hub.app_context():
+def test_cell_that_cannot_reach_anybody_has_a_warning(app: Flask, admin: Browser) -> None:
+    with app.app_context():
         set_connection_state(get_by_slug("demo-calls").id, ConnectionState.DISABLED)
     call = {"steps-0-connective": "also", "steps-0-over": "voice", "do": "save"}
     assert admin.post(URL, {"seen": seen(admin.get(URL)), **call}).status_code == 303
