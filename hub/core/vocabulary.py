@@ -36,6 +36,10 @@ class Channel(DescribedEnum):
         return titles.get(self, self.value.capitalize())
 
 
+PHONE_CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
+TEXT_CHANNELS = (*PHONE_CHANNELS, Channel.EMAIL, Channel.CHAT)  # whose texts admins edit
+
+
 class Feedback(DescribedEnum):
     """A fact about a sent message beside its status. It is reported as an event of its own."""
 

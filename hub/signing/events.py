@@ -30,10 +30,9 @@ from pydantic import (
 )
 
 from hub import integrations
-from hub.core.vocabulary import Channel, EventType
+from hub.core.vocabulary import PHONE_CHANNELS, Channel, EventType
 from hub.lib import phones, times
 from hub.lib.text import clean_line, validate_url
-from hub.messaging.compose.candidates import PHONE_CHANNELS
 from hub.signing import identifiers
 from hub.signing.reminder_schedule import MAX_DAYS, MAX_REMINDERS, MAX_TIMES
 

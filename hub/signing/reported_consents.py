@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from hub.core.errors import Refused
-from hub.core.vocabulary import Address, Channel, PersonRole
+from hub.core.vocabulary import PHONE_CHANNELS, Address, Channel, PersonRole
 from hub.db.types import now
 from hub.lib import times
-from hub.messaging.compose.plan import PHONE_CHANNELS
 from hub.messaging.contacts import consents
 from hub.messaging.contacts.consents import ConsentEntry
 from hub.signing import people

@@ -14,7 +14,7 @@ from importlib.resources import files
 
 from sqlalchemy import func, select
 
-from hub.core.vocabulary import Audience, Channel, EventType
+from hub.core.vocabulary import TEXT_CHANNELS, Audience, Channel, EventType
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import new_id
@@ -86,7 +86,6 @@ def team_template_name(event_type: EventType) -> str:
 
 
 CELLS = FOR_PEOPLE | {team_template_name(kind): (kind, Audience.TEAM) for kind in EventType}
-FILE_CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.VOICE, Channel.EMAIL, Channel.CHAT)
 
 
 def read_shipped_texts() -> Iterator[ShippedText]:
@@ -100,7 +99,7 @@ def parse_texts(source: str, locale: str) -> Iterator[ShippedText]:
     """Return the texts of a file of one language, for each channel with a text of its own."""
     for name, words in tomllib.loads(source).items():
         event_type, audience = CELLS[name]
-        for channel in FILE_CHANNELS:
+        for channel in TEXT_CHANNELS:
             if channel in words:
                 subject = words["subject"] if channel == Channel.EMAIL else ""
                 yield ShippedText(

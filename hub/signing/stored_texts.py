@@ -7,13 +7,11 @@ from typing import NamedTuple
 
 from sqlalchemy import func, select
 
-from hub.core.vocabulary import Audience, Channel, EventType
+from hub.core.vocabulary import TEXT_CHANNELS, Audience, EventType
 from hub.db.engine import db
 from hub.lib import jinja_texts
 from hub.models import Template, TemplateVersion
 from hub.models.template import JINJA
-
-CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.EMAIL, Channel.CHAT)
 
 
 class Words(NamedTuple):
@@ -75,7 +73,7 @@ def _order(template: Template) -> tuple[int, int, str, int, str]:
         _position([kind.value for kind in EventType], template.event_type),
         _position([audience.value for audience in Audience], template.audience),
         template.name,
-        _position([channel.value for channel in CHANNELS], template.channel),
+        _position([channel.value for channel in TEXT_CHANNELS], template.channel),
         template.locale,
     )
 

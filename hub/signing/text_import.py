@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hub.core.errors import Conflict
-from hub.core.vocabulary import Audience, Channel
+from hub.core.vocabulary import TEXT_CHANNELS, Audience, Channel
 from hub.db.store import transaction
 from hub.lib.localized import format_language
 from hub.lib.po_files import Entry, PoFile
@@ -17,7 +17,7 @@ from hub.messaging.compose import text_checks, text_editing
 from hub.models import Template
 from hub.shared import audit
 from hub.signing.available_values import value_names
-from hub.signing.stored_texts import CHANNELS, StoredText, Words, load_texts, text_key
+from hub.signing.stored_texts import StoredText, Words, load_texts, text_key
 from hub.signing.text_export import SUBJECT, TEXT, Texts, find_source, parts_of
 from hub.signing.text_warnings import find_warnings
 
@@ -148,7 +148,7 @@ def _is_known(match: re.Match[str], origins: dict[str, Template]) -> bool:
     name, channel, part = match.groups()
     if name not in origins:
         return False
-    channels = (Channel.CHAT,) if origins[name].audience == Audience.TEAM else CHANNELS
+    channels = (Channel.CHAT,) if origins[name].audience == Audience.TEAM else TEXT_CHANNELS
     return channel in channels and part in parts_of(channel)
 
 

@@ -135,7 +135,7 @@ def test_notice_of_a_signature_is_left_out_after_the_completion() -> None:
 
 
 def test_person_whom_the_completion_does_not_notify_keeps_the_notice() -> None:
-    add_route("completed", "observers", "voice")  # no connection calls
+    add_route("completed", "observers", "webhook")  # which reaches no person
     post(signers=BOTH, observers=[observer()])
     post("signed", signer="eric")
     post("signed", signer="anna")

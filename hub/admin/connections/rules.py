@@ -27,7 +27,7 @@ from hub.admin.view.status_badges import channel_title
 from hub.connections import connections, link_shorteners
 from hub.connections import rules as stored_rules
 from hub.core.errors import NotFound, Refused
-from hub.core.vocabulary import Channel, Role
+from hub.core.vocabulary import PHONE_CHANNELS, Channel, Role
 from hub.db.types import now
 from hub.messaging.policy import policy, quiet_hours, rules, spending
 from hub.messaging.policy.quiet_hours import SUNDAY, QuietHours
@@ -229,7 +229,7 @@ def _is_consistent(form: RulesForm, entered: Rules) -> bool:
 
 def _page(connection: Connection, form: RulesForm) -> str:
     current = policy.get_rules(connection.info)
-    if connection.channel not in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE):
+    if connection.channel not in PHONE_CHANNELS:
         del form.countries  # only phone numbers have a country
     if connection.channel != Channel.SMS:
         del form.opt_out_line

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from hub.admin.view.filters import money, number
-from hub.core.vocabulary import Channel
+from hub.core.vocabulary import PHONE_CHANNELS, Channel
 from hub.integrations.link_shorteners import SHORTENERS
 from hub.messaging.policy import policy
 from hub.messaging.policy.rules import LINK_KINDS, Rules
 from hub.models import Connection
 
-PHONE_CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
 MAX_COUNTRIES = 8  # above this, only their number is shown
 
 

@@ -11,7 +11,7 @@ from hub.admin.auth.guard import admin, require_role
 from hub.admin.contacts import people_rows
 from hub.admin.view import pagination
 from hub.admin.view.status_badges import channel_title
-from hub.core.vocabulary import Channel, Role
+from hub.core.vocabulary import TEXT_CHANNELS, Role
 from hub.db.engine import db
 from hub.db.types import is_id
 from hub.lib.localized import format_number
@@ -20,7 +20,6 @@ from hub.messaging.track import people_queries
 from hub.messaging.track.people_queries import PeopleFilter, PeoplePage
 from hub.models import Contact
 
-CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.VOICE, Channel.EMAIL, Channel.CHAT)
 CONSENTS: dict[str, str] = {
     "recorded": "Consent recorded",
     "missing": "No consent recorded",
@@ -66,7 +65,7 @@ def people() -> Any:
 
 def _active_filters() -> dict[str, str]:
     """Return the filters of the URL; unknown values are left out."""
-    known = {"channel": CHANNELS, **{name: choices for name, (_, choices) in GROUPS.items()}}
+    known = {"channel": TEXT_CHANNELS, **{name: choices for name, (_, choices) in GROUPS.items()}}
     return {
         name: value for name in known if (value := request.args.get(name, "")) in {*known[name]}
     }
@@ -93,7 +92,7 @@ def _read_contacts(page: PeoplePage) -> list[Contact]:
 
 
 def _channel_chips(active: dict[str, str]) -> list[dict[str, Any]]:
-    titles = {"": "All", **{channel.value: channel_title(channel) for channel in CHANNELS}}
+    titles = {"": "All", **{channel.value: channel_title(channel) for channel in TEXT_CHANNELS}}
     return [
         {
             "title": title,

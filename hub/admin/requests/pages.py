@@ -18,10 +18,18 @@ from hub.admin.view.message_rows import request_title, rows
 from hub.admin.view.pagination import paginate_query
 from hub.admin.view.status_badges import channel_title
 from hub.core.errors import DecryptionError, Refused
-from hub.core.vocabulary import Channel, PersonRole, RequestState, Role, SignerState, Status
+from hub.core.vocabulary import (
+    PHONE_CHANNELS,
+    Channel,
+    PersonRole,
+    RequestState,
+    Role,
+    SignerState,
+    Status,
+)
 from hub.db.engine import db
 from hub.db.types import is_id
-from hub.messaging.compose.plan import PHONE_CHANNELS, REASONS
+from hub.messaging.compose.plan import REASONS
 from hub.messaging.state import unreadable_rows
 from hub.messaging.track import message_queries
 from hub.models import Event, Message, SigningRequest, Source

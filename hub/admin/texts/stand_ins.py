@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from hub.admin.view.status_badges import channel_title
-from hub.core.vocabulary import Audience, Channel
+from hub.core.vocabulary import TEXT_CHANNELS, Audience, Channel
 from hub.db.engine import db
 from hub.lib.localized import format_language, language_name
 from hub.lib.plural_forms import language_of
 from hub.messaging.compose import render
 from hub.messaging.compose.render import WRITTEN_CHANNELS
 from hub.models import Template, TemplateVersion
-
-CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.VOICE, Channel.EMAIL, Channel.CHAT)
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class ChannelTexts:
 
 def channels_of(audience: str) -> tuple[Channel, ...]:
     """Return the channels of texts to an audience."""
-    return (Channel.CHAT,) if audience == Audience.TEAM else CHANNELS
+    return (Channel.CHAT,) if audience == Audience.TEAM else TEXT_CHANNELS
 
 
 class TextFamily:

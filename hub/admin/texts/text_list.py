@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
 
-from hub.admin.texts.stand_ins import CHANNELS, name_channels
+from hub.admin.texts.stand_ins import name_channels
 from hub.admin.view.status_badges import channel_title
 from hub.admin.view.template_titles import AUDIENCE_TITLES, EVENT_TITLES
-from hub.core.vocabulary import Audience, Channel, EventType
+from hub.core.vocabulary import TEXT_CHANNELS, Audience, Channel, EventType
 from hub.db.engine import db
 from hub.messaging.compose.render import WRITTEN_CHANNELS
 from hub.models import Template, TemplateVersion
@@ -113,7 +113,7 @@ def _stand_in_note(name: str, rows: Mapping[tuple[str, str, str], TextRow]) -> s
 def _order(template: Template) -> tuple[int, int, str, int, bool, str]:
     events = [kind.value for kind in EventType]
     audiences = [audience.value for audience in Audience]
-    channels = [channel.value for channel in CHANNELS]
+    channels = [channel.value for channel in TEXT_CHANNELS]
     return (
         _position(events, template.event_type),
         _position(audiences, template.audience),

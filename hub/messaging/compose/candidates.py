@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from hub.core.vocabulary import Address, Channel, Connective, Goal, PersonRole
+from hub.core.vocabulary import PHONE_CHANNELS, Address, Channel, Connective, Goal, PersonRole
 from hub.models import ConnectionInfo
 
-PHONE_CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
 PERSONAL_CHANNELS = (*PHONE_CHANNELS, Channel.EMAIL)  # those that a step to a phone may use
 PAID_CHANNELS = PHONE_CHANNELS
 

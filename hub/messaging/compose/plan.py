@@ -9,7 +9,15 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
-from hub.core.vocabulary import Audience, Channel, Connective, EventType, Goal, PersonRole
+from hub.core.vocabulary import (
+    PHONE_CHANNELS,
+    Audience,
+    Channel,
+    Connective,
+    EventType,
+    Goal,
+    PersonRole,
+)
 from hub.messaging.compose.audiences import members
 from hub.messaging.compose.candidates import (
     PAID_CHANNELS,
@@ -17,7 +25,6 @@ from hub.messaging.compose.candidates import (
     choose_in_order,
     preference_of,
 )
-from hub.messaging.compose.candidates import PHONE_CHANNELS as PHONE_CHANNELS
 from hub.messaging.compose.candidates import Candidate as Candidate
 from hub.messaging.compose.candidates import Person as Person
 from hub.messaging.compose.candidates import Rung as Rung

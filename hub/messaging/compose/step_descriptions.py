@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hub.core.vocabulary import Channel
+from hub.core.vocabulary import PHONE_CHANNELS, Channel
 from hub.integrations.base import Price
-from hub.messaging.compose.plan import PHONE_CHANNELS, PlannedLadder, Route, Rung
+from hub.messaging.compose.plan import PlannedLadder, Route, Rung
 
 OPTED_OUT = "opted_out"
 

@@ -17,7 +17,7 @@ from sqlalchemy import and_, bindparam, not_, select
 
 from hub import integrations
 from hub.core.errors import NotFound
-from hub.core.vocabulary import Channel, Status
+from hub.core.vocabulary import PHONE_CHANNELS, Status
 from hub.db.compiled_sql import Statement, get_table
 from hub.db.engine import db
 from hub.db.store import cached, list_param, read
@@ -100,7 +100,7 @@ class Policy:
         self.connection_id = connection.id
         self._fixed_hours = quiet_hours.fixed_hours(integration_class)
         self.rules = get_rules(connection)
-        self._uses_numbers = connection.channel in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
+        self._uses_numbers = connection.channel in PHONE_CHANNELS
         self._billed_units = (integration_class or Integration).billed_units
         # nothing that is stored refers to a contact that is not stored yet
         contact_ids = {
