@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hub import integrations
-from hub.core.vocabulary import Status
+from hub.core.vocabulary import Channel, Status
 from hub.integrations.base import Integration
 
 VERSION = 1  # of the payload; fields are added without a new version
@@ -64,6 +64,7 @@ _EXAMPLE = {
     "role": "signer",
     "connection": "acme-us",
 }
+_EXAMPLE_ADDRESSES = {Channel.EMAIL: "eric@example.com"}
 _INBOUND = {"inbound": "inb_0199f3b2-5cf0-7d21-8f17-2a4b6c8d9e01"}
 _OWN_EVENTS = {
     BUTTON_PRESSED: "A button was used: a quick reply of a contact, or an action below a post.",
@@ -140,15 +141,15 @@ def handler_receipts() -> frozenset[str]:
 def _handler_kinds_of(cls: type[Integration]) -> Iterator[EventKind]:
     if cls.own_events:
         return  # endpoints receive all of its statuses
-    title = cls.channel.meaning
-    if cls.reports and not cls.own_events:
+    title = _title_of(cls)
+    if cls.reports:
         name = f"{cls.event_prefix}_{Status.ACCEPTED.value}"
-        meaning = f"Status of {title}: {Status.ACCEPTED.meaning}."
+        meaning = f"{title}: {Status.ACCEPTED.meaning}."
         yield EventKind(name, meaning, _status_example(name, cls, Status.ACCEPTED))
     for status, meaning in cls.handler_statuses.items():
         name = f"{cls.event_prefix}_{status}"
         example = {**_status_example(name, cls), "status": status}
-        yield EventKind(name, f"Status of {title}: {meaning}.", example)
+        yield EventKind(name, f"{title}: {meaning}.", example)
     for status, meaning in cls.handler_receipts.items():
         name = f"{cls.event_prefix}_{status}"
         yield EventKind(name, f"{meaning}.", _received_example(name, cls))
@@ -165,21 +166,24 @@ def own_event_types() -> frozenset[str]:
 
 
 def _kinds_of(cls: type[Integration]) -> Iterator[EventKind]:
-    title = cls.channel.meaning
-    for status in cls.event_statuses():
-        name = f"{cls.event_prefix}_{status.value}"
-        yield EventKind(
-            name, f"Status of {title}: {status.meaning}.", _status_example(name, cls, status)
-        )
+    title = _title_of(cls)
     for own_name, meaning in cls.own_events.items():
         name = f"{cls.event_prefix}_{own_name}"
-        yield EventKind(name, f"{title}: {meaning}", _own_status_example(name, cls, own_name))
+        yield EventKind(name, f"{title}: {meaning}.", _own_status_example(name, cls, own_name))
+    for status in cls.event_statuses():
+        name = f"{cls.event_prefix}_{status.value}"
+        yield EventKind(name, f"{title}: {status.meaning}.", _status_example(name, cls, status))
     for feedback in cls.feedback:
         name = f"{cls.event_prefix}_{feedback.value}"
         yield EventKind(name, f"{title}: {feedback.meaning}.", _status_example(name, cls))
     if cls.replies_to_keywords is not None:
         name = f"{cls.event_prefix}_{RECEIVED}"
         yield EventKind(name, "A contact sent a message.", _received_example(name, cls))
+
+
+def _title_of(cls: type[Integration]) -> str:
+    """Return the subject of the meaning of an integration's events."""
+    return cls.title if cls.channel == Channel.CHAT else cls.channel.title
 
 
 def _status_example(
@@ -193,7 +197,7 @@ def _status_example(
         "channel": cls.channel.value,
         "status": status and status.value,
         "code": code,
-        "address": "+13175551234",
+        "address": _EXAMPLE_ADDRESSES.get(cls.channel, "+13175551234"),
         "text": "Please review & sign: https://sign.example/r/eric",
     }
 
@@ -210,7 +214,7 @@ def _received_example(name: str, cls: type[Integration]) -> dict[str, Any]:
         **_INBOUND,
         "channel": cls.channel.value,
         "kind": "text",
-        "address": "+13175551234",
+        "address": _EXAMPLE_ADDRESSES.get(cls.channel, "+13175551234"),
         "text": "When is the deadline?",
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from xml.etree import ElementTree
 
@@ -18,6 +19,8 @@ from hub.core.vocabulary import Status
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import new_id, now
+from hub.messaging.contacts import consents
+from hub.messaging.contacts.consents import ConsentEntry
 from hub.messaging.policy import quiet_hours
 from hub.messaging.policy.quiet_hours import QuietHours
 from hub.messaging.send import claims
@@ -32,6 +35,7 @@ from tests.hub_fixtures import (
     status,
     update_message,
 )
+from tests.messaging.policy.policy_steps import post_message, save_rules, status_and_code
 from tests.messaging.voice_steps import (
     ENDS,
     LONDON,
@@ -370,3 +374,27 @@ def move_to_night(message_id: str) -> None:
     hour = now().hour
     offset = -hour if hour <= 12 else 24 - hour
     contact.time_zone = f"Etc/GMT{'-' if offset >= 0 else '+'}{abs(offset)}" if offset else "UTC"
+
+
+# ── Rules ─────────────────────────────────────────────────────────────────────────────────────────
+def test_new_connection_calls_only_people_who_consented(voice: Connection) -> None:
+    use_default_rules(voice)
+    assert status_and_code(post_call()) == ("suppressed", "consent_missing")
+    consent = ConsentEntry(LONDON, True, "voice")
+    consents.record_consent(consent, source="api", test=True)
+    assert status(post_call(text="Another document waits.")) == "queued"
+
+
+def post_call(text: str = "A document waits.") -> str:
+    return post_message(LONDON, text, channel="voice")
+
+
+@transaction
+def use_default_rules(connection: Connection) -> None:
+    """Give a connection the rules with which admins create one."""
+    db.session.get_one(Connection, connection.id).rules = ""
+
+
+def test_spending_limit_counts_the_minutes_of_the_longest_call(voice: Connection) -> None:
+    save_rules(voice, prices={"": Decimal("0.5")}, spend_day=Decimal("0.4"))
+    assert status_and_code(post_call()) == ("suppressed", "spend_day")

@@ -36,6 +36,8 @@ from hub.models import Connection
 
 NUMBER: dict[str, Any] = {"inputmode": "numeric", "half": True}
 MONEY: dict[str, Any] = {"inputmode": "decimal", "half": True, "autocomplete": "off"}
+# what a provider charges for, unless it is a message
+PRICE_LABELS = {Channel.SMS: "Price per segment", Channel.VOICE: "Price per minute"}
 
 
 class RulesForm(FlaskForm):  # type: ignore[misc]
@@ -235,8 +237,7 @@ def _page(connection: Connection, form: RulesForm) -> str:
         del form.opt_out_line
         del form.opt_out_prefixes
         del form.short_links
-    if connection.channel == Channel.SMS:
-        form.prices.label.text = "Price per segment"
+    form.prices.label.text = PRICE_LABELS.get(connection.channel, form.prices.label.text)
     spent = spending.read_spending(connection.id, now()) if current.has_prices else None
     return render_template(
         "rules.html",

@@ -52,15 +52,15 @@ CODES = {
 CALLED_AGAIN = ("busy", "no-answer")
 UNANSWERED = ("busy", "no-answer", "canceled", "failed")  # Twilio charges nothing for them
 EVENTS = {
-    "queued": "The call waits at the provider.",
-    "initiated": "The provider started the call.",
-    "ringing": "The phone rings.",
-    "in_progress": "Somebody or a voicemail answered.",
-    "completed": "The call was answered and has ended. A voicemail is completed, too.",
-    "busy": "The line was busy.",
-    "failed": "The call could not be made.",
-    "no_answer": "Nobody answered.",
-    "canceled": "The call was canceled before it was answered.",
+    "queued": "it waits at the provider",
+    "initiated": "the provider started it",
+    "ringing": "the phone rings",
+    "in_progress": "somebody or a voicemail answered",
+    "completed": "it was answered and has ended. A voicemail is completed, too",
+    "busy": "the line was busy",
+    "failed": "it could not be made",
+    "no_answer": "nobody answered",
+    "canceled": "it was canceled before it was answered",
 }
 REPORTED_FIELDS = (
     "CallSid",

@@ -178,8 +178,8 @@ def find_problems(rules: Rules) -> Iterator[Refused]:
         )
     if (rules.spend_day or rules.spend_month) and OTHERS not in rules.prices:
         problem = (
-            "A spending limit needs prices. Add a line with the price of a segment in"
-            " all other countries, such as other: 0.05"
+            "A spending limit needs prices. Add a line with the price in all other countries,"
+            " such as other: 0.05"
         )
         yield Refused("no_prices", problem, field="prices")
     yield from _find_opt_out_problems(rules)
@@ -218,7 +218,8 @@ def parse_countries(text: str) -> frozenset[str]:
 
 
 def parse_prices(text: str) -> dict[str, Decimal]:
-    """Parse a table of prices, with a country and the price of a segment on each line.
+    """Parse a table of prices, with a country and the price of a segment, or of a minute of a
+    call, on each line.
 
     Raises Refused.
     """
