@@ -24,6 +24,7 @@ from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.hub_fixtures import signing_app as signing_app
 from tests.integrations.instances import instance, senders, valid_address
+from tests.short_link_steps import with_targets
 
 OVERRIDES = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 BREAKS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
@@ -167,10 +168,10 @@ def test_provider_receives_no_unsafe_characters(
 
 # ── The API ───────────────────────────────────────────────────────────────────────────────────────
 def sent_text(message_id: str) -> str:
-    """Return the text of a message without an opt-out line."""
+    """Return the text of a message without an opt-out line, with the targets of short links."""
     db.session.rollback()
     sent = str(db.session.get_one(MessageBody, message_id.partition("_")[2]).content["text"])
-    return sent.removesuffix(OPT_OUT_LINE)
+    return with_targets(sent.removesuffix(OPT_OUT_LINE))
 
 
 @pytest.mark.parametrize("bad", list(OVERRIDES))

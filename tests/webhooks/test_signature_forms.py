@@ -221,14 +221,10 @@ def test_both_tokens_verify_during_a_rotation(hub_demo: Flask, connection: Conne
 
 def test_old_token_is_refused_after_a_rotation(hub_demo: Flask, connection: Connection) -> None:
     old = credentials(hub_demo).auth_token
-    stored = {**connection.settings, "secondary_auth_token": SECOND}
-    for connection_id in db.session.scalars(
-        select(Connection.id)
-    ).all():  # all that have the account
-        connections.save(connection_id, stored)
-        connections.save(
-            connection_id, {**stored, "auth_token": SECOND, "secondary_auth_token": ""}
-        )
+    for sharing in db.session.scalars(select(Connection)).all():  # all that have the account
+        stored = {**sharing.settings, "secondary_auth_token": SECOND}
+        connections.save(sharing.id, stored)
+        connections.save(sharing.id, {**stored, "auth_token": SECOND, "secondary_auth_token": ""})
     settings = db.session.get_one(Connection, connection.id, populate_existing=True).settings
     assert (settings["auth_token"], settings["secondary_auth_token"]) == (
         SECOND,

@@ -37,7 +37,7 @@ from hub.models import Connection
 NUMBER: dict[str, Any] = {"inputmode": "numeric", "half": True}
 MONEY: dict[str, Any] = {"inputmode": "decimal", "half": True, "autocomplete": "off"}
 # what a provider charges for, unless it is a message
-PRICE_LABELS = {Channel.SMS: "Price per segment", Channel.VOICE: "Price per minute"}
+PRICE_LABELS: dict[str, str] = {Channel.SMS: "Price per segment", Channel.VOICE: "Price per minute"}
 
 
 class RulesForm(FlaskForm):  # type: ignore[misc]
