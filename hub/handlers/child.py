@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import faulthandler
 import importlib.util
+import io
 import json
 import os
 import signal
@@ -40,6 +41,7 @@ def main() -> None:
         started = time.monotonic()
         response = _load(request) if "source" in request else _run(request)
         response["milliseconds"] = round((time.monotonic() - started) * 1000)
+        _flush_output()  # the worker may end this process as soon as it has the response
         faulthandler.cancel_dump_traceback_later()
         signal.alarm(0)
         responses.write(json.dumps(response) + "\n")
@@ -54,9 +56,18 @@ def _take_streams() -> tuple[IO[str], IO[str], IO[bytes]]:
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # print at once, also if the process is stopped
+        sys.stdout.reconfigure(line_buffering=True)
     hang_file = os.fdopen(int(sys.argv[2]), "wb", closefd=False)
     os.set_inheritable(hang_file.fileno(), False)
     return requests, responses, hang_file
+
+
+def _flush_output() -> None:
+    """Write what handlers printed, which may end without a line break."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # a handler may have closed or replaced the stream
+            stream.flush()
 
 
 def _load(request: dict[str, Any]) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import psutil
@@ -16,7 +17,7 @@ import time_machine
 
 from hub.db.types import now
 from hub.endpoints import claims
-from hub.handlers import retries
+from hub.handlers import retries, trial
 from tests.commands import run_command
 from tests.endpoints.receivers import report
 from tests.handlers.handler_steps import (
@@ -40,8 +41,15 @@ with hub.create_app(blueprints=False).app_context():
 """
 
 
-def start_worker(environ: dict[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", WORKER], env={**os.environ, **environ})
+@contextmanager
+def running_worker(environ: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker, which ends with the block at the latest."""
+    command = [sys.executable, "-c", WORKER]
+    with subprocess.Popen(command, env={**os.environ, **environ}) as worker:
+        try:
+            yield worker
+        finally:
+            worker.kill()
 
 
 def test_two_workers_never_run_an_event_at_the_same_time(
@@ -62,9 +70,8 @@ def test_two_workers_never_run_an_event_at_the_same_time(
         """
     )
     event_ids = [report() for _ in range(60)]
-    workers = [start_worker(environ) for _ in range(2)]
-    for worker in workers:
-        assert worker.wait(60) == 0
+    with running_worker(environ) as first, running_worker(environ) as second:
+        assert [first.wait(60), second.wait(60)] == [0, 0]
     with time_machine.travel(now() + timedelta(minutes=1), tick=True):
         run_due()
     expected = {event_id: 2 if event_id[-1] in "0123" else 1 for event_id in event_ids}
@@ -86,10 +93,8 @@ def test_event_of_a_killed_worker_runs_again(
         """
     )
     event_id = report()
-    worker = start_worker(environ)
-    eventually(lambda: handler_file.notes)
-    os.kill(worker.pid, signal.SIGKILL)
-    worker.wait()
+    with running_worker(environ):
+        eventually(lambda: handler_file.notes, seconds=30)
     assert run_due() == 0, "the claim of the killed worker still holds"
     with pytest.raises(Exception, match="is running with this event"):
         retries.retry(handler("slow").row.id, event_id)
@@ -113,10 +118,10 @@ def test_stopped_worker_ends_the_processes_of_handlers(
         """
     )
     report()
-    worker = start_worker(environ)
-    eventually(lambda: handler_file.notes)
-    worker.terminate()
-    worker.wait(15)
+    with running_worker(environ) as worker:
+        eventually(lambda: handler_file.notes, seconds=30)
+        worker.terminate()
+        worker.wait(15)
     process = int(handler_file.notes[0][0])
     eventually(lambda: not is_running(process))
 
@@ -190,6 +195,38 @@ def test_commands_list_handlers_and_try_one(
         assert refused.returncode == 1
         assert reason in refused.stderr
     assert deliveries_count() == 0
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("body", "printed"),
+    [
+        ("print('a line')", "a line\n"),
+        ("print('without its end', end='')", "without its end"),
+        ("sys.stderr.write('an error')", "an error"),
+        ("print('before'); raise ValueError", "before\n"),
+        ("print('before'); os._exit(1)", "before\n"),
+        ("print('x' * 100_000)", "x" * 100_000 + "\n"),
+        ("print('hidden'); sys.stdout = None", "hidden\n"),
+    ],
+)
+def test_what_a_handler_prints_is_shown(
+    handler_file: HandlerFile,
+    monkeypatch: pytest.MonkeyPatch,
+    body: str,
+    printed: str,
+    unbuffered: str,
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    handler_file.write(f"""
+@on("sms_sent")
+def show(event):
+    {body}
+""")
+    with handler_file.path.with_name("printed").open("w+") as output:
+        trial.try_handler("show", "sms_sent", output=output.fileno())
+        output.seek(0)
+        assert output.read() == printed
 
 
 def deliveries_count() -> int:
