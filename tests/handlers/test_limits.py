@@ -7,14 +7,20 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
 
+from hub.handlers.child_process import HandlerProcess, Limits
+from hub.handlers.sources import HandlerSource
+from tests.conftest import wait_until
 from tests.endpoints.receivers import report
 from tests.handlers.handler_steps import HandlerFile, attempts_of, handler, run_due, states_of
 
 pytestmark = pytest.mark.usefixtures("hub_demo")
+MARK = "MARK_OF_TEST"  # a variable of the environment
 
 GOOD = """
 LARGE = "x = bytearray(b'x' * 300_000_000); import time; time.sleep(60)"
@@ -24,10 +30,39 @@ def good(event): note("good", event)
 """
 
 
-def children() -> list[psutil.Process]:
-    """Return the processes of handlers and the programs that they started."""
-    running = psutil.Process().children(recursive=True)
-    return [process for process in running if process.name() != "valkey-server"]
+@pytest.fixture(autouse=True)
+def _mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Mark the environment of handlers, which the programs that they start inherit."""
+    monkeypatch.setenv(MARK, str(tmp_path))
+
+
+def find_processes() -> list[psutil.Process]:
+    """Return the running processes of this test's handlers, and the programs that they started."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # it ended, or belongs to another user
+            if process.environ().get(MARK) == os.environ[MARK]:
+                found.append(process)
+    return found
+
+
+def wait_until_ended() -> None:
+    """Wait for the end of all processes: the system ends a killed program a little later."""
+    wait_until(lambda: not find_processes())
+
+
+def test_processes_of_handlers_and_their_programs_are_found(handler_file: HandlerFile) -> None:
+    handler_file.write('import subprocess\nsubprocess.Popen(["sleep", "1000"])')
+    source = HandlerSource(handler_file.path.name, str(handler_file.path), True)
+    process = HandlerProcess(source, Limits(30, 10**9))
+    try:
+        assert process.load([]).failure is None
+        found = {one.pid: one.name() for one in find_processes()}
+        assert len(found) == 2
+        assert "sleep" in found.values()
+    finally:
+        process.stop()
+    wait_until_ended()
 
 
 def test_endless_loop_is_stopped_and_named(handler_file: HandlerFile) -> None:
@@ -50,7 +85,7 @@ def spin():
     assert handler("endless").problem == attempt.problem
     assert states_of("endless") == ["pending"]
     assert states_of("good") == ["delivered"]
-    assert not children()
+    wait_until_ended()
 
 
 def test_page_names_where_a_stopped_handler_was(handler_file: HandlerFile) -> None:
@@ -90,7 +125,7 @@ def test_handler_that_eats_memory_is_stopped(handler_file: HandlerFile, body: st
         ("Stopped because it used more than 100 MB of memory", "MemoryError")
     )
     assert states_of("good") == ["delivered"]
-    assert not children()
+    wait_until_ended()
 
 
 @pytest.mark.parametrize(
@@ -116,7 +151,7 @@ def test_handler_that_ends_its_process_ends_alone(
     assert {attempt.problem.startswith(problem) for attempt in attempts_of("ending")} == {True}
     assert states_of("ending") == ["pending", "pending"]
     assert states_of("good") == ["delivered", "delivered"]
-    assert not children()
+    wait_until_ended()
 
 
 def test_threads_and_programs_of_a_handler_end_with_its_process(handler_file: HandlerFile) -> None:
@@ -135,10 +170,7 @@ def test_threads_and_programs_of_a_handler_end_with_its_process(handler_file: Ha
     report()
     run_due()
     assert states_of("busy") == ["delivered", "delivered"]
-    deadline = time.monotonic() + 5
-    while children() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not children()
+    wait_until_ended()
 
 
 def test_handler_cannot_read_the_keys_of_the_hub(
