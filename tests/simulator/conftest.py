@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,6 +28,7 @@ from twilio.rest import Client
 from hub.core.data_dir import SimulatorCredentials, simulator_credentials
 
 SERVE = "from hub.core.config import load; from hub.simulator import serve; serve(load())"
+START_SECONDS = 60
 
 
 def _free_port() -> int:
@@ -90,25 +92,37 @@ class Simulator:
         }
         root = Path(__file__).parents[2]
         self.process = subprocess.Popen([sys.executable, "-c", SERVE], env=environment, cwd=root)
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            try:
-                if self.call("GET", "/simulator/version").status == 200:
-                    return
-            except OSError:
-                time.sleep(0.05)
-        raise AssertionError("the simulator does not answer")
+        try:
+            self._wait_until_serving()
+        except BaseException:
+            self.stop(signal.SIGKILL)
+            raise
 
     def stop(self, how: int = signal.SIGTERM) -> float:
         """Stop the process and return how many seconds it took."""
         assert self.process is not None
         began = time.monotonic()
-        if how == signal.SIGKILL:  # of gunicorn's both processes
-            for child in psutil.Process(self.process.pid).children():
-                child.send_signal(how)
+        workers = []
+        if self.process.poll() is None:
+            workers = psutil.Process(self.process.pid).children()
         self.process.send_signal(how)
         self.process.wait(15)
+        if how == signal.SIGKILL:  # afterwards, because gunicorn replaces a worker that ends
+            for worker in workers:
+                with suppress(psutil.NoSuchProcess):
+                    worker.kill()
         return time.monotonic() - began
+
+    def _wait_until_serving(self) -> None:
+        assert self.process is not None
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            with suppress(OSError):
+                if self.call("GET", "/simulator/version").status == 200:
+                    return
+            assert self.process.poll() is None, f"the simulator ended: {self.process.returncode}"
+            assert time.monotonic() < deadline, "the simulator does not answer"
+            time.sleep(0.05)
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Response:
         """Make an HTTP request with a form body, or a JSON body if the headers say so."""
@@ -120,11 +134,10 @@ class Simulator:
         elif body is not None:
             sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
             data = urlencode(body)
-        connection.request(method, path, data, sent)
-        response = connection.getresponse()
-        result = Response(response.status, dict(response.getheaders()), response.read().decode())
-        connection.close()
-        return result
+        with closing(connection):
+            connection.request(method, path, data, sent)
+            response = connection.getresponse()
+            return Response(response.status, dict(response.getheaders()), response.read().decode())
 
     def post_json(self, path: str, **values: Any) -> Response:
         return self.call("POST", path, values, Content_Type="application/json")
