@@ -14,6 +14,10 @@ NO_DATABASE = tests/core tests/run/web_server tests/simulator \
 	tests/webhooks/test_servers.py \
 	$(foreach name,generated_client invalid_events,tests/api/test_$(name).py) \
 	tests/app/test_request_checks.py \
+	$(foreach name,startup_checks damaged_folders,tests/shared/test_$(name).py) \
+	$(foreach name,receivers automation,tests/examples/test_$(name).py) \
+	tests/admin/documentation \
+	tests/handlers/test_limits.py \
 	tests/admin/connections/test_setup_steps.py \
 	$(foreach name,filters templates,tests/admin/view/test_$(name).py)
 # more flags for the recipe's program: make test ARGS="tests/test_story.py -k delivered"
