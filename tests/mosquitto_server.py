@@ -71,8 +71,8 @@ class MosquittoServer:
 
     def stop(self) -> None:
         """Stop the broker; what was received stays."""
+        self._subscriber.disconnect()  # first, as its loop then ends at once
         self._subscriber.loop_stop()
-        self._subscriber.disconnect()
         self._process.terminate()
         self._process.wait(10)
 

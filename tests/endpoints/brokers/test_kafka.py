@@ -144,6 +144,7 @@ def test_event_that_is_too_large_fails_alone(cluster: KafkaCluster) -> None:
     assert problem == "The event is larger than the topic allows."
 
 
+@pytest.mark.usefixtures("short_limits")
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
@@ -259,6 +260,7 @@ def test_server_that_the_cluster_names_is_checked_before_publishing(
     assert len(cluster.read(1)) == 1, "nothing was published before"
 
 
+@pytest.mark.usefixtures("short_limits")
 def test_password_is_in_no_log(
     cluster: KafkaCluster, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

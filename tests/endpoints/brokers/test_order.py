@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import time_machine
 from flask import Flask
 
@@ -125,6 +126,7 @@ def test_ten_minutes_without_the_cluster_lose_nothing(
     assert_in_order(cluster, stored)
 
 
+@pytest.mark.usefixtures("short_limits")
 def test_outage_in_the_middle_of_a_batch_keeps_the_order(
     hub_demo: Flask, cluster: KafkaCluster
 ) -> None:
