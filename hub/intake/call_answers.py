@@ -34,8 +34,8 @@ def answer_call(
         if connection is None:
             return None
         instance = integration_instances.instance(connection)
-        if not isinstance(instance, WebhookReceiver):
-            return None
+        if not isinstance(instance, WebhookReceiver) or not _can_speak(instance):
+            return None  # such as a key for the message of an SMS connection
         outbound = _outbound(*found, call.attempt, instance) if found else None
         locale = outbound.locale if outbound else _language(call.address, connection)
         return instance.speak(request, outbound, locale)
@@ -63,9 +63,12 @@ def _find_connection(call: CallInProgress, proof: VerificationProof) -> Connecti
     connection = db.session.get(Connection, found.id) if found else None
     if connection is None:
         return None
-    instance = integration_instances.instance(connection)
-    speaks = getattr(type(instance), "speak", None) not in (None, WebhookReceiver.speak)
-    return connection if speaks else None
+    return connection if _can_speak(integration_instances.instance(connection)) else None
+
+
+def _can_speak(instance: object) -> bool:
+    """Return whether the integration of an instance answers calls."""
+    return getattr(type(instance), "speak", None) not in (None, WebhookReceiver.speak)
 
 
 def _outbound(
