@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import quote
 
+from hub.integrations.pactsafe.integration import TOKEN_HEADER
 from tests.fuzz import (
     mail_payloads,
     sendgrid_payloads,
+    signing_app_payloads,
     slack_payloads,
     telegram_payloads,
     twilio_payloads,
@@ -26,13 +28,15 @@ class Payloads(RandomValues):
 
     def makers(self) -> dict[str, Callable[[], Webhook]]:
         """Return the functions that create genuine webhooks, by declared path."""
-        twilio = ("twilio/sms", "twilio/whatsapp", "twilio/inbound")
+        twilio = ("twilio/sms", "twilio/whatsapp", "twilio/inbound", "twilio/voice")
         return {
             **{path: partial(twilio_payloads.make_webhook, self, path) for path in twilio},
             "slack/interactions": partial(slack_payloads.make_webhook, self),
             "telegram/{connection}": partial(telegram_payloads.make_webhook, self),
             "smtp/{connection}": partial(mail_payloads.make_webhook, self),
             "sendgrid": partial(sendgrid_payloads.make_webhook, self),
+            "documenso/{connection}": partial(signing_app_payloads.make_documenso_webhook, self),
+            "pactsafe/{connection}": partial(signing_app_payloads.make_pactsafe_webhook, self),
         }
 
     def make_webhook(self) -> Webhook:
@@ -53,7 +57,9 @@ class Payloads(RandomValues):
             position = self.random.randrange(len(body) + 1)
             body = body[:position] + bytes([self.random.randrange(256)]) + body[position:]
             headers.pop("X-Telegram-Bot-Api-Secret-Token", None)  # it covers no body
-            headers.pop("Authorization", None)  # nor does this
+            headers.pop("Authorization", None)  # nor do these
+            headers.pop("X-Documenso-Secret", None)
+            headers.pop(TOKEN_HEADER, None)
         elif way == "garbage":
             body = self.random.randbytes(self.random.randrange(200))
             headers = {}

@@ -22,10 +22,16 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from hub import integrations
-from hub.connections import demo
+from hub.connections import connections, demo, settings_form
+from hub.connections.connection_tests import lock_connection, set_state
+from hub.core.data_dir import SimulatorCredentials
+from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
+from hub.integrations.base import Integration
+from hub.integrations.documenso import Documenso
+from hub.integrations.pactsafe import PactSafe
 from hub.integrations.sendgrid import SendGrid
 from hub.integrations.slack.integration import Slack
 from hub.integrations.smtp.integration import Smtp
@@ -61,7 +67,25 @@ def payloads(hub_demo: Flask, monkeypatch: pytest.MonkeyPatch) -> Payloads:
     """Return the generator of webhooks for the demo's connections, including chats."""
     monkeypatch.setattr(SendGrid, "starts_in_demo", True)
     demo.connect_chats_and_mail()
+    for integration_class in (Documenso, PactSafe):
+        connect_signing_app(integration_class, credentials(hub_demo))
     return make_payloads(hub_demo)
+
+
+@transaction
+def connect_signing_app(
+    integration_class: type[Integration], account: SimulatorCredentials
+) -> None:
+    """Add an enabled test connection to a simulated signing app."""
+    title = f"Demo {integration_class.title}"
+    connection = lock_connection(connections.create(integration_class.name, title, test=True))
+    settings = integration_class.demo_settings(account)
+    assert settings is not None
+    connection.settings = settings_form.get_settings(
+        settings_form.read_form(integration_class, settings, {})
+    )
+    connection.settings_version = 1
+    set_state(connection, ConnectionState.ENABLED)
 
 
 def make_payloads(app: Flask) -> Payloads:
@@ -136,6 +160,7 @@ def test_webhooks_never_break_the_hub_and_are_never_lost(
             assert answer.status_code in (
                 200,
                 400,
+                401,
                 403,
                 404,
                 405,

@@ -149,16 +149,32 @@ def _other_webhooks(
             "SmsStatus": status,
             "ErrorCode": source.text(),
         },
-        "call": {
-            "CallSid": "CA" + source.hex(),
-            "CallStatus": "completed",
-            "From": number,
-            "To": source.number,
-        },
+        **_calls(source, number),
         "conversation": {
             "ConversationSid": "CH" + source.hex(),
             "EventType": "onMessageAdded",
             "Body": source.text(),
         },
         "nothing": {source.random.choice(["Hello", "Status"]): source.text()},
+    }
+
+
+def _calls(source: RandomValues, number: str) -> dict[str, dict[str, str]]:
+    call = {"CallSid": "CA" + source.hex(), "From": source.number, "To": number}
+    inbound_call = {**call, "From": number, "To": source.number, "Direction": "inbound"}
+    status = source.random.choice(
+        ["queued", "ringing", "in-progress", "completed", "busy", "no-answer", source.text()]
+    )
+    key = source.random.choice(["1", "2", "9", "#", source.text()])
+    return {
+        "call status": {
+            **call,
+            "CallStatus": status,
+            "SequenceNumber": "1",
+            "Timestamp": source.random.choice(["Sat, 21 Nov 2026 11:48:09 +0000", source.text()]),
+            "ErrorCode": source.text(),
+        },
+        "inbound call": {**inbound_call, "CallStatus": source.random.choice(["ringing", status])},
+        "pressed key": {**call, "CallStatus": "in-progress", "Digits": key},
+        "key of an inbound call": {**inbound_call, "CallStatus": "in-progress", "Digits": key},
     }
