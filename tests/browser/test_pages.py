@@ -43,6 +43,7 @@ NO_PAGES = (
     "admin.separate_contacts",  # needs two linked contacts
     "admin.preview_branding",  # a frame of another page
     "admin.email_of_text",  # another
+    "short_links.",  # its pages have no style sheet, and a test of their own
 )
 # the view → the addresses it is looked at; braces are filled from the requests and messages of
 # `lived_in`
@@ -322,6 +323,20 @@ def test_simulator_page_fits_and_is_accessible(
     page = open_page()
     page.goto(hub.simulator_url)
     assert_page_is_usable(page, title="Simulator · Signpost")
+
+
+def test_page_of_short_links_fits_and_is_accessible(browser: Browser, hub: Hub) -> None:
+    # a window without the checks of `Tabs`, because the page has a stricter policy
+    page = browser.new_page(base_url=hub.url, viewport=NARROW)  # type: ignore[arg-type]
+    for color_scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=color_scheme)  # type: ignore[arg-type]
+        answer = page.goto("/l/nothing")
+        assert answer
+        assert answer.status == 404
+        assert page.locator("h1").count() == 1
+        assert overflow(page) == ""
+        assert accessibility_problems(page) == []
+    page.close()
 
 
 def test_pages_fit_without_javascript(
