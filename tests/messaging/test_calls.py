@@ -398,11 +398,3 @@ def use_default_rules(connection: Connection) -> None:
 def test_spending_limit_counts_the_minutes_of_the_longest_call(voice: Connection) -> None:
     save_rules(voice, prices={"": Decimal("0.5")}, spend_day=Decimal("0.4"))
     assert status_and_code(post_call()) == ("suppressed", "spend_day")
-
-
-def test_key_for_a_message_of_another_channel_is_accepted_in_silence(
-    hub_demo: Flask, voice: Connection
-) -> None:
-    answer = press(hub_demo, "1", message=queue_text(), sid=SID)
-    assert answer.status_code < 300
-    assert b"<Say" not in answer.data
