@@ -325,20 +325,6 @@ def test_simulator_page_fits_and_is_accessible(
     assert_page_is_usable(page, title="Simulator · Signpost")
 
 
-def test_page_of_short_links_fits_and_is_accessible(browser: Browser, hub: Hub) -> None:
-    # a window without the checks of `Tabs`, because the page has a stricter policy
-    page = browser.new_page(base_url=hub.url, viewport=NARROW)  # type: ignore[arg-type]
-    for color_scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=color_scheme)  # type: ignore[arg-type]
-        answer = page.goto("/l/nothing")
-        assert answer
-        assert answer.status == 404
-        assert page.locator("h1").count() == 1
-        assert overflow(page) == ""
-        assert accessibility_problems(page) == []
-    page.close()
-
-
 def test_pages_fit_without_javascript(
     open_page: Tabs, admin: State, sample_data: dict[str, str]
 ) -> None:
