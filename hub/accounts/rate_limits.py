@@ -86,6 +86,9 @@ SAVE = UserRateLimit(
 )
 KEYS = UserRateLimit("keys", "10 per minute", "changed API keys 10 times", "try again")
 WEBHOOKS = UserRateLimit("webhooks", "10 per minute", "changed webhooks 10 times", "try again")
+LINK_SHORTENERS = UserRateLimit(
+    "link_shorteners", "10 per minute", "changed a link shortener 10 times", "try again"
+)
 TEST_EVENTS = UserRateLimit("test_events", "10 per minute", "sent 10 test events", "try again")
 # from one network, because visitors of this page have no account
 VERIFY = UserRateLimit("verify", "20 per minute", "verified 20 files", "try again")

@@ -31,7 +31,7 @@ def link_settings() -> Any:
 
 @admin.post("/settings/short-links/<name>")
 @require_role(Role.ADMIN)
-@rate_limit(rate_limits.SAVE)
+@rate_limit(rate_limits.LINK_SHORTENERS)
 def save_link_shortener(name: str) -> Any:
     """Save, test or remove the settings of a service."""
     shortener = link_shorteners.find_shortener(name)

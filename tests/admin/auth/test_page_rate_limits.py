@@ -46,6 +46,10 @@ def add_key(browser: Browser, _: dict[str, str]) -> TestResponse:
     return browser.post("/settings/api-keys", {"name": ""})
 
 
+def check_shortener(browser: Browser, _: dict[str, str]) -> TestResponse:
+    return browser.post("/settings/short-links/bitly", {"do": "test"})
+
+
 LIMITED: dict[str, tuple[Post, int, str]] = {
     "test": (check_settings, 5, "You have tested the connection 5 times in a minute."),
     "test a new one": (
@@ -57,6 +61,11 @@ LIMITED: dict[str, tuple[Post, int, str]] = {
     "save": (save_settings, 10, "You have saved the connection 10 times in a minute."),
     "send": (send, 5, "You have sent 5 test messages in a minute."),
     "key": (add_key, 10, "You have changed API keys 10 times in a minute."),
+    "shortener": (
+        check_shortener,
+        10,
+        "You have changed a link shortener 10 times in a minute.",
+    ),
 }
 each_page = pytest.mark.parametrize(("post", "allowed", "reason"), LIMITED.values(), ids=LIMITED)
 
