@@ -22,7 +22,7 @@ class CallReport(WebhookEvent):
 
 @dataclass(frozen=True)
 class CallOptOut(WebhookEvent):
-    """An opt-out by a key, of a person who called one of the connection's numbers."""
+    """An opt-out by a key, during a call to one of the connection's numbers."""
 
     senders: tuple[str, ...] = ()
     address: str = ""

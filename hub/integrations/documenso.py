@@ -46,8 +46,8 @@ EVENTS = {
 }
 # known, and nobody is notified of them; a reminder of Documenso is no reason to remind once more
 OTHER_EVENTS = ("DOCUMENT_CREATED", "DOCUMENT_REMINDER_SENT", "RECIPIENT_EXPIRED")
-SAMPLE = "env_123"  # the document of Documenso's test button, whose signer is a stranger
-COPIES = "CC"  # the role of recipients who have nothing to do
+SAMPLE = "env_123"  # the sample document of Documenso's test button
+COPIES = "CC"  # the role of recipients of copies
 
 
 class DocumensoForm(ConfigForm):

@@ -61,7 +61,7 @@ def handlers(context: click.Context) -> None:
 def try_handler(name: str, event_type: str | None) -> None:
     """Run a handler once with the sample event of the catalog, and print the result.
 
-    Signpost stores and sends nothing. What the handler itself sends is sent. NAME is the name of
+    Signpost stores and sends nothing. The handler itself may send messages. NAME is the name of
     the function, with its module if several have the same name. The exit status is 1 if it fails.
     """
     with _application():

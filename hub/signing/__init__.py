@@ -18,7 +18,7 @@ available_values    the values that a text can show
 stored_texts        every text with its published version and its draft
 text_export         texts as PO files for translators
 text_import         texts from PO files: first planned, then saved
-text_warnings       what may be wrong with an imported text
+text_warnings       warnings about an imported text
 dedup_keys          the deduplication keys of notifications
 preview             what an event would do, without storing it
 step_facts          the texts, rules, windows and prices of steps, for previews
@@ -30,7 +30,7 @@ ladders             let the next step of a route follow a message that reaches n
 overdue_fallbacks   next steps that were due for too long
 next_step           the message of that step
 unreached           report that no step reached a person
-sender_notes        the email to the sender about a signer who was not reached
+sender_notes        the email to the sender about an unreached signer
 skipped_signers     report signers for whom every step was skipped
 reminders           remind signers, and snooze reminders
 automatic_reminders remind the signers whose automatic reminder is due

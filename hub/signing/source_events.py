@@ -72,7 +72,7 @@ def build_event(reported: SourceEvent, received_at: datetime) -> EventIn:
         "signer": reported.signer or None,
     }
     if reported.type == EventType.SIGNED and not reported.signer:
-        raise Refused("no_signer", "The webhook does not say who signed.")
+        raise Refused("no_signer", "The webhook names no signer.")
     try:
         return EventIn.model_validate(fields)
     except ValidationError as error:

@@ -146,7 +146,7 @@ def test_returned_email_after_the_signature_is_no_note() -> None:
 @pytest.mark.parametrize(
     "sender",
     [{"email": None}, {"email": "eric@example.com"}, {"send_to": {"email": False}}],
-    ids=["without an address", "who is the signer", "who wants no email"],
+    ids=["without an address", "the same person as the signer", "opted out of email"],
 )
 def test_sender_gets_no_note(sender: dict[str, Any]) -> None:
     invite_by_email(**sender)

@@ -1,4 +1,4 @@
-"""Show and change what only a signing app has: its source, its webhooks and their failures."""
+"""Show and change the parts of a signing app: its source, its webhooks and their failures."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class ShownChange:
 @admin.get("/templates/files")
 @require_role(Role.ADMIN)
 def text_files() -> Any:
-    """Show what can be exported, and the form for a file."""
+    """Show the exports, and the form for a file."""
     return _page(TextFileForm())
 
 

@@ -15,7 +15,7 @@ def reader_locale(known: str | None) -> str:
 
 
 def is_for_signer() -> bool:
-    """Return whether the current request may be that of a signer, who has no account.
+    """Return whether the current request may come from a signer. Signers have no account.
 
     A URL that matches no page may be a damaged link. In English, its error page is that of users,
     which leads to the overview.

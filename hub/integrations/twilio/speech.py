@@ -91,7 +91,7 @@ class Speech:
         return self._farewell("stopped")
 
     def called_back(self, key_url: str) -> str:
-        """Return the TwiML for a person who calls the number."""
+        """Return the TwiML for a caller of the number."""
         return self._respond([self._phrase("callback"), self._phrase("callback_menu")], key_url)
 
     def _reading(self, sentences: Sequence[str], key_url: str, *, is_last: bool) -> str:

@@ -173,7 +173,7 @@ class TwilioVoice(CheckedTwilio):
             " connection**."
         ),
         (
-            "Choose **Set webhook**, so that people who call back hear who called and how to stop"
+            "Choose **Set webhook**, so that callers hear the name of the caller and how to stop"
             " the calls."
         ),
         ("Record consents before you call. Many countries require them for automated calls."),

@@ -92,7 +92,7 @@ def _event_prefix(connection: ConnectionInfo) -> str:
 
 @transaction
 def opt_out_by_key(event: CallOptOut, origin: Origin, at: datetime) -> bool:
-    """Opt out a person who called a number; return False without a connection of the number."""
+    """Opt out the caller of a number; return False without a connection of the number."""
     connection = find_called_connection(event.senders, origin.connection_ids)
     if connection is None or connection.channel != Channel.VOICE:
         return False

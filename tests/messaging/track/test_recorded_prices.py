@@ -161,6 +161,7 @@ def test_newest_prices_are_read_from_an_index(connection: Connection, hub_demo: 
         if POSTGRES:
             opened.execute(text("SET LOCAL enable_seqscan = off"))  # as for many rows
             opened.execute(text("SET LOCAL enable_sort = off"))
-        plan = str(list(opened.exec_driver_sql(f"{explain} {statement}", values)))  # type: ignore[arg-type]
+        found = opened.exec_driver_sql(f"{explain} {statement}", values)  # type: ignore[arg-type]
+        plan = str(list(found))
     assert "ix_messages_priced" in plan
     assert "TEMP B-TREE" not in plan
