@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from hub.core.errors import RecipientRefused
 from hub.core.vocabulary import Feedback, Status
 from hub.integrations.base import StatusUpdate
 from hub.integrations.smtp.errors import explain
 from hub.integrations.smtp.inbound import events_of
+from tests.effort import examples
 from tests.integrations.test_smtp_inbound import RETURN, SETTINGS
 
 DSN = """\
@@ -89,7 +94,11 @@ def test_code_of_a_report_is_found(fields: str, code: str, suppresses: bool) -> 
     ("reason", "code", "suppresses"),
     [
         ("Sorry, no mailbox here by that name. (#5.1.1)", "5.1.1", True),
-        ("Sorry, no mailbox here by that name.", "returned_for_good", True),
+        ("Sorry, no mailbox here by that name.", "returned", False),
+        ("El buzón está lleno.", "returned", False),
+        ("550 Почтовый ящик переполнен", "returned", False),
+        ("550 5.1.1 Unknown user. Relay: 552 5.2.2 full", "5.2.2", False),
+        ("550 5.1.1 Unknown user, as 550 5.1.1 of the next server", "5.1.1", True),
         ("552 5.2.2 The mailbox is over quota", "5.2.2", False),
         ("The mailbox is full.", "returned", False),
         ("Rejected as spam.", "returned", False),
@@ -104,6 +113,25 @@ def test_report_in_words_suppresses_only_a_dead_address(
     assert (update.status, update.code) == (Status.UNDELIVERED, code)
     assert update.feedback == Feedback.BOUNCED
     assert isinstance(update.error, RecipientRefused) is suppresses
+
+
+@given(words=st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=200))
+@settings(max_examples=examples(100))
+@example(words="La casella di posta è piena")
+@example(words="用户不存在")
+@example(words="No such user (5.1.1)")
+def test_report_in_the_words_of_any_language_suppresses_nobody(words: str) -> None:
+    update = update_of(QMAIL, reason=words)
+    assert (update.status, update.feedback) == (Status.UNDELIVERED, Feedback.BOUNCED)
+    assert update.error is None or re.search(r"[45]\.\d+\.\d+", words)
+
+
+@pytest.mark.parametrize(
+    "line", ["Subject: ", "Return-Path: <x@acme.example>\nSubject: ", "> To: "]
+)
+def test_code_in_the_returned_message_is_not_that_of_the_failure(line: str) -> None:
+    copy = f"--- Kopie der Nachricht\n\n{line}Vertrag (#5.1.1)\n\nX 550 5.1.1"
+    assert update_of(QMAIL, reason=f"Postfach voll.\n\n{copy}").error is None
 
 
 @pytest.mark.parametrize("server", WARNINGS)

@@ -3,6 +3,9 @@
 A report counts only if it names a message of Signpost, by the address that the message was sent
 from (VERP) or by its Message-ID. Both hold random bits that only its recipients know, so nobody
 can report a failure of another person's message.
+
+A report suppresses the address only by an enhanced code that says that the address is dead. Words
+never suppress, because they may be of any language.
 """
 
 from __future__ import annotations
@@ -10,7 +13,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from email.message import EmailMessage, Message
 from typing import Any
 from uuid import UUID
@@ -37,15 +39,13 @@ ACTIONS = {
 MAX_REPORT_LENGTH = 10_000  # characters of a report in another format that are read
 _STATUS = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})")
 _WORD = re.compile(r"\s*[A-Za-z]+")
-# an enhanced code in the words of a server: after a number sign or the code of a reply
-_DIAGNOSTIC = re.compile(r"(?:#|\b[45]\d\d[ -])\s?#?([45]\.\d{1,3}\.\d{1,3})\b")
-# words of a report without a code about a failure that is not about the address
-_NOT_THE_ADDRESS = re.compile(
-    r"\b(?:full|quota|too large|exceeds|spam|virus|block(?:ed|ing|list)|blacklist|policy|rate"
-    r"|time[d ]?out|retry timeout)",
-    re.IGNORECASE,
+# an enhanced code in the words of a server: as qmail writes it, or after the code of a reply
+_DIAGNOSTIC = re.compile(r"(?:[(<]#|\b[45]\d\d[ -]\s?#?)([45]\.\d{1,3}\.\d{1,3})\b")
+# the first line of the message that was returned. Its text may hold such a code, too
+_COPY = re.compile(
+    r"(?im)^[> \t]*(?:(?:return-path|received|message-id|mime-version|content-type|dkim-signature"
+    r"|from|to|date|subject|references|auto-submitted):|.*original message).*$"
 )
-_COPY = re.compile(r"(?im)^.*(?:below this line is a copy|this is a copy of|original message).*$")
 
 
 def read_reports(email: EmailMessage, settings: Mapping[str, Any]) -> Iterator[StatusUpdate]:
@@ -135,15 +135,13 @@ def _read_other_format(email: EmailMessage, provider_id: str) -> Iterator[Status
         return
     if temporary and not permanent:  # a warning: the server tries again
         yield StatusUpdate(provider_id=provider_id, status=None, provider_status="delayed")
-    if not permanent:
-        return
-    text = _text_of(email)
-    if found := _DIAGNOSTIC.search(text):
-        yield _failure(found[1], "returned", provider_id)
-        return
-    code = "returned" if _NOT_THE_ADDRESS.search(text) else "returned_for_good"
-    update = errors.ERRORS.update(code, Status.UNDELIVERED, "returned", provider_id=provider_id)
-    yield replace(update, feedback=Feedback.BOUNCED)
+    if permanent:
+        failures = [
+            _failure(code, "returned", provider_id)
+            for code in _DIAGNOSTIC.findall(_text_of(email)) or [""]
+        ]
+        # servers on the way may name several codes: the address is dead only if all say it
+        yield next((failure for failure in failures if failure.error is None), failures[0])
 
 
 def _text_of(email: EmailMessage) -> str:
