@@ -8,8 +8,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +16,7 @@ import click
 from hub.core import __version__
 from hub.core.errors import ConfigError, HubError
 from hub.core.vocabulary import QUEUES, Role, Scope
+from hub.run.command_application import open_application
 from hub.run.evidence_commands import evidence
 from hub.run.handler_commands import handlers
 from hub.run.integration_commands import new_integration, try_integration
@@ -199,7 +198,7 @@ def source() -> None:
 @source.command("list", short_help="List the sources.")
 def list_sources() -> None:
     """List the sources with slug, number of API keys, scope of opt-outs and name."""
-    with _application():
+    with open_application():
         from hub.accounts import sources
 
         keys = sources.count_keys()
@@ -220,7 +219,7 @@ def list_sources() -> None:
 )
 def create_source(name: str, slug: str) -> None:
     """Add a source and print its slug for `hub api-key create --source`."""
-    with _application():
+    with open_application():
         from hub.accounts import sources
 
         click.echo(sources.create_source(name, slug))
@@ -231,7 +230,7 @@ def create_source(name: str, slug: str) -> None:
 @click.argument("name")
 def rename_source(slug: str, name: str) -> None:
     """Rename a source. Its slug does not change."""
-    with _application():
+    with open_application():
         from hub.accounts import sources
 
         sources.rename_source(slug, name)
@@ -247,7 +246,7 @@ def rename_source(slug: str, name: str) -> None:
 )
 def set_source_opt_outs(slug: str, on: bool) -> None:
     """Choose whether a source's opt-outs and consents apply to every source."""
-    with _application():
+    with open_application():
         from hub.accounts import sources
 
         sources.set_opt_out_scope(slug, enabled=on)
@@ -280,16 +279,12 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
     if not (message or since or failed):
         reason = "Choose which callbacks to replay: use --message ID, --since TIME or --failed."
         raise click.UsageError(reason)
-    config = _config(migrated=True)
-    import hub
-    from hub.intake import replay
-    from hub.shared import audit
+    with open_application():
+        from hub.intake import replay
 
-    selection = replay.Selection(
-        message=message or "", since=replay.parse_since(since) if since else None, failed=failed
-    )
-    with hub.create_app(config, blueprints=False).app_context():
-        audit.act_as(audit.Actor("Command line"))
+        selection = replay.Selection(
+            message=message or "", since=replay.parse_since(since) if since else None, failed=failed
+        )
         report = replay.replay(selection, _show_progress if sys.stderr.isatty() else None)
     click.echo("\n".join(replay.describe_report(report)))
     sys.exit(1 if report.failed_count else 0)
@@ -333,18 +328,6 @@ def _config(*, serves: bool = False, migrated: bool = False) -> Config:
     from hub.shared import startup_checks
 
     return startup_checks.load_config(wait=serves, migrated=migrated)
-
-
-@contextmanager
-def _application() -> Iterator[None]:
-    """Enter the context of an application whose activity log names the command line."""
-    config = _config(migrated=True)
-    import hub
-    from hub.shared import audit
-
-    with hub.create_app(config, blueprints=False).app_context():
-        audit.act_as(audit.Actor("Command line"))
-        yield
 
 
 def _password(file: Path | None) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 import click
+
+from hub.run.command_application import open_application
 
 
 @click.group(short_help="Export and verify the evidence of requests.")
@@ -28,7 +28,7 @@ def export_evidence(request_id: str, output: Path | None, as_pdf: bool) -> None:
     """Write the evidence of a request as JSON. ID is the request's ID in Signpost or in your
     app.
     """
-    with _application():
+    with open_application():
         from hub.admin.evidence.entry_lines import pdf_lines
         from hub.evidence import export, pdf
 
@@ -68,7 +68,7 @@ def verify(file: IO[bytes], keys: tuple[str, ...]) -> None:
     except InvalidNote as error:
         raise click.BadParameter(str(error), param_hint="--key") from None
     if not keys:
-        with _application():
+        with open_application():
             from hub.evidence import signing_keys
 
             trusted = [signing_keys.verifier_key(row) for row in signing_keys.list_keys()]
@@ -82,7 +82,7 @@ def verify(file: IO[bytes], keys: tuple[str, ...]) -> None:
 @click.option("--reason", required=True, help="Reason, such as the number of the case.")
 def hold(request_id: str, reason: str) -> None:
     """Place a legal hold on a request: nothing about it is deleted by age or erased."""
-    with _application():
+    with open_application():
         from hub.evidence import export, holds
 
         holds.place_hold(export.find_request(request_id).id, reason)
@@ -92,7 +92,7 @@ def hold(request_id: str, reason: str) -> None:
 @click.argument("request_id", metavar="ID")
 def release(request_id: str) -> None:
     """Remove the legal hold of a request. Its data is then deleted as usual."""
-    with _application():
+    with open_application():
         from hub.evidence import export, holds
 
         holds.remove_hold(export.find_request(request_id).id)
@@ -106,7 +106,7 @@ def erase(address: str) -> None:
     Use it for a person whose contact no longer exists. An erasure on a contact's page includes the
     evidence.
     """
-    with _application():
+    with open_application():
         from hub.evidence import erasure
 
         click.echo(f"Values removed from {erasure.erase_address(address):,} records.")
@@ -128,22 +128,8 @@ def rotate_key(compromised: bool) -> None:
 
     Files that the old key signed can still be verified.
     """
-    with _application():
+    with open_application():
         from hub.evidence import signing_keys
 
         row = signing_keys.rotate(compromised=compromised)
         click.echo(str(signing_keys.verifier_key(row)))
-
-
-@contextmanager
-def _application() -> Iterator[None]:
-    """Enter the context of an application whose activity log names the command line."""
-    from hub.shared import startup_checks
-
-    config = startup_checks.load_config(migrated=True)
-    import hub
-    from hub.shared import audit
-
-    with hub.create_app(config, blueprints=False).app_context():
-        audit.act_as(audit.Actor("Command line"))
-        yield

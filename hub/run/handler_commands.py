@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
+
+from hub.run.command_application import open_application
 
 if TYPE_CHECKING:
     from hub.handlers.registration import FoundHandler, LoadedSource
@@ -22,7 +22,7 @@ def handlers(context: click.Context) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    with _application():
+    with open_application():
         from hub.handlers import handler_list, registration
 
         loaded = registration.load_all()
@@ -64,7 +64,7 @@ def try_handler(name: str, event_type: str | None) -> None:
     Signpost stores and sends nothing. The handler itself may send messages. NAME is the name of
     the function, with its module if several have the same name. The exit status is 1 if it fails.
     """
-    with _application():
+    with open_application():
         from hub.core.errors import HubError
         from hub.handlers import trial
 
@@ -102,17 +102,3 @@ def _handler_lines(found: FoundHandler) -> list[str]:
     if found.problem:
         lines.append(f"    cannot run: {found.problem}")
     return lines
-
-
-@contextmanager
-def _application() -> Iterator[None]:
-    """Enter the context of an application whose activity log names the command line."""
-    from hub.shared import startup_checks
-
-    config = startup_checks.load_config(migrated=True)
-    import hub
-    from hub.shared import audit
-
-    with hub.create_app(config, blueprints=False).app_context():
-        audit.act_as(audit.Actor("Command line"))
-        yield

@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from hub.run.command_application import open_application
+
 
 @click.group(short_help="Manage the search index.")
 def search() -> None:
@@ -20,13 +22,9 @@ def rebuild() -> None:
     Searches find only what is indexed again, the newest rows first. If the command is interrupted,
     `hub cron` continues.
     """
-    from hub.shared import startup_checks
+    with open_application():
+        from hub.search import indexing
 
-    config = startup_checks.load_config(migrated=True)
-    import hub
-    from hub.search import indexing
-
-    with hub.create_app(config, blueprints=False).app_context():
         indexing.rebuild(_show_progress)
     click.echo("The search index is complete.")
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
+
+from hub.run.command_application import open_application
 
 if TYPE_CHECKING:
     from hub.signing.text_import import ImportPlan
@@ -35,7 +35,7 @@ def export_texts(language: str | None, output: Path | None) -> None:
 
     if language is not None and not LANGUAGE_CODE.fullmatch(language):
         raise click.BadParameter("Enter a language code such as en, de or pt-BR.")
-    with _application():
+    with open_application():
         from hub.signing import text_export
 
         if language is None:
@@ -61,7 +61,7 @@ def import_texts(file: IO[bytes], publish: bool, dry_run: bool) -> None:
     from hub.core.errors import Refused
     from hub.lib import po_files
 
-    with _application():
+    with open_application():
         from hub.signing import text_import
 
         try:
@@ -88,17 +88,3 @@ def _report(plan: ImportPlan, *, dry_run: bool) -> None:
         f"{len(plan.changes):,} texts {verb}, {plan.unchanged:,} are unchanged,"
         f" {len(plan.problems):,} entries have errors."
     )
-
-
-@contextmanager
-def _application() -> Iterator[None]:
-    """Enter the context of an application whose activity log names the command line."""
-    from hub.shared import startup_checks
-
-    config = startup_checks.load_config(migrated=True)
-    import hub
-    from hub.shared import audit
-
-    with hub.create_app(config, blueprints=False).app_context():
-        audit.act_as(audit.Actor("Command line"))
-        yield
