@@ -24,6 +24,11 @@ SECTIONS = (  # title, description, endpoint
         "The keywords that opt contacts out or in, and where they apply.",
         "opt_out_rules",
     ),
+    (
+        "Short links",
+        "The links in SMS, and the services that shorten them further.",
+        "link_settings",
+    ),
 )
 
 

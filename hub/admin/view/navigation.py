@@ -14,7 +14,7 @@ class NavigationPage(NamedTuple):
     title: str
     icon: str
     endpoint: str
-    other_endpoints: tuple[str, ...] = ()  # endpoints for which this page is marked as current
+    paths: tuple[str, ...]  # the first parts of the paths for which it is marked as current
     has_gap_before: bool = False
 
 
@@ -77,128 +77,39 @@ def build_navigation(counts: Mapping[str, NavigationCount]) -> list[NavigationIt
 
 def is_current(page: NavigationPage) -> bool:
     """Return whether the current page belongs to a page of the navigation."""
-    return request.endpoint in (page.endpoint, *page.other_endpoints)
+    rule = request.url_rule
+    return rule is not None and rule.rule.split("/")[1] in page.paths
 
 
-CONNECTION = (
-    "new_connection",
-    "add_connection",
-    "connection",
-    "change_connection",
-    "rename_connection",
-    "archive_connection",
-    "connection_rules",
-    "change_connection_rules",
-    "retest_connection",
-    "enable_connection",
-    "disable_connection",
-    "send_test_message",
-    "connection_action",
-    "change_connection_source",
-)
-WEBHOOKS = (
-    "webhook_endpoint",
-    "webhook_delivery",
-    "webhook_events",
-    "new_webhook_endpoint",
-    "edit_webhook_endpoint",
-    "rotate_webhook_secret",
-    "disable_webhook_endpoint",
-    "delete_webhook_endpoint",
-    "send_test_event",
-    "test_endpoint_connection",
-    "resend_webhooks",
-)
-SETTINGS = (
-    "account",
-    "set_time_zone",
-    "users",
-    "add_user",
-    "deactivate_user",
-    "new_password_link",
-    "sources",
-    "add_source",
-    "source",
-    "change_connection_source",
-    "api_keys",
-    "add_api_key",
-    "edit_api_key",
-    "revoke_api_key",
-    "opt_out_rules",
-    "save_opt_out_rules",
-)
-
-TEXTS = (
-    "map_template",
-    "unmap_template",
-    "text",
-    "edit_text",
-    "text_version",
-    "restore_text",
-    "add_text",
-    "text_files",
-    "preview_text_files",
-    "import_text_files",
-)
 PAGES = (
-    NavigationPage("Overview", "compass", "admin.overview"),
+    NavigationPage("Overview", "compass", "admin.overview", ("",)),
     NavigationPage(
-        "Messages",
-        "chat-left-text",
-        "admin.messages",
-        ("admin.message", "admin.callbacks", "admin.codes"),
+        "Messages", "chat-left-text", "admin.messages", ("messages", "receipts", "codes")
     ),
-    NavigationPage(
-        "Requests",
-        "pen",
-        "admin.requests",
-        ("admin.request_page", "admin.evidence", "admin.place_hold"),
-    ),
-    NavigationPage(
-        "People",
-        "people",
-        "admin.people",
-        ("admin.contact", "admin.record_consent", "admin.confirm_erasure", "admin.erase_contact"),
-    ),
-    NavigationPage("Inbox", "inbox", "admin.inbox", ("admin.conversation", "admin.send_reply")),
-    NavigationPage(
-        "Opt-outs",
-        "slash-circle",
-        "admin.suppressions",
-        ("admin.add_suppression", "admin.remove_opt_out", "admin.import_suppressions"),
-    ),
+    NavigationPage("Requests", "pen", "admin.requests", ("requests",)),
+    NavigationPage("People", "people", "admin.people", ("people", "contacts")),
+    NavigationPage("Inbox", "inbox", "admin.inbox", ("inbox",)),
+    NavigationPage("Opt-outs", "slash-circle", "admin.suppressions", ("opt-outs",)),
     NavigationPage(
         "Integrations",
         "plug",
         "admin.integrations",
-        tuple(f"admin.{name}" for name in CONNECTION),
+        ("integrations", "connections"),
         has_gap_before=True,
     ),
-    NavigationPage(
-        "Routing",
-        "signpost-split",
-        "admin.routing",
-        ("admin.route", "admin.change_route", "admin.follow_general_route"),
-    ),
-    NavigationPage(
-        "Templates",
-        "file-text",
-        "admin.templates",
-        tuple(f"admin.{name}" for name in TEXTS),
-    ),
+    NavigationPage("Routing", "signpost-split", "admin.routing", ("routing",)),
+    NavigationPage("Templates", "file-text", "admin.templates", ("templates",)),
     NavigationPage(
         "Webhooks",
         "broadcast",
         "admin.webhook_endpoints",
-        tuple(f"admin.{name}" for name in WEBHOOKS),
+        ("webhook-endpoints", "webhook-events"),
     ),
+    NavigationPage("Handlers", "lightning-charge", "admin.handlers", ("handlers",)),
     NavigationPage(
-        "Handlers", "lightning-charge", "admin.handlers", ("admin.handler", "admin.handler_event")
+        "Activity", "clock-history", "admin.activity", ("activity",), has_gap_before=True
     ),
-    NavigationPage("Activity", "clock-history", "admin.activity", has_gap_before=True),
-    NavigationPage(
-        "Settings", "sliders", "admin.settings", tuple(f"admin.{name}" for name in SETTINGS)
-    ),
-    NavigationPage("Documentation", "book", "admin.docs", has_gap_before=True),
-    NavigationPage("API reference", "code-slash", "api_document.docs"),
+    NavigationPage("Settings", "sliders", "admin.settings", ("settings", "account")),
+    NavigationPage("Documentation", "book", "admin.docs", ("docs",), has_gap_before=True),
+    NavigationPage("API reference", "code-slash", "api_document.docs", ("api",)),
 )

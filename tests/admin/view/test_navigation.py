@@ -22,9 +22,15 @@ def page_text(page: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
+def rail_of(admin: Browser, path: str) -> str:
+    """Return the navigation rail of a page as HTML."""
+    [nav] = re.findall(r'<nav class="sp-nav".*?</nav>', admin.get(path).text, re.DOTALL)
+    return str(nav)
+
+
 def rail(admin: Browser, path: str = "/") -> dict[str, str]:
     """Return the title and address of each link in the navigation rail."""
-    [nav] = re.findall(r'<nav class="sp-nav".*?</nav>', admin.get(path).text, re.DOTALL)
+    nav = rail_of(admin, path)
     links = re.findall(r'<a class="sp-nav-link" href="([^"]+)"[^>]*>(.*?)</a>', nav, re.DOTALL)
     return {page_text(title): href for href, title in links}
 
@@ -53,6 +59,7 @@ def test_settings_page_lists_its_sections(admin: Browser) -> None:
         answer = admin.get(href)
         assert answer.status_code == 200
         assert re.search(r'href="/settings" aria-current="page"', answer.text), href
+    assert "/settings/short-links" in page.text
 
 
 def test_rules_are_linked_beside_the_settings(app: Flask, admin: Browser, browser_for: Any) -> None:
@@ -84,3 +91,28 @@ def test_row_has_one_main_link(app: Flask, admin: Browser) -> None:
         assert len(row_of_message) == 1
         [link] = re.findall(r'class="sp-who-link sp-row-link"\s+href="([^"]+)"', row_of_message[0])
         assert link == href
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        ("/settings/short-links", "Settings"),
+        ("/settings/sources/default/branding", "Settings"),
+        ("/account", "Settings"),
+        ("/receipts", "Messages"),
+        ("/webhook-events", "Webhooks"),
+        ("/handlers", "Handlers"),
+        ("/templates/files", "Templates"),
+    ],
+)
+def test_page_marks_its_section(admin: Browser, path: str, title: str) -> None:
+    marked = re.findall(
+        r'href="[^"]*" aria-current="page"[^>]*>(.*?)</a>', rail_of(admin, path), re.DOTALL
+    )
+    assert [page_text(link) for link in marked] == [title]
+
+
+def test_error_of_a_source_marks_settings(admin: Browser) -> None:
+    answer = admin.post("/settings/sources/default", {"name": ""})
+    assert answer.status_code == 422
+    assert re.search(r'href="/settings" aria-current="page"', answer.text)
