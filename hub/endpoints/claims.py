@@ -25,8 +25,6 @@ from hub.models import WebhookDelivery, WebhookEndpoint
 
 log = structlog.get_logger(__name__)
 
-# the same for handlers: their file is loaded and they run, each within 60 seconds at most
-HANDLER_LEASE = timedelta(seconds=180)
 LEASE = timedelta(seconds=90)  # longer than any call; a crashed worker's delivery is due afterwards
 # of handlers: longer than the wait for a process, loading a file, and the longest time limit
 HANDLER_LEASE = timedelta(seconds=180)
