@@ -9,13 +9,16 @@ The same bytes then go to the API as people would write it first (benchmarks/pee
 which is reported without a goal.
 
 A second web server of the same hub has a domain for short links, so that each of its messages has
-one. It gets the same load right after the first, and is compared with it.
+one. It gets the same load right after the first, and is compared with it. The figure is the median
+of the ratios of these pairs: 1 means that a short link costs nothing.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import statistics
 import subprocess
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -77,8 +80,16 @@ def run(plan: Plan) -> list[Row]:
     return [
         ratio_row(WHAT, AGAINST, GOAL, rates, [run.rate for run in theirs], "/s", note),
         ratio_row(WHAT, PLAIN, None, rates, [run.rate for run in plain], "/s", plain_note),
-        ratio_row(SHORT, LONG, None, [run.rate for run in short], rates, "/s", ""),
+        _pairs_row([run.rate for run in short], rates),
     ]
+
+
+def _pairs_row(short: Sequence[float], long: Sequence[float]) -> Row:
+    """Return the row with short links: the median ratio of runs that followed each other."""
+    ratios = [with_links / without for with_links, without in zip(short, long, strict=True)]
+    measured = f"{format_runs(short)} /s against {format_runs(long)} /s"
+    note = f"Each run with short links against the one before it without: {format_runs(ratios)}×."
+    return Row(SHORT, LONG, None, statistics.median(ratios), measured, note)
 
 
 def _send_short(hub: Hub, web: Started, port: int, write: partial[Path], seconds: float) -> Load:

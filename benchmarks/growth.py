@@ -214,13 +214,16 @@ class Reader:
         assert status == 303, f"{path} was answered with {status}"
 
     def get(self, path: str) -> str:
-        status, text = self._ask("GET", path)
+        return self.download(path).decode()
+
+    def download(self, path: str) -> bytes:
+        status, content = self._ask("GET", path)
         assert status == 200, f"{path} was answered with {status}"
-        return text
+        return content
 
     def _ask(
         self, method: str, path: str, body: str = "", headers: dict[str, str] | None = None
-    ) -> tuple[int, str]:
+    ) -> tuple[int, bytes]:
         cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in self.cookies.items())
         self.line.request(
             method, path, body, {**(headers or {}), **({"Cookie": cookie} if cookie else {})}
@@ -229,4 +232,4 @@ class Reader:
         self.location = answer.headers.get("Location", "")
         for value in answer.headers.get_all("Set-Cookie", []):
             self.cookies.load(value)
-        return answer.status, answer.read().decode()
+        return answer.status, answer.read()

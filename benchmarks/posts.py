@@ -7,8 +7,9 @@ import hmac
 import json
 import random
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from benchmarks.hubs import Hub
@@ -64,9 +65,20 @@ def build_unknown_callbacks(hub: Hub, count: int) -> list[bytes]:
 
 def build_event(hub: Hub) -> tuple[str, bytes]:
     """Return an event about a new request with one signer, and the signer's number."""
-    name = f"agr-{secrets.token_hex(6)}"
     number = f"+1317{random.randrange(2_000_000, 9_999_999)}"
-    content = {
+    content = event_content(f"agr-{secrets.token_hex(6)}", [number])
+    return number, _build_request(
+        hub,
+        "/api/v1/events",
+        json.dumps(content),
+        "application/json",
+        {"Authorization": f"Bearer {hub.api_key}"},
+    )
+
+
+def event_content(name: str, numbers: Sequence[str]) -> dict[str, Any]:
+    """Return an event about a new request, with a signer for each number."""
+    return {
         "type": "request.sent",
         "id": f"evt-{name}",
         "occurred_at": "2026-11-21T09:30:00Z",
@@ -77,23 +89,17 @@ def build_event(hub: Hub) -> tuple[str, bytes]:
         },
         "signers": [
             {
-                "id": "eric",
+                "id": f"eric{index or ''}",
                 "name": "Eric Smith",
                 "email": "eric@example.com",
                 "mobile_number": number,
                 "locale": "en",
                 "time_zone": "America/Indiana/Indianapolis",
-                "signing_url": f"https://sign.example/r/{name}/eric",
+                "signing_url": f"https://sign.example/r/{name}/eric{index or ''}",
             }
+            for index, number in enumerate(numbers)
         ],
     }
-    return number, _build_request(
-        hub,
-        "/api/v1/events",
-        json.dumps(content),
-        "application/json",
-        {"Authorization": f"Bearer {hub.api_key}"},
-    )
 
 
 def _build_request(hub: Hub, path: str, body: str, kind: str, headers: dict[str, str]) -> bytes:
