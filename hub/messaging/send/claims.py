@@ -174,7 +174,9 @@ def _claim(
     messages = choose_messages(connection_id, Lane.NOW, threads, pacing, batch, message_id)
     for_bulk = integration.concurrency - integration.concurrency // RESERVED - running_bulk
     if (bulk := gate.bulk_allowance(min(threads - len(messages), for_bulk), len(messages))) > 0:
-        messages += choose_messages(connection_id, Lane.BULK, bulk, pacing, batch, message_id)
+        messages += choose_messages(
+            connection_id, Lane.BULK, bulk, pacing, batch, message_id, messages
+        )
     successions = find_successions(messages)
     questions = [_build_question(due, successions.get(due.row.id, NONE)) for due in messages]
     policy = Policy(connection, questions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -126,8 +127,12 @@ def choose_messages(
     pacing: RecipientPacing | None,
     batch: MessageBatch,
     message_id: str,
+    chosen_before: Sequence[DueMessage] = (),
 ) -> list[DueMessage]:
-    """Return the messages of a lane that can be sent now, at most `limit`, and lock them."""
+    """Return the messages of a lane that can be sent now, at most `limit`, and lock them.
+
+    `chosen_before` are the messages of the other lane in the same turn.
+    """
     batch_size = max(limit, BATCH_SIZE) if pacing else limit
     parameters = {"connection": connection_id, "lane": lane, "now": now(), "limit": batch_size}
     width = len(COLUMNS)
@@ -154,7 +159,7 @@ def choose_messages(
     due_messages = destinations.postpone_paused(
         connection_id, postpone_blocked_by_thread(due_messages, batch), batch
     )
-    due_messages = postpone_people_on_calls(due_messages, batch)
+    due_messages = postpone_people_on_calls(due_messages, batch, chosen_before)
     return pacing.choose_messages(due_messages, limit, batch) if pacing else due_messages
 
 

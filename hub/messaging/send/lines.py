@@ -5,7 +5,7 @@ The throttle of the sender is locked meanwhile, so two workers never use the sam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, func, select
@@ -17,7 +17,7 @@ from hub.integrations.base import Integration
 from hub.messaging.send.calls import DueMessage
 from hub.messaging.send.throttle_gate import ThrottleGate
 from hub.messaging.state.message_batch import MessageBatch
-from hub.models import Message
+from hub.models import Contact, Message
 
 # a call without a report for longer has ended, and its last callback was lost
 MAX_DURATION = timedelta(minutes=10)
@@ -42,25 +42,42 @@ def limit_to_free_lines(
 
 
 def postpone_people_on_calls(
-    due_messages: Sequence[DueMessage], batch: MessageBatch
+    due_messages: Sequence[DueMessage], batch: MessageBatch, chosen_before: Sequence[DueMessage]
 ) -> list[DueMessage]:
-    """Return the calls that can be made now; postpone those to people who are on a call."""
+    """Return the calls that can be made now; postpone those to people who are on a call.
+
+    `chosen_before` are messages of the other lane, whose calls begin in the same turn.
+    """
     called = {due.row.contact_id for due in due_messages if due.row.channel == Channel.VOICE}
     if not called:
         return list(due_messages)
-    on_call = select(Message.contact_id).where(
-        Message.contact_id.in_(called), Message.channel == Channel.VOICE.value, *_is_active()
-    )
-    busy = set(db.session.scalars(on_call))
+    free = _lock_free_people(called) - {due.row.contact_id for due in chosen_before}
     chosen = []
     for due in due_messages:
-        if due.row.contact_id in busy:
-            batch.add_row(due.row).due_at = now() + CHECK_AFTER
-            continue
-        chosen.append(due)
         if due.row.channel == Channel.VOICE:
-            busy.add(due.row.contact_id)
+            if due.row.contact_id not in free:
+                batch.add_row(due.row).due_at = now() + CHECK_AFTER
+                continue
+            free.remove(due.row.contact_id)
+        chosen.append(due)
     return chosen
+
+
+def _lock_free_people(contact_ids: Collection[str]) -> set[str]:
+    """Lock and return the people who are on no call.
+
+    Another connection may be about to call a person in a transaction of its own. It has locked the
+    person then, and the person counts as busy. So no two transactions wait for each other.
+    """
+    locked = set(db.session.scalars(_LOCK.where(Contact.id.in_(contact_ids))))
+    # a statement of its own, which sees what was committed before the lock
+    on_call = select(Message.contact_id).where(
+        Message.contact_id.in_(locked), Message.channel == Channel.VOICE.value, *_is_active()
+    )
+    return locked - set(db.session.scalars(on_call))
+
+
+_LOCK = select(Contact.id).with_for_update(key_share=True, skip_locked=True)
 
 
 def _is_active() -> tuple[ColumnElement[bool], ...]:
