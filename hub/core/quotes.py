@@ -8,8 +8,12 @@ def quoted(text: object) -> str:
 
     Escaping keeps control characters and marks of text direction from changing the sentence.
     """
-    shown = "".join(
+    return f"“{escape_invisible(str(text))}”"
+
+
+def escape_invisible(text: str) -> str:
+    """Return a text with its invisible characters escaped as in Python."""
+    return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in str(text)
+        for character in text
     )
-    return f"“{shown}”"

@@ -22,7 +22,14 @@ _VALID_NAME = re.compile(r"[^\s+\x00-\x1f\x7f]+")
 
 
 class InvalidNote(ValueError):
-    """A note is malformed, or no known key has signed it."""
+    """A note is malformed, or no known key has signed it.
+
+    `key`: the name of a sentence for people, without `evidence_`, if the note is not valid.
+    """
+
+    def __init__(self, problem: str, key: str = "") -> None:
+        super().__init__(problem)
+        self.key = key
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ def open_note(note: str, keys: Iterable[VerifierKey]) -> tuple[str, VerifierKey]
     """Return the text of a note, and the known key that signed it. Raises InvalidNote."""
     text, separator, signatures = note.rpartition("\n\n")
     if not separator or not signatures.endswith("\n"):
-        raise InvalidNote("The note has no signature.")
+        raise InvalidNote("The note has no signature.", "signature_missing")
     text += "\n"
     known = {(key.name, key.id): key for key in keys}
     signer: VerifierKey | None = None
@@ -85,10 +92,12 @@ def open_note(note: str, keys: Iterable[VerifierKey]) -> tuple[str, VerifierKey]
         try:
             Ed25519PublicKey.from_public_bytes(key.public).verify(raw[4:], text.encode())
         except (InvalidSignature, ValueError):
-            raise InvalidNote("The signature does not fit the note.") from None
+            raise InvalidNote("The signature does not fit the note.", "signature_wrong") from None
         signer = signer or key
     if signer is None:
-        raise InvalidNote("The note was signed with a key that is not known here.")
+        raise InvalidNote(
+            "The note was signed with a key that is not known here.", "signature_unknown"
+        )
     return text, signer
 
 
@@ -101,5 +110,5 @@ def _parse_signature(line: str) -> tuple[str, bytes]:
     is_valid = line.startswith(MARK) and is_valid_name(name) and len(raw) > 4
     # the one valid form: other texts could decode to the same bytes
     if not is_valid or base64.b64encode(raw).decode() != encoded:
-        raise InvalidNote("A signature line of the note is malformed.")
+        raise InvalidNote("A signature line of the note is malformed.", "signature_form")
     return name, raw

@@ -7,30 +7,53 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from hub.core.quotes import quoted
+from hub.core.quotes import escape_invisible
 from hub.evidence import hash_chain, signed_notes
 from hub.evidence.signed_notes import InvalidNote, VerifierKey
 from hub.lib import canonical_json, commitments
+from hub.shared.sentences import ENGLISH, sentence
 
 FIELDS = {"about", "entries", "format", "note", "values"}
 SALT = re.compile(r"[0-9a-f]{32}")
 MAX_FINDINGS = 50
-NOT_EVIDENCE = "The file is no evidence that Signpost exported."
+MAX_SHOWN = 40  # characters of a part of the file
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something in a file that was changed. Its text is English."""
+
+    key: str  # of its sentence, without `evidence_`
+    values: Mapping[str, str | int] = field(default_factory=dict)
+
+    def describe(self, locale: str) -> str:
+        """Return the finding as a sentence in the language of `locale`."""
+        return sentence(f"evidence_{self.key}", locale, **self.values)
+
+    def __str__(self) -> str:
+        return self.describe(ENGLISH)
+
+
+NOT_EVIDENCE = Finding("not_exported")
 
 
 class Malformed(ValueError):
     """The file does not have the form of evidence."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(str(finding))
+        self.finding = finding
 
 
 @dataclass
 class Verdict:
     """The result of a verification. It is intact if there are no findings."""
 
-    findings: list[str] = field(default_factory=list)  # where it was changed, as sentences
+    findings: list[Finding] = field(default_factory=list)  # where it was changed
     key: VerifierKey | None = None  # that signed it
     about: dict[str, Any] = field(default_factory=dict)
     entries: int = 0
@@ -53,7 +76,7 @@ def verify(data: bytes, keys: Sequence[VerifierKey]) -> Verdict:
         verdict.findings += _check_values(evidence, verdict)
         verdict.findings += _check_note(evidence, links, keys, verdict)
     except Malformed as error:
-        verdict.findings.append(str(error))
+        verdict.findings.append(error.finding)
     except (ArithmeticError, LookupError, TypeError, ValueError, RecursionError):
         verdict.findings.append(NOT_EVIDENCE)
     verdict.findings = verdict.findings[:MAX_FINDINGS]
@@ -64,58 +87,55 @@ def _parse(data: bytes) -> dict[str, Any]:
     try:
         evidence = json.loads(data.decode(), parse_float=_refuse, parse_constant=_refuse)
     except UnicodeDecodeError as error:
-        raise Malformed(f"The file is not UTF-8 at byte {error.start + 1}.") from None
+        raise Malformed(Finding("not_utf8", {"position": error.start + 1})) from None
     except json.JSONDecodeError as error:
         position = len(error.doc[: error.pos].encode()) + 1
-        raise Malformed(f"The file is not JSON at byte {position}.") from None
+        raise Malformed(Finding("not_json", {"position": position})) from None
     if not isinstance(evidence, dict) or evidence.get("format") != hash_chain.FORMAT:
         raise Malformed(NOT_EVIDENCE)
     shapes = {"about": dict, "entries": list, "note": str, "values": dict}
     for name, shape in shapes.items():
         if not isinstance(evidence.get(name), shape):
-            raise Malformed(f"The part {quoted(name)} is missing or has another form.")
+            raise Malformed(Finding("part_missing", {"name": name}))
     return evidence
 
 
 def _refuse(text: str) -> NoReturn:
-    raise Malformed(f"The number {text[:40]} cannot be part of evidence.")
+    raise Malformed(Finding("bad_number", {"number": _shown(text)}))
 
 
-def _check_form(evidence: dict[str, Any], data: bytes) -> Iterator[str]:
+def _check_form(evidence: dict[str, Any], data: bytes) -> Iterator[Finding]:
     """Find bytes that do not change the parsed values, such as spaces or repeated names."""
     for name in sorted(evidence.keys() - FIELDS):
-        yield f"The part {quoted(name[:40])} does not belong to evidence."
+        yield Finding("part_unknown", {"name": _shown(name)})
     canonical = canonical_json.encode(evidence)
     if canonical != data:
         pairs = zip(canonical, data, strict=False)
         shorter = min(len(canonical), len(data))
         position = next((at for at, (one, two) in enumerate(pairs) if one != two), shorter)
-        yield f"The file was written in another form at byte {position + 1}."
+        yield Finding("other_form", {"position": position + 1})
 
 
-def _check_chain(evidence: dict[str, Any]) -> tuple[list[bytes], list[str]]:
+def _check_chain(evidence: dict[str, Any]) -> tuple[list[bytes], list[Finding]]:
     """Return the hash of each entry, and the entries that do not fit the hash beside them.
 
     Each entry is compared with the stored hash of the one before it, so that one change does not
     show as a change of all later entries.
     """
     links: list[bytes] = []
-    findings: list[str] = []
+    findings: list[Finding] = []
     link = before = hash_chain.first_link(evidence["about"])
     for number, item in enumerate(evidence["entries"], 1):
         if not isinstance(item, dict) or item.keys() != {"entry", "hash"}:
-            raise Malformed(f"Entry {number} has another form.")
+            raise Malformed(Finding("entry_form", {"number": number}))
         entry = item["entry"]
         stored = item["hash"]
         if not isinstance(entry, dict) or not isinstance(stored, str):
-            raise Malformed(f"Entry {number} has another form.")
+            raise Malformed(Finding("entry_form", {"number": number}))
         link = hash_chain.next_link(link, entry)
         links.append(link)
         if hash_chain.next_link(before, entry).hex() != stored and link.hex() != stored:
-            findings.append(
-                f"{_describe(number, entry)} was changed, or entries before it were removed or"
-                " moved."
-            )
+            findings.append(Finding("entry_changed", _place(number, entry)))
         before = bytes.fromhex(stored) if SHA256.fullmatch(stored) else link
     return links, findings
 
@@ -123,14 +143,24 @@ def _check_chain(evidence: dict[str, Any]) -> tuple[list[bytes], list[str]]:
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def _describe(number: int, entry: dict[str, Any]) -> str:
-    return f"Entry {number} ({str(entry.get('kind'))[:40]}, {str(entry.get('at'))[:40]})"
+def _place(number: int, entry: dict[str, Any]) -> dict[str, str | int]:
+    return {
+        "number": number,
+        "kind": _shown(entry.get("kind")),
+        "at": _shown(entry.get("at")),
+    }
 
 
-def _check_values(evidence: dict[str, Any], verdict: Verdict) -> Iterator[str]:
+def _shown(value: Any) -> str:
+    """Return a part of the file for a sentence, whatever it contains."""
+    text = "" if value is None else str(value)
+    return escape_invisible(text[:MAX_SHOWN]) or "–"
+
+
+def _check_values(evidence: dict[str, Any], verdict: Verdict) -> Iterator[Finding]:
     """Compare each value with its hash in an entry."""
     places = {
-        part["sha256"]: f"{_describe(number, item['entry'])}: the value {quoted(name)}"
+        part["sha256"]: {**_place(number, item["entry"]), "name": _shown(name)}
         for number, item in enumerate(evidence["entries"], 1)
         for name, part in item["entry"].items()
         if isinstance(part, dict) and part.keys() == {"sha256"}
@@ -140,13 +170,13 @@ def _check_values(evidence: dict[str, Any], verdict: Verdict) -> Iterator[str]:
     for hashed, item in values.items():
         place = places.get(hashed)
         if place is None:
-            yield f"The value {hashed[:16]}… belongs to no entry."
+            yield Finding("value_unknown", {"hash": _shown(hashed[:16])})
         elif not _is_value(item):
-            yield f"{place} has another form."
+            yield Finding("value_form", place)
         elif "value" in item:
             verdict.kept += 1
             if commitments.commit(bytes.fromhex(item["salt"]), item["value"]).hex() != hashed:
-                yield f"{place} was changed."
+                yield Finding("value_changed", place)
     verdict.removed = len(places) - verdict.kept
 
 
@@ -164,16 +194,16 @@ def _check_note(
     links: Sequence[bytes],
     keys: Sequence[VerifierKey],
     verdict: Verdict,
-) -> Iterator[str]:
+) -> Iterator[Finding]:
     """Verify the signature, and compare what was signed with the content of the file."""
     try:
         text, key = signed_notes.open_note(evidence["note"], keys)
     except InvalidNote as error:
-        yield f"Signature: {error}"
+        yield Finding(error.key)
         text = evidence["note"].rpartition("\n\n")[0] + "\n"
         key = None
     if evidence["note"].count(f"\n{signed_notes.MARK}") != 1:
-        yield "Signature: the note does not have exactly one."
+        yield Finding("signature_count")
     about = evidence["about"]
     name = key.name if key else text.split("\n")[1]
     head = links[-1] if links else hash_chain.first_link(about)
@@ -181,20 +211,20 @@ def _check_note(
     signed_lines = text.split("\n")
     expected_lines = expected.split("\n")
     if len(signed_lines) != len(expected_lines):
-        yield "The signed note has another number of lines."
+        yield Finding("note_lines")
     for part, signed, found in zip(_PARTS, signed_lines, expected_lines, strict=False):
         if signed != found:
-            yield f"{part} not those that were signed."
+            yield Finding(part)
     verdict.key = key
     verdict.about = about
 
 
 _PARTS = (
-    "The format is",
-    "The name of the key is",
-    "The ID of the request is",
-    "The time of the export is",
-    "The status of the request is",
-    "The number of entries, an entry, or the part 'about' are",
-    "The values are",
+    "signed_format",
+    "signed_key",
+    "signed_request",
+    "signed_time",
+    "signed_status",
+    "signed_entries",
+    "signed_values",
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 
@@ -50,6 +50,12 @@ def format_time(at: datetime, locale: str) -> str:
     shown = find_locale(known)
     pattern = _sentences(known)["time_pattern"]
     return str(dates.format_datetime(at, pattern, tzinfo=at.tzinfo, locale=shown))
+
+
+def format_moment(at: datetime, locale: str) -> str:
+    """Format a time in UTC with its year, such as "November 3, 2026, 14:05:09 UTC"."""
+    shown = dates.format_date(at.astimezone(UTC), "long", find_locale(known_locale(locale)))
+    return f"{shown}, {at.astimezone(UTC):%H:%M:%S} UTC"
 
 
 @cache

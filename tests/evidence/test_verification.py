@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import json
+import re
 import shutil
 import subprocess
 from typing import Any
@@ -14,9 +16,12 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.evidence import hash_chain, signed_notes, signing_keys, verification
+from hub.evidence import hash_chain, signed_notes, signing_keys, verdict_text, verification
 from hub.evidence.signed_notes import InvalidNote, VerifierKey
+from hub.evidence.verification import Verdict
 from hub.lib import canonical_json, commitments
+from hub.shared import sentences
+from hub.shared.sentences import LANGUAGES, has_sentence
 from tests.evidence.conftest import VERIFIER, export_file, hub_keys, verify
 from tests.evidence.conftest import request_id as request_id
 
@@ -157,7 +162,7 @@ def test_verdict_says_which_entry_was_changed(request_id: str) -> None:
     evidence = json.loads(export_file(request_id))
     evidence["entries"][3]["entry"]["by"] = "somebody"
     findings = verify(canonical_json.encode(evidence)).findings
-    assert findings[0].startswith("Entry 4 (")
+    assert str(findings[0]).startswith("Entry 4 (")
     assert len(findings) == 2, "only this entry and the signature differ"
 
 
@@ -166,7 +171,7 @@ def test_verdict_says_which_value_was_changed(request_id: str) -> None:
     hashed = next(name for name, item in evidence["values"].items() if item["value"] == "Eric")
     evidence["values"][hashed]["value"] = "Erik"
     findings = verify(canonical_json.encode(evidence)).findings
-    assert "the value “name” was changed" in findings[0]
+    assert "the value “name” was changed" in str(findings[0])
 
 
 def test_removed_moved_and_added_entries_are_found(request_id: str) -> None:
@@ -179,9 +184,8 @@ def test_removed_moved_and_added_entries_are_found(request_id: str) -> None:
 def test_removed_values_are_found(request_id: str) -> None:
     evidence = json.loads(export_file(request_id))
     evidence["values"].popitem()
-    assert verify(canonical_json.encode(evidence)).findings == [
-        "The values are not those that were signed."
-    ]
+    findings = verify(canonical_json.encode(evidence)).findings
+    assert list(map(str, findings)) == ["The values are not those that were signed."]
 
 
 def test_evidence_that_another_key_signed_is_not_intact(request_id: str) -> None:
@@ -190,14 +194,52 @@ def test_evidence_that_another_key_signed_is_not_intact(request_id: str) -> None
 
 @given(st.binary(max_size=300) | json_values.map(lambda value: json.dumps(value).encode()))
 def test_other_files_are_not_intact(data: bytes) -> None:
-    assert not verification.verify(data, [VERIFIER_KEY]).is_intact
+    verdict = verification.verify(data, [VERIFIER_KEY])
+    assert not verdict.is_intact
+    assert_is_described(verdict)
 
 
 @given(json_values, st.sampled_from(["about", "entries", "values", "note", "format", "more"]))
 def test_parts_of_another_form_are_not_intact(value: Any, part: str) -> None:
     evidence = json.loads(make_file(["text"]))
     changed = canonical_json.encode({**evidence, part: value})
-    assert not verification.verify(changed, [VERIFIER_KEY]).is_intact
+    verdict = verification.verify(changed, [VERIFIER_KEY])
+    assert not verdict.is_intact
+    assert_is_described(verdict)
+
+
+@given(json_values, st.sampled_from(["kind", "at", "content", "id"]), st.text(max_size=60))
+def test_entries_of_another_form_are_described(value: Any, part: str, name: str) -> None:
+    evidence = json.loads(make_file(["text"]))
+    evidence["entries"][0]["entry"][part] = value
+    evidence["entries"][0]["entry"][name] = evidence["entries"][0]["entry"]["content"]
+    evidence["values"][name] = {"salt": "00", "value": value}
+    verdict = verification.verify(json.dumps(evidence).encode(), [VERIFIER_KEY])
+    assert not verdict.is_intact
+    assert_is_described(verdict)
+
+
+def assert_is_described(verdict: Verdict) -> None:
+    """Check that every language has a complete sentence, without invisible characters."""
+    for locale in LANGUAGES.values():
+        for line in verdict_text.describe_for_visitor(verdict, locale):
+            assert line.endswith(".")
+            assert line.replace("\N{NO-BREAK SPACE}", " ").replace("\u202f", " ").isprintable()
+
+
+def test_every_sentence_of_a_finding_exists() -> None:
+    """Every name of a finding in the code has a sentence, and every sentence is used."""
+    sources = [inspect.getsource(module) for module in (verification, signed_notes)]
+    code = "".join(sources)
+    keys = {*re.findall(r'Finding\(\s*"(\w+)"', code), *verification._PARTS}
+    keys |= set(re.findall(r'"(signature_\w+)"', code))
+    assert all(has_sentence(f"evidence_{key}") for key in keys)
+    # the last of the sentences before those about findings, and the first after them
+    names = list(sentences._sentences("en"))
+    between = names[
+        names.index("evidence_key_compromised") + 1 : names.index("evidence_problem_remedy_400")
+    ]
+    assert {name.removeprefix("evidence_") for name in between} == keys
 
 
 def test_deeply_nested_json_is_not_intact() -> None:

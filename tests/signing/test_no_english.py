@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 import tomllib
@@ -33,23 +32,10 @@ from tests.hub_fixtures import ERIC, signer_body
 from tests.hub_fixtures import hub_demo as hub_demo
 from tests.integrations.telegram_updates import make_request
 from tests.messaging.inbox.opt_out_steps import receive_text
+from tests.public_texts import ENGLISH_WORDS, find_english, visible_text
 from tests.signing.post_steps import post_event
 
 OTHERS = sorted(set(LANGUAGES.values()) - {"en"})
-# words that no sentence in the other five languages contains
-ENGLISH_WORDS = re.compile(
-    r"\b(the|this|that|your|you|and|been|have|has|please|with|not|from|for|again|of|is|are|"
-    r"reply|signed|link|click|button|message|messages|everyone|somebody|untitled|reminder)\b",
-    re.IGNORECASE,
-)
-# these are also words of another language
-SHARED_WORDS = {
-    "de": {"link", "not"},
-    "pl": {"link", "not"},
-    "pt-BR": {"link"},
-    "fr": {"message", "messages", "not"},
-    "es": {"has"},
-}
 VALUES = {
     "title": "Vertrag",
     "sender": "Acme",
@@ -62,20 +48,6 @@ VALUES = {
     "names": ["Anna", "Eric", "Jan", "Ewa", "Ola"],
     "people": 5,
 }
-
-
-def find_english(text: str, locale: str) -> set[str]:
-    """Return the English words of a text, without addresses and placeholders."""
-    shown = re.sub(r"https?://\S+|\S+@\S+|\(\([^:)]*(?=[:)])", " ", text)
-    found = {match[0].lower() for match in ENGLISH_WORDS.finditer(shown)}
-    return found - SHARED_WORDS[locale]
-
-
-def visible_text(page: str) -> str:
-    """Return the text of an HTML page, with its title and the labels of its parts."""
-    labels = " ".join(re.findall(r'(?:aria-label|alt|placeholder|title|value)="([^"]*)"', page))
-    body = re.sub(r"<(style|script)\b.*?</\1>|<!--.*?-->", " ", page, flags=re.DOTALL)
-    return html.unescape(re.sub(r"<[^>]+>", " ", body) + labels.replace("One-Click", ""))
 
 
 def toml_of(package: str, path: str) -> dict[str, object]:

@@ -83,6 +83,19 @@ def opened_by_signers(view: F) -> F:
     return view
 
 
+def has_own_error_texts(prefix: str) -> Callable[[F], F]:
+    """Declare that a view has error texts for visitors that others do not have.
+
+    `prefix`: of the names of their sentences. The other errors have the usual texts.
+    """
+
+    def declare(view: F) -> F:
+        view.error_texts = prefix  # type: ignore[attr-defined]
+        return view
+
+    return declare
+
+
 class SignedIn(UserMixin):  # type: ignore[misc]
     """A signed-in user for Flask-Login, identified by the token of the browser's sign-in."""
 

@@ -9,9 +9,17 @@ from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
 
 from hub.accounts.rate_limits import VERIFY
-from hub.admin.auth.guard import accepts_body, admin, public
+from hub.admin.auth.guard import (
+    accepts_body,
+    admin,
+    has_own_error_texts,
+    opened_by_signers,
+    public,
+)
 from hub.admin.auth.page_rate_limits import limit_visitors
-from hub.evidence import signing_keys, verification
+from hub.admin.view import public_pages
+from hub.evidence import signing_keys, verdict_text, verification
+from hub.shared.sentences import sentence
 
 MAX_FILE_SIZE = 4 * 1024 * 1024  # bytes
 
@@ -19,38 +27,54 @@ MAX_FILE_SIZE = 4 * 1024 * 1024  # bytes
 class VerifyForm(FlaskForm):  # type: ignore[misc]
     """Choose a file to verify."""
 
-    file = FileField(
-        "File",
-        [FileRequired("Choose a file.")],
-        description=("Choose the JSON file that was exported, of at most 4 MB. It is not stored."),
+    file: FileField
+
+
+def _build_form(locale: str) -> VerifyForm:
+    """Return the form in a language, with what was posted."""
+    field = FileField(
+        sentence("evidence_file", locale),
+        [FileRequired(sentence("evidence_file_missing", locale))],
+        description=sentence("evidence_file_help", locale),
     )
+    form: VerifyForm = type("LocalizedVerifyForm", (VerifyForm,), {"file": field})()
+    return form
 
 
 @admin.route("/evidence", methods=["GET", "POST"])
 @public
+@opened_by_signers
+@has_own_error_texts("evidence_")
 @accepts_body(MAX_FILE_SIZE)
 @limit_visitors(VERIFY)
 def verify_evidence() -> Any:
     """Verify a file of evidence."""
-    form = VerifyForm()
+    locale = public_pages.reader_locale(None)
+    form = _build_form(locale)
     verdict = None
     if request.method == "POST" and form.validate():
         keys = [signing_keys.verifier_key(row) for row in signing_keys.list_keys()]
         verdict = verification.verify(form.file.data.read(), keys)
     page = render_template(
-        "verify_evidence.html", form=form, verdict=verdict, keys=_describe_keys()
+        "verify_evidence.html",
+        form=form,
+        is_intact=verdict.is_intact if verdict else None,
+        result=verdict_text.describe_for_visitor(verdict, locale) if verdict else [],
+        keys=_describe_keys(locale),
+        locale=locale,
     )
     return page, 422 if form.errors else 200
 
 
-def _describe_keys() -> list[tuple[str, str]]:
+def _describe_keys(locale: str) -> list[tuple[str, str]]:
     """Return each public key, newest first, with its state."""
     described = []
     for row in signing_keys.list_keys():
-        state = "Retired" if row.retired_at else "Signs now"
-        described.append(
-            (str(signing_keys.verifier_key(row)), "Compromised" if row.compromised else state)
-        )
+        state = "retired" if row.retired_at else "current"
+        if row.compromised:
+            state = "compromised"
+        key = str(signing_keys.verifier_key(row))
+        described.append((key, sentence(f"evidence_key_{state}", locale)))
     return described
 
 

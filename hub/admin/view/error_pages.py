@@ -7,7 +7,6 @@ from typing import NamedTuple
 from flask import Response, make_response, render_template
 
 from hub.admin.view import public_pages
-from hub.shared.sentences import sentence
 
 
 class Problem(NamedTuple):
@@ -60,9 +59,9 @@ def _problem_of_signer(status: int, locale: str, retry_after: int, *, stored: bo
     reason = "problem_stored" if stored else f"problem_reason_{known}"
     values = {"count": retry_after or 60} if known == 429 else {}
     return Problem(
-        sentence(f"problem_title_{known}", locale),
-        sentence(reason, locale),
-        sentence(f"problem_remedy_{known}", locale, **values),
+        public_pages.error_sentence(f"problem_title_{known}", locale),
+        public_pages.error_sentence(reason, locale),
+        public_pages.error_sentence(f"problem_remedy_{known}", locale, **values),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import current_app, g, request, session
 
 from hub.messaging.compose import render
-from hub.shared.sentences import ENGLISH, choose_language
+from hub.shared.sentences import ENGLISH, choose_language, has_sentence, sentence
 
 
 def reader_locale(known: str | None) -> str:
@@ -25,3 +25,10 @@ def is_for_signer() -> bool:
     if request.endpoint is None:
         return "_user_id" not in session and reader_locale(None) != ENGLISH
     return hasattr(current_app.view_functions[request.endpoint], "for_signers")
+
+
+def error_sentence(key: str, locale: str, **values: int) -> str:
+    """Return a sentence of an error page: that of the current view, or the usual one."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    own = f"{getattr(view, 'error_texts', '')}{key}"
+    return sentence(own if has_sentence(own) else key, locale, **values)

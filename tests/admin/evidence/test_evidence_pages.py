@@ -16,7 +16,10 @@ from hub.connections import demo
 from hub.core.vocabulary import Role
 from hub.evidence import holds, signing_keys
 from hub.evidence.pdf import PdfLine, write_pdf
+from hub.evidence.verdict_text import describe_for_visitor
+from hub.evidence.verification import Verdict
 from hub.lib import canonical_json
+from hub.shared.sentences import LANGUAGES, sentence
 from tests.conftest import Browser, config_of
 from tests.evidence.conftest import entries_of, export_file, hub_keys, verify
 from tests.hub_fixtures import (
@@ -32,6 +35,7 @@ from tests.hub_fixtures import (
     status_form,
     status_target,
 )
+from tests.public_texts import find_english, visible_text
 
 Run = Callable[..., Any]
 
@@ -163,11 +167,12 @@ def test_operator_does_not_read_evidence(request_id: str, browser_for: Any) -> N
     assert operator.get(f"/requests/{request_id}/evidence").status_code == 403
 
 
-def verify_on_page(app: Flask, data: bytes | None) -> Any:
+def verify_on_page(app: Flask, data: bytes | None, languages: str = "") -> Any:
     """Return the public page after a visitor posted a file."""
     visitor = Browser(app)
     fields = {} if data is None else {"file": (BytesIO(data), "evidence.json")}
-    return visitor.post("/evidence", fields, content_type="multipart/form-data")
+    headers = {"Accept-Language": languages} if languages else {}
+    return visitor.post("/evidence", fields, content_type="multipart/form-data", headers=headers)
 
 
 def test_visitor_verifies_a_file(request_id: str, app: Flask, run: Run) -> None:
@@ -196,7 +201,7 @@ def test_public_keys_are_listed(request_id: str, app: Flask, run: Run) -> None:
     ]
     assert sum("Compromised" in line for line in lines) == 1
     page = visitor.get("/evidence").text
-    assert [page.count(state) for state in ("Signs now", "Retired", "Compromised")] == [1, 1, 1]
+    assert [page.count(state) for state in ("In use", "Retired", "Compromised")] == [1, 1, 1]
 
 
 def test_visitors_of_one_network_are_rate_limited(app: Flask) -> None:
@@ -204,5 +209,63 @@ def test_visitors_of_one_network_are_rate_limited(app: Flask) -> None:
         assert verify_on_page(app, b"{}").status_code == 200
     answer = verify_on_page(app, b"{}")
     assert answer.status_code == 429
-    assert "You have verified 20 files in a minute." in answer.text
+    assert "Too many files were verified from your network." in answer.text
     assert int(answer.headers["Retry-After"]) <= 60
+    assert "Aus Ihrem Netzwerk" in verify_on_page(app, b"{}", "de").text
+
+
+# ── Languages of visitors ─────────────────────────────────────────────────────────────────────────
+OTHERS = sorted(set(LANGUAGES.values()) - {"en"})
+
+
+@pytest.mark.parametrize("locale", OTHERS)
+def test_page_is_in_the_language_of_the_browser(
+    request_id: str, app: Flask, run: Run, locale: str
+) -> None:
+    data = run(export_file, request_id)
+    run(lambda: signing_keys.rotate(compromised=True))
+    run(signing_keys.rotate)
+    pages = {
+        "empty": Browser(app).get("/evidence", headers={"Accept-Language": f"sv, {locale}"}),
+        "intact": verify_on_page(app, data, locale),
+        "changed": verify_on_page(app, data.replace(b"Eric", b"Erik"), locale),
+        "strange": verify_on_page(app, b"\x00\xff", locale),
+        "no file": verify_on_page(app, None, locale),
+        "no token": app.test_client().post("/evidence", headers={"Accept-Language": locale}),
+        "large": Browser(app).client.post(
+            "/evidence",
+            data=b"x" * 5_000_000,
+            content_type="multipart/form-data; boundary=x",
+            headers={"Accept-Language": locale},
+        ),
+    }
+    for name, page in pages.items():
+        assert f'<html lang="{locale}">' in page.text, name
+        shown = re.sub(
+            r"\([a-z]+\.[a-z]+, |localhost\S*|hub evidence verify", " ", visible_text(page.text)
+        )
+        assert not find_english(shown, locale), name
+    assert sentence("evidence_intact", locale) in pages["intact"].text
+    assert sentence("request_open", locale) in visible_text(pages["intact"].text)
+    assert sentence("evidence_not_intact", locale) in pages["changed"].text
+    assert sentence("evidence_file_missing", locale) in visible_text(pages["no file"].text)
+    assert pages["no file"].status_code == 422
+    assert sentence("evidence_problem_title_413", locale) in visible_text(pages["large"].text)
+    assert sentence("evidence_problem_remedy_400", locale) in visible_text(pages["no token"].text)
+
+
+def test_page_is_in_english_for_other_languages(app: Flask) -> None:
+    page = Browser(app).get("/evidence", headers={"Accept-Language": "sv"})
+    assert '<html lang="en">' in page.text
+    assert "Verify evidence" in page.text
+
+
+def test_known_key_may_sign_anything(app: Flask) -> None:
+    """A compromised key signs values of any kind, and the page still describes the file."""
+    for about in (
+        {"exported_at": "soon", "recorded_by": None, "request": {"id": "", "state": "lost"}},
+        {"exported_at": 5, "recorded_by": ["\u202e"], "request": {"id": "a", "external_id": {}}},
+    ):
+        lines = describe_for_visitor(Verdict(about={**about, "status": "x"}), "de")
+        assert len(lines) == 3
+        assert "\u202e" not in "".join(lines)
