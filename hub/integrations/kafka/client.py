@@ -50,6 +50,7 @@ def client_config(
         "security.protocol": ("sasl_" if signs_in else "")
         + ("ssl" if is_encrypted else "plaintext"),
         "socket.keepalive.enable": True,
+        "reconnect.backoff.ms": 500,  # by default, a rejected password is sent 15 times a second
         "logger": _logger(settings),
     }
     if on_error is not None:

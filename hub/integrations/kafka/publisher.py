@@ -23,6 +23,7 @@ from hub.integrations.kafka.form import TLS, read_servers
 
 MAX_AGE = 600.0  # seconds, after which the addresses of all servers are checked again
 REPORTS_SECONDS = 2.0  # for the reports about events whose time ended
+WAIT_SECONDS = 0.5  # until errors of the connection are read
 UNREPORTED = Rejection(errors.NOT_CONFIRMED)
 
 
@@ -98,13 +99,13 @@ class KafkaPublisher(Publisher):
         }
 
     def _note(self, error: Any) -> None:
-        self._codes.add(error.name())
+        self._codes.add(errors.read_code(error))
 
     def _record(
         self, results: list[Rejection | None], index: int, error: Any, message: Any
     ) -> None:
         del message
-        results[index] = self._judge(error.name()) if error is not None else None
+        results[index] = self._judge(errors.read_code(error)) if error is not None else None
         if error is None:
             self._codes.clear()
 
@@ -124,7 +125,6 @@ def read_metadata(settings: Mapping[str, Any], network: Network) -> Any:
 
     Raises KafkaError and ConnectFailed.
     """
-    from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient
 
     is_encrypted = settings.get("encryption", TLS) == TLS
@@ -133,20 +133,32 @@ def read_metadata(settings: Mapping[str, Any], network: Network) -> Any:
         network.check(server)
     network.check_reachable(servers)  # librdkafka tries again until the time ends
     codes: set[str] = set()
-    client = AdminClient(client_config(settings, network, lambda error: codes.add(error.name())))
-    try:
-        metadata = client.list_topics(settings["topic"], timeout=CONNECT_SECONDS)
-    except KafkaException as error:
-        client.poll(0)
-        cause = errors.cause_of(_code_of(error), codes)
-        # a call that times out before a connection exists was not answered at all
-        raise KafkaError("_TRANSPORT" if cause in errors.TIMED_OUT else cause) from None
+    config = client_config(settings, network, lambda error: codes.add(errors.read_code(error)))
+    metadata = _list_topics(AdminClient(config), settings["topic"], codes)
     for broker in metadata.brokers.values():
         network.check(Server(broker.host or "", broker.port or 0, is_encrypted))
     return metadata
 
 
+def _list_topics(client: Any, topic: str, codes: set[str]) -> Any:
+    """Return the metadata of a topic. A failed sign-in ends the wait. Raises KafkaError."""
+    from confluent_kafka import KafkaException
+
+    deadline = time.monotonic() + CONNECT_SECONDS
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            return client.list_topics(topic, timeout=max(min(left, WAIT_SECONDS), 0.1))
+        except KafkaException as error:
+            client.poll(0)
+            cause = errors.cause_of(_code_of(error), codes)
+            if cause in errors.VAGUE and left <= WAIT_SECONDS:
+                raise KafkaError(errors.NO_ANSWER) from None
+            if cause in errors.SIGN_IN_FAILED or left <= WAIT_SECONDS:
+                raise KafkaError(cause) from None
+
+
 def _code_of(error: BaseException) -> str:
     """Return the code of a KafkaException, or the class of another error."""
     details: Any = error.args[0] if error.args else None
-    return str(details.name()) if hasattr(details, "name") else type(error).__name__
+    return errors.read_code(details) if hasattr(details, "name") else type(error).__name__
