@@ -113,7 +113,7 @@ class Config:
     ca_file: Path | None = setting(
         "HUB_CA_FILE",
         "",
-        "CA bundle file for outgoing HTTPS requests. Default: the built-in bundle.",
+        "CA bundle file for outgoing requests and mail servers. Default: the built-in bundle.",
         parse_file,
     )
     trusted_proxies: int = setting(

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
+from hub.integrations.api import ConfigForm
 from hub.integrations.base import AttachedFile
+from hub.integrations.sendgrid.form import SendGridForm
 from hub.integrations.smtp.form import SmtpForm
 from hub.integrations.smtp.return_paths import return_address
 from tests.effort import examples
@@ -89,6 +91,18 @@ def test_settings_refuse_a_reply_address_that_servers_do_not_accept() -> None:
     form.validate()
     assert not form.reply_address.errors
     assert form.from_name.data == "Acme HR"
+
+
+@pytest.mark.parametrize("form_class", [SmtpForm, SendGridForm])
+def test_settings_refuse_a_from_address_that_servers_do_not_accept(
+    form_class: type[ConfigForm],
+) -> None:
+    form = form_class(MultiDict({"from_address": "zoë@bücher.example"}))
+    assert not form.validate()
+    assert "ASCII letters before the @" in form["from_address"].errors[0]
+    form = form_class(MultiDict({"from_address": "zoe@bücher.example"}))
+    form.validate()
+    assert not form["from_address"].errors
 
 
 @pytest.mark.parametrize(

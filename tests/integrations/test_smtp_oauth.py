@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from flask import Flask, Response, request
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
 from hub.core.errors import ConnectionBroken, SendError, TransientError
@@ -21,6 +23,7 @@ from hub.integrations.smtp.integration import Smtp
 from hub.lib.provider_http import ProviderHttpClient
 from hub.simulator.mail.server import token_of
 from tests.conftest import config_of, free_port, serving
+from tests.effort import examples
 from tests.hub_fixtures import credentials
 
 MICROSOFT = {
@@ -30,17 +33,18 @@ MICROSOFT = {
     "client_secret": "the value of the secret",
 }
 KEY = rsa.generate_private_key(65537, 2048)
+KEY_PEM = KEY.private_bytes(
+    serialization.Encoding.PEM,
+    serialization.PrivateFormat.PKCS8,
+    serialization.NoEncryption(),
+).decode()
 GOOGLE = {
     "sign_in": "google",
     "service_account": json.dumps(
         {
             "client_email": "hub@project.example",
             "private_key_id": "key-1",
-            "private_key": KEY.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            ).decode(),
+            "private_key": KEY_PEM,
         }
     ),
 }
@@ -189,3 +193,46 @@ def test_form_names_what_the_sign_in_needs(
     form = Smtp.Form(MultiDict({**known, **MICROSOFT, **changes}))
     assert form.validate() is not bool(field), form.errors
     assert list(form.errors) == ([field] if field else [])
+
+
+# ── The settings ──────────────────────────────────────────────────────────────────────────────────
+def errors_of(**values: str) -> dict[str, list[str]]:
+    form = Smtp.Form(MultiDict({"username": "sign@acme.example", **values}))
+    form.validate()
+    return {name: list(map(str, errors)) for name, errors in form.errors.items()}
+
+
+@pytest.mark.parametrize(
+    ("choice", "missing"),
+    [("microsoft", ["tenant", "client_id", "client_secret"]), ("google", ["service_account"])],
+)
+def test_missing_setting_of_a_sign_in_has_one_error(choice: str, missing: list[str]) -> None:
+    errors = errors_of(sign_in=choice)
+    for name in missing:
+        assert len(errors[name]) == 1
+        assert errors[name][0].startswith("Enter the ")
+
+
+@pytest.mark.parametrize("key", ["", "nonsense", KEY_PEM[:-200]])
+def test_key_file_with_a_key_that_cannot_sign_is_refused(key: str) -> None:
+    file = json.dumps({"client_email": "hub@project.example", "private_key": key})
+    [error] = errors_of(sign_in="google", service_account=file)["service_account"]
+    assert "not complete" in error
+
+
+@given(text=st.text() | st.sampled_from(["[" * 100_000, "null", "{}", "1e999", '{"a":' * 5000]))
+@settings(max_examples=examples(100))
+def test_any_text_as_a_key_file_is_refused(text: str) -> None:
+    assert len(errors_of(sign_in="google", service_account=text)["service_account"]) == 1
+
+
+def test_settings_of_other_kinds_of_sign_in_are_not_needed() -> None:
+    assert not {"tenant", "client_id", "client_secret", "service_account"} & set(
+        errors_of(sign_in="password", password="secret-1")
+    )
+    assert "service_account" not in errors_of(**GOOGLE)
+
+
+@pytest.mark.parametrize("name", ["username", "password"])
+def test_sign_in_with_other_letters_is_refused(name: str) -> None:
+    assert "ASCII" in errors_of(**{name: "пароль"})[name][0]

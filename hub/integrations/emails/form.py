@@ -10,7 +10,7 @@ from typing import Any
 from wtforms import SelectField, StringField
 from wtforms.validators import InputRequired, Length, Optional
 
-from hub.integrations.emails.addresses import validate_address, validate_ascii_address
+from hub.integrations.emails.addresses import validate_ascii_address
 from hub.lib.text import one_line
 
 REPLY_TO_ADDRESS = "address"
@@ -24,7 +24,7 @@ def from_address_field(description: str) -> StringField:
     """Return the field for the address of the sender, whose domain is described."""
     return StringField(
         "From address",
-        [InputRequired("Enter the address that messages are sent from."), validate_address],
+        [InputRequired("Enter the address that messages are sent from."), validate_ascii_address],
         filters=[_strip],
         description=f"Every message is sent from this address. {description}",
         render_kw={"legend": "Sender", "mono": True},

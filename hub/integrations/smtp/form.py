@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from wtforms import IntegerField, SelectField, StringField
@@ -12,19 +11,24 @@ from wtforms.validators import (
     NumberRange,
     Optional,
     Regexp,
-    StopValidation,
     ValidationError,
 )
 
 from hub.integrations.api import ConfigForm, SecretField, emails
+from hub.integrations.smtp import oauth_form
+from hub.integrations.smtp.oauth_form import GOOGLE, MICROSOFT, PASSWORD
 from hub.integrations.smtp.return_paths import MAX_LOCAL_PART
 
 IMPLICIT_TLS = "tls"
 STARTTLS = "starttls"
 UNENCRYPTED = "none"
-PASSWORD = "password"  # noqa: S105 - a choice, no password
-MICROSOFT = "microsoft"
-GOOGLE = "google"
+
+
+# as the libraries for SMTP and IMAP send the sign-in
+_ASCII = Regexp(
+    r"[ -~]*\Z",
+    message="Enter ASCII characters only, because mail programs send others in different ways.",
+)
 
 
 def _strip(text: str | None) -> str | None:
@@ -37,38 +41,6 @@ def _validate_username(form: Any, field: Any) -> None:
         raise ValidationError("Enter the user or the mailbox to sign in with.")
 
 
-def _needed_for(choice: str, noun: str) -> Any:
-    """Return a validator: the field is needed for one kind of sign-in and ignored otherwise."""
-
-    def check(form: Any, field: Any) -> None:
-        if form.sign_in.data == choice and not field.data:
-            raise ValidationError(f"Enter the {noun}.")
-        if not field.data:
-            raise StopValidation
-
-    return check
-
-
-def service_account(text: str) -> dict[str, Any]:
-    """Return the content of a service account's key file. Raises ValueError."""
-    try:
-        key = json.loads(text)
-    except ValueError:
-        key = None
-    names = ("client_email", "private_key")
-    if not isinstance(key, dict) or not all(isinstance(key.get(name), str) for name in names):
-        raise ValueError("Paste the whole key file of the service account, which is JSON.")
-    return key
-
-
-def _validate_service_account(form: Any, field: Any) -> None:
-    del form
-    try:
-        service_account(field.data)
-    except ValueError as error:
-        raise ValidationError(str(error)) from None
-
-
 def _validate_return_address(form: Any, field: Any) -> None:
     emails.validate_ascii_address(form, field)
     if len(field.data.rpartition("@")[0]) > MAX_LOCAL_PART:
@@ -76,10 +48,6 @@ def _validate_return_address(form: Any, field: Any) -> None:
             f"Enter an address with at most {MAX_LOCAL_PART} characters before the @, because"
             " Signpost adds 33, and mail servers allow 64."
         )
-
-
-_TENANT = r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}\Z"
-_NO_TENANT = "Enter the ID of the directory, or its domain."
 
 
 class SmtpForm(ConfigForm):
@@ -134,7 +102,7 @@ class SmtpForm(ConfigForm):
     )
     username = StringField(
         "Username",
-        [Length(max=320, message="Enter at most 320 characters."), _validate_username],
+        [Length(max=320, message="Enter at most 320 characters."), _ASCII, _validate_username],
         filters=[_strip],
         description=(
             "Often the email address. With OAuth 2.0, the mailbox to send from. Leave empty if the"
@@ -144,44 +112,16 @@ class SmtpForm(ConfigForm):
     )
     password = SecretField(
         "Password",
-        [Optional(), Length(max=1000, message="Enter at most 1,000 characters.")],
+        [Optional(), Length(max=1000, message="Enter at most 1,000 characters."), _ASCII],
         bound_to=("host", "username"),
         description=(
             "The password or app password of this user. Stored encrypted and never shown again."
         ),
     )
-    tenant = StringField(
-        "Directory (tenant) ID",
-        [_needed_for(MICROSOFT, "directory ID"), Regexp(_TENANT, message=_NO_TENANT)],
-        filters=[_strip],
-        description="Shown on the overview of the app registration in Microsoft Entra.",
-        render_kw={"legend": "Microsoft 365", "optional": "OAuth 2.0 only", "mono": True},
-    )
-    client_id = StringField(
-        "Application (client) ID",
-        [_needed_for(MICROSOFT, "application ID"), Length(max=200)],
-        filters=[_strip],
-        description=(
-            "The app registration needs the application permission `SMTP.SendAsApp`, with admin"
-            " consent, and its service principal needs access to the mailbox in Exchange."
-        ),
-        render_kw={"mono": True},
-    )
-    client_secret = SecretField(
-        "Client secret",
-        [_needed_for(MICROSOFT, "client secret"), Length(max=1000)],
-        bound_to=("tenant", "client_id"),
-        description="The value of the secret, not its ID. Stored encrypted and never shown again.",
-    )
-    service_account = SecretField(
-        "Service account key",
-        [_needed_for(GOOGLE, "key of the service account"), _validate_service_account],
-        description=(
-            "The whole key file, which is JSON. The account needs domain-wide delegation for the"
-            " scope `https://mail.google.com/`. Stored encrypted and never shown again."
-        ),
-        render_kw={"legend": "Google Workspace", "optional": "OAuth 2.0 only"},
-    )
+    tenant = oauth_form.tenant_field()
+    client_id = oauth_form.client_id_field()
+    client_secret = oauth_form.client_secret_field()
+    service_account = oauth_form.service_account_field()
     from_address = emails.from_address_field(
         "Its domain needs SPF and DKIM records for this server."
     )

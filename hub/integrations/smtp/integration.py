@@ -29,15 +29,12 @@ from hub.integrations.api import (
 )
 from hub.integrations.smtp import errors
 from hub.integrations.smtp.errors import Refusal, error_of
-from hub.integrations.smtp.form import (
-    PASSWORD,
-    UNENCRYPTED,
-    SmtpForm,
-)
+from hub.integrations.smtp.form import UNENCRYPTED, SmtpForm
 from hub.integrations.smtp.imap import read_unread
 from hub.integrations.smtp.inbound import events_of, file_of
 from hub.integrations.smtp.mime import Envelope, envelope
 from hub.integrations.smtp.oauth import token_source
+from hub.integrations.smtp.oauth_form import PASSWORD
 from hub.integrations.smtp.server import server_of
 from hub.integrations.smtp.session import Session
 from hub.integrations.smtp.session_pool import SessionPool

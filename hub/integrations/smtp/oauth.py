@@ -20,7 +20,7 @@ from hub.integrations.api import (
     make_jwt,
 )
 from hub.integrations.smtp.errors import ERRORS
-from hub.integrations.smtp.form import GOOGLE, MICROSOFT, service_account
+from hub.integrations.smtp.oauth_form import GOOGLE, MICROSOFT, service_account
 
 MICROSOFT_SCOPE = "https://outlook.office365.com/.default"
 GOOGLE_SCOPE = "https://mail.google.com/"
