@@ -18,6 +18,8 @@ from hub.integrations.webhook_receiver import WebhookReceiver
 GROUP = "hub.integrations"
 CONTRACT = 2  # the version of the contract in `base` that integrations are written for
 NAMES = "docs/integration-names.md"  # the old and new names of the contract
+# the modules of this package's integrations, where they do not have the name of the integration
+MODULES = MappingProxyType({"twilio_sms": "twilio", "twilio_voice": "twilio", "whatsapp": "twilio"})
 
 
 @cache
@@ -27,25 +29,47 @@ def registry() -> Mapping[str, type[Integration]]:
     Raises ConfigError if two share a name, or if one was written for another contract.
     """
     integrations: dict[str, type[Integration]] = {}
-    for module in pkgutil.iter_modules(__path__):
-        if not module.name.startswith("_"):
-            for integration_class in _integrations_in(f"{__name__}.{module.name}"):
-                _add(integrations, integration_class)
+    for module in _module_names():
+        for integration_class in _integrations_in(module):
+            _add(integrations, integration_class)
     for point in entry_points(group=GROUP):
         _add(integrations, _load_entry_point(point))
     by_title = sorted(integrations.items(), key=lambda item: item[1].title.lower())
     return MappingProxyType(dict(by_title))
 
 
-def _integrations_in(module_name: str) -> list[type[Integration]]:
-    module = importlib.import_module(module_name)
-    return [
+@cache
+def _module_names() -> frozenset[str]:
+    """Return the names of this package's modules and packages."""
+    return frozenset(
+        module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")
+    )
+
+
+@cache
+def _integrations_in(module: str) -> tuple[type[Integration], ...]:
+    """Load a module of this package, and return its integrations."""
+    full_name = f"{__name__}.{module}"
+    return tuple(
         integration_class
-        for _, integration_class in inspect.getmembers(module, inspect.isclass)
+        for _, integration_class in inspect.getmembers(
+            importlib.import_module(full_name), inspect.isclass
+        )
         if issubclass(integration_class, Integration)
-        and f"{integration_class.__module__}.".startswith(f"{module_name}.")
+        and f"{integration_class.__module__}.".startswith(f"{full_name}.")
         and "name" in vars(integration_class)
-    ]
+    )
+
+
+def _find_own(name: str) -> type[Integration] | None:
+    """Return an integration of this package by name, or None. Only its module is loaded.
+
+    A worker needs the integrations of its connections, and the others take 4 MB.
+    """
+    module = MODULES.get(name, name)
+    if module not in _module_names():
+        return None
+    return next((found for found in _integrations_in(module) if found.name == name), None)
 
 
 def _load_entry_point(point: EntryPoint) -> type[Integration]:
@@ -117,6 +141,8 @@ def destination_label(name: str, destination: str) -> str:
 
 def get(name: str) -> type[Integration]:
     """Return an integration by name. Raises NotFound if it is not installed."""
+    if (own := _find_own(name)) is not None:
+        return own
     try:
         return registry()[name]
     except KeyError:

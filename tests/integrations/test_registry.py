@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from sqlalchemy import select
 
 from hub import integrations
@@ -56,6 +58,20 @@ def test_twilio_is_registered() -> None:
     assert list(integrations.registry()) == [
         cls.name for cls in sorted(ALL, key=lambda integration: integration.title.lower())
     ]
+
+
+def test_each_integration_is_found_by_loading_its_module_only() -> None:
+    for cls in ALL:
+        module = integrations.MODULES.get(cls.name, cls.name)
+        assert f"{cls.__module__}.".startswith(f"hub.integrations.{module}.")
+        assert integrations.get(cls.name) is cls
+
+
+@given(st.text(max_size=20) | st.sampled_from(["api", "base", "twilio", "..api", "api.x", ""]))
+def test_other_names_are_no_integrations(name: str) -> None:
+    assume(name not in integrations.registry())
+    with pytest.raises(NotFound):
+        integrations.get(name)
 
 
 def test_package_registers_an_integration_by_entry_point(

@@ -47,7 +47,7 @@ from hub.integrations.twilio.inbound import (
     read_inbound,
 )
 from hub.integrations.twilio.kinds import Kind, classify_webhook, describe
-from hub.integrations.twilio.sdk import SdkHttpClient, error_code
+from hub.integrations.twilio.sdk import SdkHttpClient, create, error_code
 from hub.integrations.twilio.signature import SIGNATURE, is_signed, signing_keys
 from hub.integrations.twilio.statuses import (
     HANDLER_STATUSES,
@@ -130,8 +130,8 @@ class TwilioIntegration(WebhookReceiver):
 
     # sending
     def send(self, message: Outbound) -> Accepted:
-        arguments = {_ARGUMENTS[name]: value for name, value in self.render(message).items()}
-        created = self._call(lambda: self._sending.messages.create(**arguments))
+        payload = self.render(message)
+        created = self._call(lambda: create(self._sending, "Messages", payload))
         return self._accepted(created)
 
     def render(self, message: Outbound) -> dict[str, Any]:
@@ -374,16 +374,3 @@ class TwilioIntegration(WebhookReceiver):
         status_name = form.get("MessageStatus") or form.get("SmsStatus", "")
         is_processed = STATUSES.get(status_name) not in (None, Status.ACCEPTED)
         return "application/json", json.dumps({"success": True, "processed": int(is_processed)})
-
-
-_ARGUMENTS = {
-    "To": "to",
-    "From": "from_",
-    "MessagingServiceSid": "messaging_service_sid",
-    "Body": "body",
-    "StatusCallback": "status_callback",
-    "ValidityPeriod": "validity_period",
-    "ContentSid": "content_sid",
-    "ContentVariables": "content_variables",
-    "MediaUrl": "media_url",
-}

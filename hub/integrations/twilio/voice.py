@@ -43,6 +43,7 @@ from hub.integrations.twilio.integration import (
     FIND_LIMIT,
     FIND_SLACK,
 )
+from hub.integrations.twilio.sdk import create
 from hub.integrations.twilio.speech import (
     AGAIN,
     BASIC,
@@ -63,16 +64,6 @@ TIME_LIMIT = 480  # seconds after which Twilio ends a call
 DEFAULT_WAITS = "5, 30"
 MAX_WAITS = 5
 MAX_WAIT = 24 * 60  # minutes
-_ARGUMENTS = {
-    "To": "to",
-    "From": "from_",
-    "Twiml": "twiml",
-    "Timeout": "timeout",
-    "TimeLimit": "time_limit",
-    "StatusCallback": "status_callback",
-    "StatusCallbackMethod": "status_callback_method",
-    "StatusCallbackEvent": "status_callback_event",
-}
 PROGRESS = ["initiated", "ringing", "answered", "completed"]
 
 
@@ -251,8 +242,8 @@ class TwilioVoice(CheckedTwilio):
 
     # sending
     def send(self, message: Outbound) -> Accepted:
-        arguments = {_ARGUMENTS[name]: value for name, value in self.render(message).items()}
-        created = self._call(lambda: self._sending.calls.create(**arguments))
+        payload = self.render(message)
+        created = self._call(lambda: create(self._sending, "Calls", payload))
         return self._accepted_call(created)
 
     def render(self, message: Outbound) -> dict[str, Any]:
