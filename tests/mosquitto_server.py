@@ -34,6 +34,7 @@ class MosquittoServer:
     port: int
     tls_port: int
     ca_file: Path
+    password: str = PASSWORD
     received: list[MQTTMessage] = field(default_factory=list)
     _process: Any = None
     _subscriber: Any = None
@@ -49,7 +50,7 @@ class MosquittoServer:
             "port": self.tls_port if tls else self.port,
             "encryption": "tls" if tls else "none",
             "user": USER,
-            "password": PASSWORD,
+            "password": self.password,
             **more,
         }
 
@@ -69,6 +70,13 @@ class MosquittoServer:
                 time.sleep(0.02)
         self._subscribe()
 
+    def change_password(self, password: str) -> None:
+        """Change the password of the user, and disconnect it, as a restart does."""
+        self.stop()
+        write_password(self.folder / "passwords", password)
+        self.password = password
+        self.start()
+
     def stop(self) -> None:
         """Stop the broker; what was received stays."""
         self._subscriber.disconnect()  # first, as its loop then ends at once
@@ -86,7 +94,7 @@ class MosquittoServer:
     def _subscribe(self) -> None:
         subscribed = threading.Event()
         client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
-        client.username_pw_set(USER, PASSWORD)
+        client.username_pw_set(USER, self.password)
         client.on_connect = lambda *_: client.subscribe("signpost/#", qos=1)
         client.on_subscribe = lambda *_: subscribed.set()
         client.on_message = lambda *event: self.received.append(event[2])
@@ -112,19 +120,20 @@ def find_mosquitto() -> str:
 @contextmanager
 def mosquitto_server(folder: Path) -> Iterator[MosquittoServer]:
     """Run a broker that asks for a user and a password."""
-    program = Path(find_mosquitto())
     authority, trusted, _ = certificates.write(folder)
     passwords = folder / "passwords"
     passwords.touch(mode=0o600)
-    subprocess.run(
-        [find_tool(program), "-b", passwords, USER, PASSWORD], check=True, capture_output=True
-    )
+    write_password(passwords, PASSWORD)
+    rights = folder / "rights"
+    rights.write_text(f"user {USER}\ntopic readwrite signpost/default/#\n")
+    rights.chmod(0o600)
     server = MosquittoServer(folder, free_port(), free_port(), authority)
     # as root, it would become another user, who may not read the folder
     user = pwd.getpwuid(os.getuid()).pw_name
     (folder / "mosquitto.conf").write_text(
         f"user {user}\n"
         f"per_listener_settings false\nallow_anonymous false\npassword_file {passwords}\n"
+        f"acl_file {rights}\n"
         f"listener {server.port} 127.0.0.1\n"
         f"listener {server.tls_port} 127.0.0.1\n"
         f"certfile {trusted}\nkeyfile {trusted}\n"
@@ -134,6 +143,12 @@ def mosquitto_server(folder: Path) -> Iterator[MosquittoServer]:
         yield server
     finally:
         server.stop()
+
+
+def write_password(file: Path, password: str) -> None:
+    """Write the password of the user into a file of passwords."""
+    tool = find_tool(Path(find_mosquitto()))
+    subprocess.run([tool, "-b", file, USER, password], check=True, capture_output=True)
 
 
 def find_tool(program: Path) -> str:

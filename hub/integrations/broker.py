@@ -45,7 +45,16 @@ __all__ = [
     "Publisher",
     "Rejection",
     "Server",
+    "WrongSetting",
 ]
+
+
+class WrongSetting(ConnectFailed):
+    """The broker did not accept a setting. `field` is its name in the form."""
+
+    def __init__(self, problem: str, field: str) -> None:
+        self.field = field
+        super().__init__(problem)
 
 
 @dataclass(frozen=True)
@@ -211,6 +220,8 @@ class Broker(ABC):
         publisher = cls.publisher(settings, network)
         try:
             publisher.open()
+        except WrongSetting as problem:
+            return CheckResult(False, str(problem), field=problem.field)
         except ConnectFailed as problem:
             return CheckResult(False, str(problem), field=cls.server_field)
         finally:

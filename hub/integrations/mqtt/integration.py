@@ -3,27 +3,24 @@
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hub.integrations import broker
-from hub.integrations.broker import BrokerEvent, ConnectFailed, Network, Rejection, Server
+from hub.integrations.broker import (
+    BrokerEvent,
+    ConnectFailed,
+    Network,
+    Rejection,
+    Server,
+    WrongSetting,
+)
+from hub.integrations.mqtt import errors
 from hub.integrations.mqtt.form import MqttForm
 
-UNCONFIRMED = Rejection("The broker did not confirm the event in time.")
-REASONS = {  # of MQTT 5
-    "Bad user name or password": "The broker did not accept the user and the password.",
-    "Not authorized": "The broker did not accept the user, the password or the topic.",
-    "Quota exceeded": "The broker accepts no more events from this user now.",
-    "Unsupported protocol version": "The broker does not speak MQTT 5.",
-}
-FINAL = {"Packet too large", "Topic name invalid", "Payload format invalid"}
-
-
-def describe(reason: Any) -> str:
-    """Return a reason code as a sentence."""
-    return REASONS.get(str(reason), f"The broker responded with “{reason}”.")
+# the names of answers that belong to no packet
+CONNECT = "connect"
+END = "end"
 
 
 class MqttPublisher(broker.Publisher):
@@ -40,7 +37,7 @@ class MqttPublisher(broker.Publisher):
         client = self.open()
         packets = [self._send(client, event) for event in events]
         self._wait(set(packets), broker.PUBLISH_SECONDS)
-        results = [self._judge(self._answers.pop(packet, None)) for packet in packets]
+        results = [errors.rejection_of(self._answers.pop(packet, None)) for packet in packets]
         if any(result is not None and not result.final for result in results):
             self.close()
         return results
@@ -56,11 +53,12 @@ class MqttPublisher(broker.Publisher):
         except OSError:
             raise ConnectFailed(broker.NOT_CONNECTED) from None
         client.loop_start()
-        self._wait({"connect"}, broker.CONNECT_SECONDS)
-        answer = self._answers.pop("connect", None)
+        self._wait({CONNECT}, broker.CONNECT_SECONDS)
+        answer = self._answers.pop(CONNECT, None)
         if answer is None or answer.is_failure:
+            is_closed = END in self._answers
             self.close()
-            raise ConnectFailed(broker.NOT_CONNECTED if answer is None else describe(answer))
+            raise errors.refusal_to_connect(answer, is_closed=is_closed)
         return client
 
     def close(self) -> None:
@@ -80,7 +78,8 @@ class MqttPublisher(broker.Publisher):
         client._create_socket_connection = self._open_socket  # type: ignore[method-assign]
         if self.settings.get("user"):
             client.username_pw_set(self.settings["user"], self.settings.get("password"))
-        client.on_connect = lambda *event: self._record("connect", event[3])
+        client.on_connect = lambda *event: self._record(CONNECT, event[3])
+        client.on_disconnect = lambda *event: self._record(END, event[3])
         client.on_publish = lambda *event: self._record(event[2], event[3])
         return client
 
@@ -92,9 +91,11 @@ class MqttPublisher(broker.Publisher):
         try:
             context = ssl.create_default_context(cafile=self.network.ca_file)
             return context.wrap_socket(connection, server_hostname=server.host)
-        except OSError:
+        except OSError as error:
             connection.close()
-            raise ConnectFailed("The broker uses no TLS, or no valid certificate.") from None
+            is_certificate = isinstance(error, ssl.SSLCertVerificationError)
+            problem = errors.CERTIFICATE if is_certificate else errors.NO_TLS
+            raise WrongSetting(problem, "encryption") from None
 
     def _send(self, client: Any, event: BrokerEvent) -> int:
         from paho.mqtt.packettypes import PacketTypes
@@ -113,18 +114,10 @@ class MqttPublisher(broker.Publisher):
 
     def _wait(self, packets: set[Any], seconds: float) -> None:
         """Wait for answers, at most so long, and no longer than the connection lasts."""
-        deadline = time.monotonic() + seconds
         with self._changed:
-            while not packets <= self._answers.keys() and time.monotonic() < deadline:
-                self._changed.wait(0.1)
-                if "connect" not in packets and not self._client.is_connected():
-                    return
-
-    @staticmethod
-    def _judge(reason: Any) -> Rejection | None:
-        if reason is None:
-            return UNCONFIRMED
-        return Rejection(describe(reason), str(reason) in FINAL) if reason.is_failure else None
+            self._changed.wait_for(
+                lambda: END in self._answers or packets <= self._answers.keys(), seconds
+            )
 
 
 class Mqtt(broker.Broker):

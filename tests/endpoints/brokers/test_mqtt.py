@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from hub.core.errors import Refused
 from hub.db.types import now
 from hub.endpoints import broker_tests, endpoints
 from hub.endpoints.endpoints import EndpointSettings
+from tests.chaos import certificates
 from tests.endpoints.brokers.broker_endpoints import change_settings, problems
 from tests.endpoints.brokers.test_order import by_key, ids, report_about
 from tests.endpoints.receivers import notify, report, source_named, states
@@ -96,25 +98,118 @@ def test_hundreds_of_events_are_published_together(mosquitto: MosquittoServer) -
     assert len(mosquitto.wait_for(300)) == len(stored)
 
 
-@pytest.mark.parametrize(
-    ("change", "problem"),
-    [
-        ({"password": "x"}, "The broker did not accept the user, the password or the topic."),
-        ({"encryption": "tls"}, "The broker uses no TLS, or no valid certificate."),
-        ({"port": 1, "encryption": "tls"}, "127.0.0.1:1 is not on the public internet."),
-    ],
-)
-def test_failure_is_explained(
-    mosquitto: MosquittoServer, change: dict[str, Any], problem: str
+# ── Failures ──────────────────────────────────────────────────────────────────────────────────────
+WRONG_PASSWORD = "a-very-wrong-password"
+ALLOWED = "hub.endpoints.broker_publishing.allowed_addresses"
+NOT_SIGNED_IN = "The broker did not accept the user and the password."
+
+
+def check_failure(
+    endpoint_id: str, settings: dict[str, Any], problem: str, field: str, patch: pytest.MonkeyPatch
 ) -> None:
-    endpoint_id = add_mqtt(mosquitto.settings())
-    change_settings(endpoint_id, mosquitto.settings(**change))
+    """Check that a test of the connection and an attempt name the problem, and keep the event."""
+    server = f"{settings['host']}:{settings['port']}"
+    change_settings(endpoint_id, settings)
+    patch.setattr(ALLOWED, lambda: frozenset({server}))
+    check = broker_tests.run_test(endpoint_id)
+    assert problem in check.title
+    assert check.field == field
     event_id = report()
     notify()
-    assert problem in problems(endpoint_id, event_id)[0]
+    assert states(endpoint_id) == ["pending"]
+    [found] = problems(endpoint_id, event_id)
+    assert problem in found
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize(
+    "change", [{"password": WRONG_PASSWORD}, {"user": "nobody"}, {"user": "", "password": ""}]
+)
+def test_wrong_credentials_are_named(
+    mosquitto: MosquittoServer,
+    tls: bool,
+    change: dict[str, str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    settings = mosquitto.settings(tls=tls, **change)
+    check_failure(add_mqtt(mosquitto.settings()), settings, NOT_SIGNED_IN, "user", monkeypatch)
+    assert WRONG_PASSWORD not in caplog.text
+    assert mosquitto.received == []
+
+
+@pytest.mark.parametrize(
+    ("tls", "change", "problem", "field"),
+    [
+        (False, {"encryption": "tls"}, "The broker does not use TLS at this port.", "encryption"),
+        (True, {"encryption": "none"}, "The broker closed the connection.", "encryption"),
+        (True, {"host": "127.0.0.1"}, "The certificate of the broker was not", "encryption"),
+        (False, {"port": 1}, "Signpost could not connect to the broker.", "host"),
+    ],
+)
+def test_wrong_settings_are_named(
+    mosquitto: MosquittoServer,
+    tls: bool,
+    change: dict[str, Any],
+    problem: str,
+    field: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = mosquitto.settings(tls=tls, **change)
+    check_failure(add_mqtt(mosquitto.settings()), settings, problem, field, monkeypatch)
+
+
+def test_certificate_of_another_authority_is_refused(
+    mosquitto: MosquittoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, _, _ = certificates.write(tmp_path)
+    endpoint_id = add_mqtt(mosquitto.settings(tls=True))
+    mosquitto.ca_file.write_bytes(authority.read_bytes())
+    problem = "signed by an unknown authority. HUB_CA_FILE can name"
+    settings = mosquitto.settings(tls=True)
+    check_failure(endpoint_id, settings, problem, "encryption", monkeypatch)
+
+
+def test_private_address_is_explained(mosquitto: MosquittoServer) -> None:
+    endpoint_id = add_mqtt(mosquitto.settings())
+    change_settings(endpoint_id, mosquitto.settings(port=1, encryption="tls"))
+    problem = "127.0.0.1:1 is not on the public internet."
     assert problem in broker_tests.run_test(endpoint_id).title
 
 
+def test_topic_that_the_user_may_not_write_to_is_named(mosquitto: MosquittoServer) -> None:
+    endpoint_id = add_mqtt(mosquitto.settings(), "beta")
+    event_id = report(source="beta")
+    notify()
+    assert states(endpoint_id) == ["pending"]
+    assert problems(endpoint_id, event_id) == ["The user may not publish to this topic."]
+    assert broker_tests.run_test(endpoint_id).ok
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_password_that_was_changed_at_the_broker_stops_and_resumes_the_events(
+    mosquitto: MosquittoServer, tls: bool
+) -> None:
+    endpoint_id = add_mqtt(mosquitto.settings(tls=tls))
+    with time_machine.travel(now()) as clock:
+        stored = [report()]
+        notify()
+        mosquitto.change_password("a-new-password")
+        stored += [report(), report()]
+        notify()
+        assert states(endpoint_id) == ["delivered", "pending", "pending"]
+        clock.shift(timedelta(minutes=1))
+        notify()
+        assert problems(endpoint_id, stored[1])[0] == NOT_SIGNED_IN
+        change_settings(endpoint_id, mosquitto.settings(tls=tls))
+        clock.shift(timedelta(minutes=2))
+        notify()
+    assert set(states(endpoint_id)) == {"delivered"}
+    assert {json.loads(item.payload)["id"] for item in mosquitto.wait_for(3)} == {*stored}
+
+
+# ── Tests of the connection ───────────────────────────────────────────────────────────────────────
 def test_connection_is_tested_without_an_event(mosquitto: MosquittoServer) -> None:
     endpoint_id = add_mqtt(mosquitto.settings(tls=True))
     check = broker_tests.run_test(endpoint_id)
