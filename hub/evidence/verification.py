@@ -167,7 +167,8 @@ def _check_values(evidence: dict[str, Any], verdict: Verdict) -> Iterator[Findin
     }
     values = evidence["values"]
     verdict.entries = len(evidence["entries"])
-    for hashed, item in values.items():
+    order = {hashed: position for position, hashed in enumerate(places)}  # of the entries
+    for hashed, item in sorted(values.items(), key=lambda pair: order.get(pair[0], len(order))):
         place = places.get(hashed)
         if place is None:
             yield Finding("value_unknown", {"hash": _shown(hashed[:16])})

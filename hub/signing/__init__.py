@@ -6,6 +6,7 @@ source_events       the events of signing apps that integrations report
 identifiers         the IDs that signing apps give to requests, signers and events
 requests            apply an event to a request and its signers
 people              the signers, observers and sender of a request, as events report them
+shared_address_notes signers with the same address, as notes on pages
 team_language       the language of posts to the team of a source
 turns               whose turn it is to sign
 readdressing        the messages that follow to a corrected address

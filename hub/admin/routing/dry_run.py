@@ -18,9 +18,10 @@ from hub.db.types import now
 from hub.messaging.compose import plan, plan_words
 from hub.messaging.compose.step_descriptions import DescribedStep
 from hub.models import SigningRequest
-from hub.signing import people, preview, signing_batch
+from hub.signing import people, preview, shared_address_notes, signing_batch
 from hub.signing.events import EventIn
 from hub.signing.routes import TEMPLATES, RouteIn
+from hub.signing.shared_address_notes import ADDRESS_KINDS
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 MAX_REQUESTS = 20
@@ -55,6 +56,7 @@ class Example:
     person_key: str
     steps: Sequence[ExampleStep]
     nobody: str  # why there are no steps, or ''
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,9 @@ def build_example(
             if entered.steps
             else "Nobody would be notified."
         )
-    return Example([(choice.key, choice.label) for choice in choices], chosen.key, steps, nobody)
+    notes = _describe_shared_addresses(entered, chosen) if steps else []
+    labels = [(choice.key, choice.label) for choice in choices]
+    return Example(labels, chosen.key, steps, nobody, notes)
 
 
 # ── People ────────────────────────────────────────────────────────────────────────────────────────
@@ -153,6 +157,13 @@ def _build_steps(
     route = _build_route(event_type, audience, entered)
     found = preview.preview_route(posted, chosen.request, route, chosen.person.id)
     return [_example_step(step) for item in found for step in item.steps]
+
+
+def _describe_shared_addresses(entered: RouteIn, chosen: _Choice) -> list[str]:
+    """Return that other signers have an address to which the steps send."""
+    kinds = {ADDRESS_KINDS[step.channel] for step in entered.steps if step.channel in ADDRESS_KINDS}
+    shared = shared_address_notes.find_shared_addresses(chosen.request, kinds, chosen.person)
+    return [address.describe() for address in shared]
 
 
 def _find_actor(event_type: EventType, audience: str, chosen: _Choice) -> str | None:

@@ -62,9 +62,17 @@ class Preview:
 
 
 def build_preview(
-    template: Template, subject: str, text: str, values: Mapping[str, Any]
+    template: Template,
+    subject: str,
+    text: str,
+    values: Mapping[str, Any],
+    *,
+    is_shared: bool = False,
 ) -> Preview:
-    """Return the preview of a text of a template."""
+    """Return the preview of a text of a template.
+
+    `is_shared`: several signers have the address that the text is sent to.
+    """
     version = TemplateText("", subject, text, SIGNPOST, template.locale)
     long_values = text_values.add_stand_ins(values, template.locale)
     complete = long_values
@@ -74,6 +82,8 @@ def build_preview(
         for source in (subject, text):
             text_grammar.parse(source)
         filled = render.fill_version(version, complete, template.locale)
+        if is_shared:
+            filled = render.name_reader(filled, version, complete, isolated=False)
         long_text = render.fill_version(version, long_values, template.locale).text
         forms = tuple(_fill_forms(version, complete))
     except GrammarError:

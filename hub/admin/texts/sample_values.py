@@ -10,11 +10,14 @@ from sqlalchemy import select
 
 from hub.core.errors import DecryptionError
 from hub.core.vocabulary import SignerState
+from hub.db.compiled_sql import UnreadableRow
 from hub.db.engine import db
 from hub.db.types import is_id, now
 from hub.lib.text import clean_line, utf16_length
 from hub.messaging.compose.text_values import VALUES
 from hub.models import Signer, SigningRequest
+from hub.signing import shared_address_notes, signing_batch
+from hub.signing.shared_address_notes import SharedAddress
 
 EXAMPLE = "example"
 LONG_VALUES = "longest"
@@ -102,6 +105,17 @@ def _values_of_request(request: SigningRequest) -> dict[str, Any]:
         "remaining": len(missing),
         "expiry_date": expires_at.date().isoformat() if expires_at else "",
     }
+
+
+def find_shared_addresses(choice: str, kind: str) -> list[SharedAddress]:
+    """Return the addresses of a kind that several signers of a chosen request have."""
+    if not is_id("req", choice):
+        return []
+    try:
+        request = signing_batch.read_request(choice)
+    except (UnreadableRow, DecryptionError):
+        return []
+    return shared_address_notes.find_shared_addresses(request, [kind]) if request else []
 
 
 def _longest(texts: Iterable[str]) -> str:

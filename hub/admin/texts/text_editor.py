@@ -17,7 +17,7 @@ from hub.admin.texts.stand_ins import TextFamily, channels_of
 from hub.admin.texts.template_comparison import ComparedTemplate, compare_templates
 from hub.admin.view.status_badges import channel_title
 from hub.core.errors import Refused
-from hub.core.vocabulary import Channel, ConnectionState
+from hub.core.vocabulary import Audience, Channel, ConnectionState
 from hub.db.engine import db
 from hub.lib import jinja_texts, sms_characters
 from hub.lib.localized import LANGUAGE_CODE, format_language
@@ -25,6 +25,7 @@ from hub.messaging.compose import direct, render, text_checks, text_editing
 from hub.models import Connection, Template, TemplateVersion, User
 from hub.models.template import JINJA
 from hub.signing import available_values
+from hub.signing.shared_address_notes import ADDRESS_KINDS, SharedAddress
 
 
 @dataclass
@@ -147,16 +148,29 @@ class TextEditor:
     def values(self) -> dict[str, Any]:
         """The chosen values; those that the event cannot have are missing."""
         allowed = {key for key, _, _ in self.available}
-        return {
-            key: value
-            for key, value in sample_values.values_for(self.sample).items()
-            if key in allowed
-        }
+        values = sample_values.values_for(self.sample)
+        if self.shared_addresses:  # the reader is one of the signers who are named in the note
+            values["signer"] = self.shared_addresses[0].names[0]
+        return {key: value for key, value in values.items() if key in allowed}
+
+    @cached_property
+    def shared_addresses(self) -> list[SharedAddress]:
+        """The addresses of the text's channel that several signers of the chosen request have."""
+        kind = ADDRESS_KINDS.get(self.template.channel)
+        if kind is None or self.template.audience not in (Audience.SIGNER, Audience.OTHERS):
+            return []
+        return sample_values.find_shared_addresses(self.sample, kind)
 
     @cached_property
     def preview(self) -> preview.Preview:
         """The text filled with the chosen values."""
-        return preview.build_preview(self.template, self.subject, self.text, self.values)
+        return preview.build_preview(
+            self.template,
+            self.subject,
+            self.text,
+            self.values,
+            is_shared=bool(self.shared_addresses),
+        )
 
     @cached_property
     def templates(self) -> list[ComparedTemplate]:

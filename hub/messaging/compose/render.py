@@ -118,13 +118,13 @@ def fill_within(
 
     def make(shown: Mapping[str, Any]) -> Rendered:
         rendered = fill_version(version, shown, locale, isolated=isolated)
-        return _name_reader(rendered, version, shown, isolated=isolated) if is_shared else rendered
+        return name_reader(rendered, version, shown, isolated=isolated) if is_shared else rendered
 
     complete = text_values.add_stand_ins(values, version.locale)
     return fit_text(integration_class, complete, make, lambda rendered: rendered.text, longest)
 
 
-def _name_reader(
+def name_reader(
     rendered: Rendered, version: TemplateText, values: Mapping[str, Any], *, isolated: bool
 ) -> Rendered:
     """Begin a text with the name of its reader, unless the text shows it or it is unknown."""
