@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 
 from hub.core.errors import Conflict, DecryptionError, NotFound, Refused
 from hub.core.vocabulary import DeliveryState, EndpointState
@@ -16,6 +16,7 @@ from hub.db.types import first_id_at, is_id, keyring, new_id, now
 from hub.endpoints import endpoints
 from hub.endpoints.attempts import attempt_key
 from hub.endpoints.catalog import event_kinds
+from hub.endpoints.claims import HANDLER_LEASE
 from hub.endpoints.delivery_order import is_next
 from hub.endpoints.platform_events import QUEUE
 from hub.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
@@ -116,6 +117,7 @@ def resend(endpoint_id: str, event_id: str) -> None:
 def resend_since(endpoint_id: str, since: datetime, *, delivered_too: bool = False) -> int:
     """Send all events since a time again that were not delivered; return how many.
 
+    Those that wait for another attempt are sent now, too. A request in progress is not repeated.
     `delivered_too`: also those that were delivered, for a receiver that lost its data.
     """
     _require_enabled(endpoint_id)
@@ -124,7 +126,7 @@ def resend_since(endpoint_id: str, since: datetime, *, delivered_too: bool = Fal
         update(WebhookDelivery)
         .where(
             WebhookDelivery.endpoint_id == endpoint_id,
-            WebhookDelivery.state.in_(states),
+            or_(WebhookDelivery.state.in_(states), WebhookDelivery.due_at > now() + HANDLER_LEASE),
             WebhookDelivery.event_id >= first_id_at("pev", since),
             WebhookDelivery.example.is_(False),
         )

@@ -11,8 +11,9 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from hub.db.engine import db
 from hub.db.types import now
+from hub.endpoints import claims, endpoints, health, retry_schedule, signing_secrets
 from hub.endpoints import deliveries as delivery_cases
-from hub.endpoints import endpoints, health, retry_schedule, signing_secrets
+from hub.endpoints.targets import TargetCache
 from hub.models import PlatformEvent, WebhookEndpoint
 from tests.endpoints.receivers import (
     Received,
@@ -262,6 +263,28 @@ def test_retry_after_replaces_the_pause(receiver: Receiver) -> None:
     due = next_due(endpoint_id)
     assert due is not None
     assert before < due - timedelta(seconds=600) < now()
+
+
+def test_events_that_wait_for_hours_are_resent_with_all_others(receiver: Receiver) -> None:
+    endpoint_id, _ = add_endpoint(receiver.url)
+    receiver.answer_with(503, Retry_After="36000")
+    report()
+    notify()
+    [waiting] = deliveries(endpoint_id)
+    receiver.answer_with(200)
+    assert delivery_cases.resend_since(endpoint_id, now() - HOUR) == 1
+    notify()
+    assert states(endpoint_id) == ["delivered"]
+    assert {request.headers["webhook-id"] for request in receiver.requests} == {waiting.event_id}
+
+
+def test_request_in_progress_is_not_resent(receiver: Receiver) -> None:
+    endpoint_id, _ = add_endpoint(receiver.url)
+    report()
+    targets = TargetCache()
+    assert len(claims.record_and_claim([], {endpoint_id: 1}, targets)) == 1
+    assert delivery_cases.resend_since(endpoint_id, now() - HOUR) == 0
+    assert claims.record_and_claim([], {endpoint_id: 1}, targets) == []
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 301, 500])
