@@ -16,7 +16,7 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.endpoints import deliveries, endpoints, health
 from hub.endpoints.handler_subscriptions import forget_subscriptions
-from hub.handlers.registration import details_of
+from hub.handlers.registration import BY_ADMIN, details_of
 from hub.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from hub.models.webhook_endpoint import HANDLER, REMOVED
 from hub.shared import audit
@@ -127,7 +127,7 @@ def count_unfinished() -> tuple[int, int]:
 @transaction
 def disable_handler(handler_id: str) -> None:
     """Switch a handler off. Events are kept as missed meanwhile; raise NotFound."""
-    health.disable(find_handler(handler_id).id, "admin")
+    health.disable(find_handler(handler_id).id, BY_ADMIN)
     forget_subscriptions()
 
 

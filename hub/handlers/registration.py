@@ -30,6 +30,7 @@ from hub.models import Setting, WebhookEndpoint
 from hub.models.webhook_endpoint import HANDLER, REMOVED
 from hub.shared import audit
 
+BY_ADMIN = "admin"  # the reason why a handler is disabled, and the mark of one in its settings
 LOADED = "handlers_loaded"  # the setting that stores what could not be loaded
 LOADS_AT_ONCE = 4
 
@@ -142,7 +143,10 @@ def _handlers() -> Any:
 
 
 def _update(row: WebhookEndpoint | None, handler: FoundHandler) -> None:
-    """Store a new handler, or what has changed. A handler whose code is back runs again."""
+    """Store a new handler, or the changes of one.
+
+    A handler that was removed runs again, unless an admin had disabled it.
+    """
     settings = {"source": handler.source, "summary": handler.summary, "problem": handler.problem}
     is_new = row is None
     if row is None:
@@ -156,8 +160,9 @@ def _update(row: WebhookEndpoint | None, handler: FoundHandler) -> None:
         )
         db.session.add(row)
     if row.state_reason == REMOVED:
-        row.state = EndpointState.ENABLED.value
-        row.state_reason = ""
+        stays_off = BY_ADMIN in details_of(row)
+        row.state = (EndpointState.DISABLED if stays_off else EndpointState.ENABLED).value
+        row.state_reason = BY_ADMIN if stays_off else ""
         row.state_at = now()
     if not handler.problem:
         row.patterns = " ".join(sorted(set(handler.patterns)))
@@ -171,8 +176,10 @@ def _update(row: WebhookEndpoint | None, handler: FoundHandler) -> None:
 
 
 def _mark_removed(row: WebhookEndpoint) -> None:
-    """Stop storing events for a handler whose code is gone. Those that wait stay."""
+    """Stop storing events for a handler without code. Those that wait stay."""
     if row.state_reason != REMOVED:
+        if row.state != EndpointState.ENABLED:  # it stays disabled when its code is back
+            row.settings = {**details_of(row), BY_ADMIN: "disabled"}
         row.state = EndpointState.DISABLED.value
         row.state_reason = REMOVED
         row.state_at = now()

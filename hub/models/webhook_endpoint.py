@@ -49,7 +49,7 @@ class WebhookEndpoint(Base):
     _settings: Mapped[bytes | None] = mapped_column("settings")
 
     # of a webhook: {"url", "headers": {}, "user", "password"}; of a broker: those of its form;
-    # of a handler: {"source", "summary", "problem"}
+    # of a handler: {"source", "summary", "problem"}, and "admin" if it stays disabled with new code
     settings = EncryptedJson(WEBHOOK_SETTINGS)
 
 

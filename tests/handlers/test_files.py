@@ -191,6 +191,22 @@ def test_handler_whose_code_is_back_continues(handler_file: HandlerFile) -> None
 
 
 @with_hub
+def test_disabled_handler_whose_code_is_back_stays_disabled(handler_file: HandlerFile) -> None:
+    handler_file.register(GOOD)
+    handler_list.disable_handler(handler("good").row.id)
+    handler_file.register("")
+    assert handler("good").word == "removed"
+    handler_file.register("")
+    handler_file.register(GOOD)
+    assert handler("good").word == "disabled"
+    handler_list.enable_handler(handler("good").row.id)
+    assert handler("good").is_enabled
+    handler_file.register("")
+    handler_file.register(GOOD)
+    assert handler("good").is_enabled
+
+
+@with_hub
 def test_changed_patterns_count_from_then_on(handler_file: HandlerFile) -> None:
     handler_file.register('@on("sms_sent")\ndef one(event): note("one", event)')
     report("sms_sent")
