@@ -6,6 +6,7 @@ import json
 import threading
 from collections import defaultdict
 
+import structlog
 from flask import current_app
 from sqlalchemy import func, select
 
@@ -20,6 +21,8 @@ from hub.handlers.masking import mask_message
 from hub.handlers.sources import HandlerSource, find_sources
 from hub.models import WebhookEndpoint
 from hub.models.webhook_endpoint import HANDLER
+
+log = structlog.get_logger(__name__)
 
 MAX_PROCESSES = 4  # of one handler
 ALL_PROCESSES = 16  # of all handlers, unless there are more handlers
@@ -53,7 +56,12 @@ class HandlerCaller:
         if self._is_closed or (at - claim.claimed_at).total_seconds() > START_WITHIN:
             return Outcome(claim, Judgment(not_started=True), at, None)
         payload = json.loads(claim.body)
-        failure, milliseconds = self._run(claim, payload)
+        try:
+            failure, milliseconds = self._run(claim, payload)
+        except Exception as error:  # such as a process that the system does not start
+            log.exception("handler.fault", handler=claim.target.name)
+            problem = f"Signpost had an internal error ({type(error).__name__})."
+            failure, milliseconds = Failure(problem), None
         if failure is None:
             return Outcome(claim, Judgment(), at, milliseconds)
         message = mask_message(failure.message, payload)

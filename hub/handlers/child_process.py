@@ -75,8 +75,15 @@ class HandlerProcess:
         self._limits = limits
         self._is_stopped = False
         self._hang_file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        try:
+            self._process = self._start(output)
+        except BaseException:
+            self._hang_file.close()
+            raise
+
+    def _start(self, output: int) -> subprocess.Popen[bytes]:
         number = self._hang_file.fileno()
-        self._process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-c", PROGRAM, ROOT, str(number)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+import time_machine
 
+from hub.db.types import now
 from hub.handlers.child_process import HandlerProcess, Limits
 from hub.handlers.sources import HandlerSource
 from tests.conftest import wait_until
@@ -196,6 +201,7 @@ def test_process_ends_by_itself_if_its_worker_is_gone(handler_file: HandlerFile)
     """The alarm of the process holds when nobody watches it, so that no call outlasts its lease."""
     code = """
 import os, sys, time
+from hub.db.types import now
 from hub.handlers.child_process import HandlerProcess, Limits
 from hub.handlers.sources import HandlerSource
 process = HandlerProcess(HandlerSource("hooks.py", sys.argv[1], True), Limits(1, 10**8))
@@ -213,3 +219,24 @@ process.run("hooks:endless", {"id": "pev_1", "type": "sms_sent", "at": "2027-01-
         os.kill(worker.pid, signal.SIGKILL)
     assert process.is_running()
     process.wait(timeout=10)
+
+
+def test_event_is_retried_if_no_process_can_be_started(
+    handler_file: HandlerFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler_file.register(GOOD)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    report("sms_delivered")
+    monkeypatch.setattr(subprocess, "Popen", fail)
+    started = time.monotonic()
+    assert run_due() == 1
+    assert time.monotonic() - started < 20
+    assert states_of("good") == ["pending"]
+    assert handler("good").problem == "Signpost had an internal error (OSError)."
+    monkeypatch.undo()
+    with time_machine.travel(now() + timedelta(minutes=1), tick=True):
+        assert run_due() == 1
+    assert states_of("good") == ["delivered"]
