@@ -132,7 +132,7 @@ def _check_handlers() -> str:
         waiting, failed = handler_list.count_unfinished()
     except (SQLAlchemyError, DecryptionError):
         return "unknown"
-    return f"{', '.join(problems)} cannot run. {waiting} events are waiting, {failed} failed."
+    return f"Problems with {', '.join(problems)}. Events: {waiting} waiting, {failed} failed."
 
 
 JOBS = {

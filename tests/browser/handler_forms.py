@@ -19,7 +19,7 @@ def open_failing_handler(no_script: NoScriptBrowser) -> Page:
 
     def has_events() -> bool:
         page.goto(f"{path}?state=pending")
-        return page.get_by_role("button", name="Skip all").count() == 1
+        return page.get_by_role("link", name="Skip all…").count() == 1
 
     wait_until(has_events)
     return page
@@ -53,7 +53,9 @@ def submit_retry_handler_events(no_script: NoScriptBrowser) -> None:
 
 @form("admin.skip_handler_events")
 def submit_skip_handler_events(no_script: NoScriptBrowser) -> None:
-    press(open_failing_handler(no_script), "Skip all")
+    page = open_failing_handler(no_script)
+    page.get_by_role("link", name="Skip all…").click()
+    press(page, "Skip events")
     no_script.says("skipped.")
 
 
@@ -62,6 +64,7 @@ def submit_disable_handler(no_script: NoScriptBrowser) -> None:
     page = no_script.page
     page.goto("/handlers")
     page.goto(handler_path(page.content(), "count_deliveries"))
+    page.get_by_role("link", name="Disable handler…").click()
     press(page, "Disable handler")
     no_script.says("This handler is disabled")
     press(page, "Enable handler")
@@ -72,7 +75,8 @@ def submit_enable_handler(no_script: NoScriptBrowser) -> None:
     page = no_script.page
     page.goto("/handlers")
     page.goto(handler_path(page.content(), "count_deliveries"))
+    page.get_by_role("link", name="Disable handler…").click()
     press(page, "Disable handler")
     press(page, "Enable handler")
     no_script.says("Handler enabled.")
-    expect(page.get_by_role("button", name="Disable handler")).to_be_visible()
+    expect(page.get_by_role("link", name="Disable handler…")).to_be_visible()

@@ -249,6 +249,18 @@ def submit_save_link_shortener(no_script: NoScriptBrowser) -> None:
     no_script.says("Bitly accepted the token of Acme HR.")
 
 
+@form("admin.remove_link_shortener")
+def submit_remove_link_shortener(no_script: NoScriptBrowser) -> None:
+    no_script.page.goto("/settings/short-links")
+    service = no_script.page.get_by_role("form", name="Rebrandly")
+    service.get_by_label("API key").fill("a-key")
+    service.get_by_label("Branded domain").fill("go.acme.example")
+    service.get_by_role("button", name="Save changes").click()
+    no_script.page.get_by_role("link", name="Remove Rebrandly…").click()
+    press(no_script.page, "Remove Rebrandly")
+    no_script.says("Rebrandly was removed. SMS contain the short links of Signpost.")
+
+
 @form("admin.record_consent")
 def submit_record_consent(no_script: NoScriptBrowser) -> None:
     open_newest_conversation(no_script, "You may write to me, bare.")

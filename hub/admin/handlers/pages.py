@@ -9,7 +9,9 @@ from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from hub.admin.auth.guard import admin, has_role, require_role
+from hub.admin.view import confirmation
 from hub.admin.view.filters import plural
+from hub.admin.view.forms import is_submitted
 from hub.core.errors import Refused
 from hub.core.vocabulary import DeliveryState, Role
 from hub.db.types import creation_time
@@ -102,10 +104,19 @@ def retry_handler_events(handler_id: str) -> Response:
     return _to_handler(handler_id)
 
 
-@admin.post("/handlers/<handler_id>/skip")
+@admin.route("/handlers/<handler_id>/skip", methods=["GET", "POST"])
 @require_role(Role.OPERATOR)
-def skip_handler_events(handler_id: str) -> Response:
-    """Give up all events for a handler that wait, failed or were missed."""
+def skip_handler_events(handler_id: str) -> Any:
+    """Ask for confirmation, and give up all events that wait, failed or were missed."""
+    handler = handler_list.summarize(handler_id)
+    if not is_submitted():
+        events = plural(handler.unfinished, "event")
+        return _confirm(
+            handler,
+            f"Skip all events of {handler.function}",
+            [f"The handler does not run with {events}. You can retry skipped events later."],
+            button="Skip events",
+        )
     count = retries.skip_all(handler_id)
     flash(f"{plural(count, 'event')} skipped.", "good")
     return _to_handler(handler_id)
@@ -120,13 +131,30 @@ def enable_handler(handler_id: str) -> Response:
     return _to_handler(handler_id)
 
 
-@admin.post("/handlers/<handler_id>/disable")
+@admin.route("/handlers/<handler_id>/disable", methods=["GET", "POST"])
 @require_role(Role.ADMIN)
-def disable_handler(handler_id: str) -> Response:
-    """Switch a handler off."""
+def disable_handler(handler_id: str) -> Any:
+    """Ask for confirmation, and disable a handler."""
+    handler = handler_list.summarize(handler_id)
+    if not is_submitted():
+        return _confirm(
+            handler,
+            f"Disable {handler.function}",
+            [
+                "The handler does not run from now on. Signpost keeps its events as missed.",
+                "You can enable it at any time, and retry what it missed.",
+            ],
+            button="Disable handler",
+        )
     handler_list.disable_handler(handler_id)
     flash("Handler disabled. Its events are kept as missed.", "good")
     return _to_handler(handler_id)
+
+
+def _confirm(handler: HandlerSummary, title: str, consequences: list[str], *, button: str) -> str:
+    page_url = url_for("admin.handler", handler_id=handler.row.id)
+    crumbs = [("Handlers", url_for("admin.handlers")), (handler.function, page_url)]
+    return confirmation.ask(title, consequences, button=button, cancel=page_url, crumbs=crumbs)
 
 
 def _data_of(event_id: str) -> str:

@@ -10,7 +10,8 @@ from wtforms import Form, PasswordField, StringField
 from hub.accounts import rate_limits
 from hub.admin.auth.guard import admin, has_role, require_role
 from hub.admin.auth.page_rate_limits import rate_limit
-from hub.admin.view.forms import add_error
+from hub.admin.view import confirmation
+from hub.admin.view.forms import add_error, is_submitted
 from hub.connections import link_shorteners
 from hub.connections.link_shorteners import ShortenerTest
 from hub.core.errors import Refused
@@ -33,12 +34,8 @@ def link_settings() -> Any:
 @require_role(Role.ADMIN)
 @rate_limit(rate_limits.LINK_SHORTENERS)
 def save_link_shortener(name: str) -> Any:
-    """Save, test or remove the settings of a service."""
+    """Save or test the settings of a service."""
     shortener = link_shorteners.find_shortener(name)
-    if request.form.get("do") == "remove":
-        link_shorteners.remove_settings(name)
-        flash(f"{shortener.title} was removed. SMS contain the short links of Signpost.", "good")
-        return redirect(url_for("admin.link_settings"), 303)
     form = _build_form(shortener, request.form)
     try:
         entered = {field.name: form[field.name].data or "" for field in shortener.fields}
@@ -55,6 +52,30 @@ def save_link_shortener(name: str) -> Any:
     link_shorteners.save_settings(name, settings)
     flash(f"{result.text} Choose it in the rules of a connection for SMS.", "good")
     return redirect(url_for("admin.link_settings"), 303)
+
+
+@admin.route("/settings/short-links/<name>/remove", methods=["GET", "POST"])
+@require_role(Role.ADMIN)
+@rate_limit(rate_limits.LINK_SHORTENERS)
+def remove_link_shortener(name: str) -> Any:
+    """Ask for confirmation, and remove the settings of a service."""
+    title = link_shorteners.find_shortener(name).title
+    page_url = url_for("admin.link_settings")
+    if not is_submitted():
+        return confirmation.ask(
+            f"Remove {title}",
+            [
+                f"Signpost deletes the credentials of {title}.",
+                f"Connections that use {title} send the short links of Signpost from now on. Links"
+                " that were sent keep working.",
+            ],
+            button=f"Remove {title}",
+            cancel=page_url,
+            crumbs=[("Settings", url_for("admin.settings")), ("Short links", page_url)],
+        )
+    link_shorteners.remove_settings(name)
+    flash(f"{title} was removed. SMS contain the short links of Signpost.", "good")
+    return redirect(page_url, 303)
 
 
 def _page(

@@ -13,6 +13,7 @@ from flask import Flask
 
 from hub.core.vocabulary import Role
 from hub.db.types import now
+from hub.endpoints import deliveries
 from tests.conftest import Browser
 from tests.endpoints.receivers import report
 from tests.handlers.conftest import handler_file as handler_file
@@ -127,6 +128,35 @@ def test_disabled_handler_stays_disabled_after_a_restart(
 
 
 @pytest.mark.parametrize(
+    ("action", "consequence"),
+    [
+        ("skip", "does not run with 2 events"),
+        ("disable", "Signpost keeps its events as missed"),
+    ],
+)
+def test_page_asks_before_it_skips_all_and_disables(
+    call: Call, admin: Browser, path: str, action: str, consequence: str
+) -> None:
+    assert f'href="{path}/{action}"' in admin.get(path).text
+    question = admin.get(f"{path}/{action}").text
+    assert consequence in question
+    assert f'href="{path}"' in question  # Cancel
+    assert call(states_of, "flaky") == ["pending"] * 2
+    assert call(lambda: handler("flaky").is_enabled)
+
+
+def test_page_names_the_attempts_that_it_does_not_show(
+    call: Call, admin: Browser, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin.post(f"{event_path(call, path)}/retry")
+    call(run_due)
+    monkeypatch.setattr(deliveries, "PAGE", 1)
+    assert "Showing the newest 1 of 2 attempts." in " ".join(
+        admin.get(event_path(call, path)).text.split()
+    )
+
+
+@pytest.mark.parametrize(
     ("role", "retries", "disables"),
     [(Role.VIEWER, False, False), (Role.OPERATOR, True, False), (Role.ADMIN, True, True)],
 )
@@ -157,7 +187,7 @@ def test_health_reports_handlers_that_fail_for_an_hour(
     assert admin.get("/readyz").json["handlers"] == "ok"
     with time_machine.travel(now() + timedelta(hours=2), tick=True):
         found = admin.get("/readyz").json["handlers"]
-        assert found == "hooks:flaky cannot run. 2 events are waiting, 0 failed."
+        assert found == "Problems with hooks:flaky. Events: 2 waiting, 0 failed."
 
 
 def test_activity_names_what_was_done(call: Call, admin: Browser, path: str) -> None:
