@@ -37,6 +37,7 @@ from tests import databases, effort, groups
 from tests.database_templates import chats_and_mail as chats_and_mail
 from tests.database_templates import demo_data as demo_data
 from tests.database_templates import demo_database as demo_database
+from tests.database_templates import make_template as make_template
 from tests.database_templates import migrated_database as migrated_database
 from tests.database_templates import template as template
 from tests.database_templates import whole_demo_database as whole_demo_database

@@ -60,8 +60,8 @@ class HandlerCaller:
             failure, milliseconds = self._run(claim, payload)
         except Exception as error:  # such as a process that the system does not start
             log.exception("handler.fault", handler=claim.target.name)
-            problem = f"Signpost had an internal error ({type(error).__name__})."
-            failure, milliseconds = Failure(problem), None
+            failure = Failure(f"Signpost had an internal error ({type(error).__name__}).")
+            milliseconds = None
         if failure is None:
             return Outcome(claim, Judgment(), at, milliseconds)
         message = mask_message(failure.message, payload)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from hub.admin.auth.guard import admin, has_role, require_role
 from hub.admin.view import confirmation
+from hub.admin.view.delivery_lists import list_deliveries
 from hub.admin.view.filters import plural
 from hub.admin.view.forms import is_submitted
 from hub.core.errors import Refused
@@ -20,7 +23,10 @@ from hub.endpoints.payloads import Audience, EventSet
 from hub.handlers import handler_list, registration, retries
 from hub.handlers.handler_list import HandlerSummary
 
-TITLES = {DeliveryState.DELIVERED: "Succeeded"}
+TITLES: Mapping[str, str] = {
+    **{state.value: state.value.capitalize() for state in DeliveryState},
+    DeliveryState.DELIVERED.value: "Succeeded",
+}
 
 
 @admin.get("/handlers", endpoint="handlers")
@@ -39,20 +45,15 @@ def list_handlers() -> str:
 def show_handler(handler_id: str) -> str:
     """Show a handler with its newest events."""
     handler = handler_list.summarize(handler_id)
-    state = request.args.get("state", "")
-    state = state if state in set(DeliveryState) else ""
-    rows = deliveries.page_of(handler_id, state=state, before=request.args.get("before", ""))
-    older = rows[deliveries.PAGE - 1].event_id if len(rows) > deliveries.PAGE else None
-    address = url_for("admin.handler", handler_id=handler_id, state=state or None)
+    url = partial(url_for, "admin.handler", handler_id=handler_id)
+    listed = list_deliveries(handler_id, TITLES, handler.counts, url)
     return render_template(
         "handler.html",
         handler=handler,
-        events=[(row, creation_time(row.event_id)) for row in rows[: deliveries.PAGE]],
-        chips=_chips(handler, state),
-        older=url_for("admin.handler", handler_id=handler_id, state=state or None, before=older)
-        if older
-        else None,
-        newer=address if request.args.get("before") else None,
+        events=listed.rows,
+        chips=listed.chips,
+        older=listed.older,
+        newer=listed.newer,
         may_change=has_role(Role.ADMIN) and handler.word != "removed",
         may_retry=has_role(Role.OPERATOR),
     )
@@ -165,22 +166,6 @@ def _data_of(event_id: str) -> str:
     except Refused:
         return ""
     return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-
-
-def _chips(handler: HandlerSummary, chosen: str) -> list[dict[str, Any]]:
-    states = [
-        ("", "All"),
-        *((state.value, TITLES.get(state, state.value.capitalize())) for state in DeliveryState),
-    ]
-    return [
-        {
-            "title": title,
-            "href": url_for("admin.handler", handler_id=handler.row.id, state=state or None),
-            "here": state == chosen,
-            "count": handler.counts.get(state, 0) if state else sum(handler.counts.values()),
-        }
-        for state, title in states
-    ]
 
 
 def _to_handler(handler_id: str) -> Response:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
@@ -12,6 +14,7 @@ from hub.accounts.rate_limits import TEST_EVENTS
 from hub.admin.auth.guard import admin, has_role, require_role
 from hub.admin.auth.page_rate_limits import rate_limit
 from hub.admin.view import datetimes
+from hub.admin.view.delivery_lists import list_deliveries
 from hub.admin.view.filters import plural
 from hub.admin.view.forms import add_error
 from hub.admin.webhook_endpoints.endpoint_forms import ResendForm, TestEventForm
@@ -24,7 +27,12 @@ from hub.endpoints.payloads import Audience, EventSet, example_body
 from hub.integrations.values import CheckResult
 from hub.models import WebhookDelivery
 
-STATES = tuple(state for state in DeliveryState if state is not DeliveryState.SKIPPED)
+# only events of handlers are skipped
+TITLES: Mapping[str, str] = {
+    state.value: state.value.capitalize()
+    for state in DeliveryState
+    if state is not DeliveryState.SKIPPED
+}
 
 
 @admin.get("/webhook-endpoints/<endpoint_id>", endpoint="webhook_endpoint")
@@ -129,46 +137,25 @@ def _page(
     check: CheckResult | None = None,
 ) -> str:
     endpoint = summarize(endpoints.find(endpoint_id))
-    state = request.args.get("state", "")
-    state = state if state in STATES else ""
-    rows = deliveries.page_of(endpoint_id, state=state, before=request.args.get("before", ""))
-    older = rows[deliveries.PAGE - 1].event_id if len(rows) > deliveries.PAGE else None
+    url = partial(url_for, "admin.webhook_endpoint", endpoint_id=endpoint_id)
+    listed = list_deliveries(endpoint_id, TITLES, endpoint.counts, url)
     since = datetimes.local(endpoint.resend_since).replace(tzinfo=None, second=0, microsecond=0)
     return render_template(
         "webhook_endpoint.html",
         endpoint=endpoint,
         check=check,
         secrets=signing_secrets.active_secrets(endpoint_id),
-        deliveries=[(row, creation_time(row.event_id)) for row in rows[: deliveries.PAGE]],
-        waiting=deliveries.find_waiting(endpoint_id, [row.event_id for row in rows]),
-        chips=_chips(endpoint, state),
-        older=url_for("admin.webhook_endpoint", endpoint_id=endpoint_id, state=state, before=older)
-        if older
-        else None,
-        newer=url_for("admin.webhook_endpoint", endpoint_id=endpoint_id, state=state)
-        if request.args.get("before")
-        else None,
+        deliveries=listed.rows,
+        waiting=deliveries.find_waiting(endpoint_id, [row.event_id for row, _ in listed.rows]),
+        chips=listed.chips,
+        older=listed.older,
+        newer=listed.newer,
         test_form=test_form or TestEventForm(),
         resend_form=resend_form or ResendForm(data={"since": since}),
         may_change=has_role(Role.ADMIN),
         may_send=has_role(Role.OPERATOR) and endpoint.is_enabled,
         may_test=has_role(Role.OPERATOR) and not endpoint.is_webhook,
     )
-
-
-def _chips(endpoint: EndpointSummary, chosen: str) -> list[dict[str, Any]]:
-    states = [("", "All"), *((state.value, state.value.capitalize()) for state in STATES)]
-    return [
-        {
-            "title": title,
-            "href": url_for(
-                "admin.webhook_endpoint", endpoint_id=endpoint.row.id, state=state or None
-            ),
-            "here": state == chosen,
-            "count": endpoint.counts.get(state, 0) if state else sum(endpoint.counts.values()),
-        }
-        for state, title in states
-    ]
 
 
 def _to_delivery(endpoint_id: str, event_id: str) -> Response:

@@ -6,6 +6,7 @@ own that follows the former one.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
@@ -16,10 +17,9 @@ from hub.core.errors import DecryptionError, NotFound
 from hub.core.vocabulary import Lane
 from hub.db.engine import db
 from hub.db.types import now
-from hub.messaging.compose import outbox
-from hub.messaging.policy.connection_info import read_connections
+from hub.messaging.compose import outbox, resend
 from hub.messaging.state.message_batch import MessageBatch, MessageRow
-from hub.models import Connection, Contact, Message, MessageBody
+from hub.models import Connection, Message, MessageBody
 
 MAX_TRIES = 50
 
@@ -74,33 +74,16 @@ def _minutes_left(row: MessageRow, due_at: datetime) -> int | None:
 
 
 def _add(message: Message, due_at: datetime, minutes: int | None) -> str:
-    [connection] = read_connections([message.connection_id])
-    contact = db.session.get(Contact, message.contact_id)
     body = db.session.get(MessageBody, message.id.partition("_")[2])
-    if contact is None or contact.erased_at is not None or body is None:
+    if message.contact.erased_at is not None or body is None:
         return ""
-    content = body.content
     return outbox.add_message(
-        outbox.Draft(
-            connection=connection,
-            recipient=contact.recipient,
-            text=content["text"],
-            subject=content["subject"],
-            letterhead=content.get("letterhead"),
-            source_id=message.source_id,
-            event_id=message.event_id,
-            request_id=message.request_id,
-            signer_id=message.signer_id,
-            step_id=message.step_id,
-            template_version_id=message.template_version_id,
+        replace(
+            resend.copy_message(message, body.content),
             lane=Lane(message.lane),
-            manual=message.manual,
-            after_id=message.id,
             after_failure=True,
-            fallback_goal=message.fallback_goal,
             fallback_minutes=minutes,
             expires_at=message.expires_at,
-            link_expires_at=message.link_expires_at,
             night=message.night,
             not_before=due_at,
         )
