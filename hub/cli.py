@@ -121,12 +121,10 @@ def admin() -> None:
 )
 def create_admin(email: str, name: str, role: str, password_file: Path | None) -> None:
     """Create a user. Enter the password at the prompt, pipe it in, or use --password-file."""
-    config = _config(migrated=True)
-    password = _password(password_file)
-    import hub
-    from hub.accounts import users
+    with open_application() as config:
+        from hub.accounts import users
 
-    with hub.create_app(config, blueprints=False).app_context():
+        password = _password(password_file)
         users.create_user(email=email, name=name, password=password, role=Role[role.upper()])
     click.echo(f"{name} can sign in at {config.public_url} as {email}.")
 
@@ -177,16 +175,13 @@ def create_api_key(
     source: str | None,
 ) -> None:
     """Create a key, and print nothing but the key. It is shown only once."""
-    config = _config(migrated=True)
-    import hub
-    from hub.accounts import api_keys
+    with open_application() as config:
+        from hub.accounts import api_keys
 
-    expires_at = None if expires is None else api_keys.parse_expiry(expires)
-    grant = api_keys.KeyPermissions(scopes or tuple(Scope), expires_at, per_minute)
-
-    if test is None:  # HUB_DEMO may be set in another terminal only
-        test = config.demo or (config.data_dir / "demo-key").exists()
-    with hub.create_app(config, blueprints=False).app_context():
+        expires_at = None if expires is None else api_keys.parse_expiry(expires)
+        grant = api_keys.KeyPermissions(scopes or tuple(Scope), expires_at, per_minute)
+        if test is None:  # HUB_DEMO may be set in another terminal only
+            test = config.demo or (config.data_dir / "demo-key").exists()
         click.echo(api_keys.create_key(name, test=test, source=source, grant=grant))
 
 

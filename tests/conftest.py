@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ from tests.database_templates import template as template
 from tests.database_templates import whole_demo_database as whole_demo_database
 from tests.databases import Template
 from tests.databases import close as close
+from tests.postgres_connections import shared_connections
 from tests.quick_setup import cheap_password_hashes as cheap_password_hashes
 from tests.quick_setup import shared_statements as shared_statements
 from tests.quick_setup import shared_templates as shared_templates
@@ -112,7 +113,7 @@ def database() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """Create a database for this run, or return '' without a server."""
-    with database() as url:
+    with database() as url, shared_connections() if url else nullcontext():
         yield url
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hub.core.config import Config
 
 
 @contextmanager
-def open_application() -> Iterator[None]:
+def open_application() -> Iterator[Config]:
     """Enter the context of an application, and close its database connections at the end.
 
     The activity log names the command line. Raises ConfigError if a setting is wrong, or if the
@@ -23,7 +27,7 @@ def open_application() -> Iterator[None]:
     with hub.create_app(config, blueprints=False).app_context():
         audit.act_as(audit.Actor("Command line"))
         try:
-            yield
+            yield config
         finally:
             db.session.remove()
             db.engine.dispose()

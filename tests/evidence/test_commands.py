@@ -1,4 +1,4 @@
-"""The commands of evidence, run as an operator runs them: in processes of their own."""
+"""The commands of evidence."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from sqlalchemy import select
 from hub.db.engine import db
 from hub.evidence import erasure, holds, signing_keys
 from hub.models import AuditEntry
-from tests.commands import run_command
-from tests.conftest import config_of
+from tests.commands import run_in_process
 from tests.evidence.conftest import entries_of, export_file, hub_keys, value_of, verify
 from tests.evidence.conftest import request_id as request_id
 from tests.evidence.test_retention import YEAR
@@ -32,12 +31,11 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def run(hub_demo: Flask, environ: dict[str, str]) -> Run:
     """Return a function that runs a command of evidence on the data of the test."""
 
-    def run_in_folder(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def run_with_settings(*arguments: str) -> subprocess.CompletedProcess[str]:
         db.session.rollback()
-        folder = Path(config_of(hub_demo).data_dir)
-        return run_command(folder, "evidence", *arguments, **environ)
+        return run_in_process(environ, "evidence", *arguments)
 
-    return run_in_folder
+    return run_with_settings
 
 
 def test_export_writes_a_file_that_verifies(run: Run, request_id: str, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import time_machine
 from hub.db.types import now
 from hub.endpoints import claims
 from hub.handlers import retries, trial
-from tests.commands import run_command
+from tests.commands import run_command, run_in_process
 from tests.endpoints.receivers import report
 from tests.handlers.handler_steps import (
     HandlerFile,
@@ -171,8 +171,7 @@ def test_commands_list_handlers_and_try_one(
     )
 
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        folder = handler_file.path.parent.parent / "data"
-        return run_command(folder, *arguments, **environ)
+        return run_command(handler_file.path.parent.parent / "data", *arguments, **environ)
 
     listed = command("handlers")
     assert listed.returncode == 0, listed.stderr
@@ -238,8 +237,7 @@ def deliveries_count() -> int:
 
 def test_command_reports_a_broken_file(handler_file: HandlerFile, environ: dict[str, str]) -> None:
     handler_file.write("import no_such_module")
-    folder = handler_file.path.parent.parent / "data"
-    listed = run_command(folder, "handlers", **environ)
+    listed = run_in_process(environ, "handlers")
     assert listed.returncode == 1
     assert "hooks.py could not be loaded. ModuleNotFoundError" in listed.stdout
 

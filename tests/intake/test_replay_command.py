@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from flask import Flask
 from sqlalchemy import select
@@ -13,7 +11,7 @@ from hub.db.types import now
 from hub.integrations.base import Accepted
 from hub.messaging.send import calls, claims
 from hub.models import Connection
-from tests.commands import run_command
+from tests.commands import run_in_process
 from tests.hub_fixtures import (
     post_callback,
     process_pending_callbacks,
@@ -46,9 +44,9 @@ def message_with_callbacks(hub_demo: Flask) -> str:
 
 
 def test_replay_prints_its_changes_once(
-    tmp_path: Path, message_with_callbacks: str, environ: dict[str, str]
+    message_with_callbacks: str, environ: dict[str, str]
 ) -> None:
-    first = run_command(tmp_path, "replay", "--message", SID, **environ)
+    first = run_in_process(environ, "replay", "--message", SID)
     assert (first.returncode, first.stderr) == (0, "")
     assert [line.split(maxsplit=1) for line in first.stdout.splitlines()] == [
         ["2", "callbacks read"],
@@ -60,17 +58,17 @@ def test_replay_prints_its_changes_once(
     assert status(message_with_callbacks) == "delivered"
     assert process_pending_callbacks() == 0
     # as from another terminal than the demo's
-    again = run_command(tmp_path, "replay", "--since", "1h", **{**environ, "HUB_DEMO": "0"})
+    again = run_in_process({**environ, "HUB_DEMO": "0"}, "replay", "--since", "1h")
     assert again.returncode == 0, again.stderr
     assert "0 status events added\n" in again.stdout
     assert "2 status events already known\n" in again.stdout
 
 
 def test_failed_replay_explains_why_and_exits_with_1(
-    tmp_path: Path, message_with_callbacks: str, hub_demo: Flask, environ: dict[str, str]
+    message_with_callbacks: str, hub_demo: Flask, environ: dict[str, str]
 ) -> None:
     post_callback(hub_demo, status_form(hub_demo, "SM" + "9" * 32, "sent"))
-    process = run_command(tmp_path, "replay", "--since", "1h", **environ)
+    process = run_in_process(environ, "replay", "--since", "1h")
     assert process.returncode == 1
     assert "2 status events added" in process.stdout
     assert "1 failed:\n" in process.stdout
@@ -94,13 +92,12 @@ def test_failed_replay_explains_why_and_exits_with_1(
     ],
 )
 def test_replay_without_a_match_explains_what_to_specify(
-    tmp_path: Path,
     message_with_callbacks: str,
     environ: dict[str, str],
     words: tuple[str, ...],
     code: int,
     sentence: str,
 ) -> None:
-    process = run_command(tmp_path, "replay", *words, **environ)
+    process = run_in_process(environ, "replay", *words)
     assert (process.returncode, "Traceback" in process.stderr) == (code, False)
     assert sentence in process.stderr

@@ -9,16 +9,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
-from flask import Flask, appcontext_tearing_down
+from flask import Flask
 from sqlalchemy import select
 
 from hub.accounts import api_keys, sources
-from hub.cli import cli
 from hub.core.vocabulary import Role, Scope
 from hub.db.engine import db
 from hub.db.types import now
 from hub.models import ApiKey, AuditEntry, Source, Suppression
+from tests.commands import run_in_process
 from tests.conftest import Browser
 
 
@@ -265,20 +264,12 @@ def test_pages_with_keys_and_personal_data_are_not_cached(admin: Browser) -> Non
 # ── Commands ────────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def run_command(app: Flask, environ: dict[str, str]) -> Callable[..., str]:
-    """Return a function that runs a command with this test's settings and returns its output.
-
-    It runs in this process. `tests/test_cli.py` runs such commands as processes.
-    """
-    named = {name: value for name, value in environ.items() if value}
-
-    def close_connections(_: Flask, **__: Any) -> None:
-        db.engine.dispose()
+    """Return a function that runs a command with this test's settings and returns its output."""
 
     def command(*arguments: str, exit_code: int = 0) -> str:
-        with appcontext_tearing_down.connected_to(close_connections):
-            result = CliRunner(env=named).invoke(cli, arguments)
-        assert result.exit_code == exit_code, result.output
-        return str(result.exception) if exit_code else result.stdout.strip()
+        result = run_in_process(environ, *arguments)
+        assert result.returncode == exit_code, result.stdout + result.stderr
+        return (result.stderr if exit_code else result.stdout).strip()
 
     return command
 
