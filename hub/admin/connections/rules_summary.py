@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from hub.admin.view.filters import money, number
+from hub.connections import link_shorteners
 from hub.core.vocabulary import PHONE_CHANNELS, Channel
-from hub.integrations.link_shorteners import SHORTENERS
 from hub.messaging.policy import policy
-from hub.messaging.policy.rules import LINK_KINDS, Rules
+from hub.messaging.policy.rules import SHORT_LINKS, Rules
 from hub.models import Connection
 
 MAX_COUNTRIES = 8  # above this, only their number is shown
@@ -30,8 +30,9 @@ def summarize_rules(connection: Connection) -> list[tuple[str, str]]:
 def _links(connection: Connection, rules: Rules) -> list[tuple[str, str]]:
     if connection.channel != Channel.SMS:
         return []
-    titles = {name: shortener.title for name, shortener in SHORTENERS.items()}
-    return [("Links in SMS", {**LINK_KINDS, **titles}.get(rules.short_links, "Unknown"))]
+    kinds = link_shorteners.list_link_kinds()
+    # without its service, a connection sends the links of Signpost
+    return [("Links in SMS", kinds.get(rules.short_links, kinds[SHORT_LINKS]))]
 
 
 def _consent(rules: Rules) -> str:

@@ -10,12 +10,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from hub.admin.connections import rules_summary
 from hub.connections import link_shorteners
 from hub.core.errors import Refused
 from hub.core.vocabulary import Channel
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
+from hub.integrations.link_shorteners import SHORTENERS
 from hub.lib import commitments
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose.content import received_content
@@ -187,3 +189,21 @@ def test_test_names_the_setting_at_fault() -> None:
     assert (refused.passed, refused.field) == (False, "token")
     refused = link_shorteners.test_settings("rebrandly", SETTINGS["rebrandly"] | {"key": "refused"})
     assert (refused.passed, refused.field) == (False, "key")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_page_of_a_connection_names_the_links_that_it_sends(service: str) -> None:
+    connection = db.session.scalars(
+        select(Connection).where(Connection.channel == Channel.SMS)
+    ).first()
+    assert connection is not None
+
+    def shown() -> str:
+        db.session.refresh(connection)
+        return dict(rules_summary.summarize_rules(connection))["Links in SMS"]
+
+    assert shown() == "Short links of Signpost"
+    set_up(service)
+    assert shown() == f"{SHORTENERS[service].title} (go.acme.example)"
+    link_shorteners.remove_settings(service)
+    assert shown() == "Short links of Signpost"
