@@ -20,7 +20,7 @@ MAX_LENGTH = 300  # characters of a setting
 
 @dataclass(frozen=True)
 class ShortenerTest:
-    """The result of a test: what the service said, how to fix it, and the setting at fault."""
+    """The result of a test: the response of the service, the remedy, and the setting at fault."""
 
     passed: bool
     text: str

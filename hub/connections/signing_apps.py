@@ -35,7 +35,7 @@ def find_source(slug: str) -> str:
 
 @transaction
 def set_source(connection_id: str, source: str) -> None:
-    """Let the further events of a signing app belong to another source, by its slug.
+    """Assign later events of a signing app to another source, by its slug.
 
     Raises NotFound, or Conflict for a connection that sends messages.
     """

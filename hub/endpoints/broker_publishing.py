@@ -113,6 +113,6 @@ def missing_extra(kind: str) -> str:
     """Return how to install what a broker needs."""
     broker = brokers.get(kind)
     return (
-        f"{broker.title} needs a package that is not installed. Run pip install"
-        f" 'hub[{broker.extra}]', and restart Signpost."
+        f"{broker.title} needs a package that is not installed. In the environment of Signpost, run"
+        f" pip install 'hub[{broker.extra}]', and restart Signpost."
     )

@@ -47,7 +47,7 @@ def delete_old() -> int:
 
 @transaction
 def _delete_removed_handlers(before: datetime) -> int:
-    """Delete handlers whose code was gone before a time. What still waits for them goes later."""
+    """Delete handlers that were removed before a time. Their waiting events are deleted later."""
     result = db.session.execute(
         update(WebhookEndpoint)
         .where(

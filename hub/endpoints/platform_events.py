@@ -100,7 +100,7 @@ def sources_with_endpoints(*, test: bool) -> set[str]:
 
 
 def _deliveries_to_handlers(events: Sequence[NewEvent]) -> list[dict[str, Any]]:
-    """Return a delivery for each handler that receives an event, of whatever source it is."""
+    """Return a delivery for each handler that receives an event, of any source."""
     return [
         _delivery_row(
             event,

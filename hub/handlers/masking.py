@@ -1,4 +1,4 @@
-"""Remove what an event or a person might have put into the text of an error."""
+"""Remove values of events and people from the text of an error."""
 
 from __future__ import annotations
 

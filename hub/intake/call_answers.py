@@ -1,4 +1,4 @@
-"""Answer calls within the webhook: read what a call says from the database, and change nothing.
+"""Answer calls within the webhook: read the text from the database, and change nothing.
 
 Nothing about a call is kept in memory, so any web server can answer any key, also after a restart.
 """
@@ -26,7 +26,7 @@ def answer_call(
 ) -> tuple[str, str] | None:
     """Return the response to a call: content type and text, or None if nothing can be said.
 
-    Only connections whose secret verified the webhook speak.
+    Only connections that verified the webhook speak.
     """
     try:
         found = _find_message(call, proof)

@@ -26,12 +26,12 @@ class CallOptOut(WebhookEvent):
 
     senders: tuple[str, ...] = ()
     address: str = ""
-    text: str = ""  # what the person pressed
+    text: str = ""  # the pressed keys
 
 
 @dataclass(frozen=True)
 class CallInProgress:
-    """A call that waits for what to say: about a message, or with a person who called back."""
+    """A call that waits for a text to speak: about a message, or with a person who called back."""
 
     message_id: str = ""
     attempt: int = 0

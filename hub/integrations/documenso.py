@@ -1,4 +1,4 @@
-"""Documenso: a signing app, also on your own server, whose documents Signpost announces.
+"""Documenso: a signing app in the cloud or on your own server. Signpost notifies its recipients.
 
 The admin adds a webhook in Documenso, with a secret. Documenso reports when a document is sent,
 opened, signed, rejected, completed or canceled, with all recipients and their signing tokens. See

@@ -108,7 +108,7 @@ class WebhookReceiver(Integration, ABC):
 
     @classmethod
     def call_in_progress(cls, request: WebhookRequest) -> CallInProgress | None:
-        """Return the call that waits for what to say, or None: `webhook_response` responds then."""
+        """Return the call that waits for a text, or None: then `webhook_response` responds."""
         return None
 
     def speak(

@@ -14,5 +14,5 @@ def run() -> None:
 
 
 def prepare() -> None:
-    """Find out which handlers exist, when a worker starts."""
+    """Register the handlers, when a worker starts."""
     registration.register()

@@ -15,7 +15,7 @@ from hub.db.types import EncryptedJson, Time, foreign_key, now, partial_index, p
 class Link(Base):
     """A short link in a message to a person; only the digest of its code is stored.
 
-    Whether it is valid depends on its request too: see `messaging/track/short_links.py`.
+    Its validity depends on its request too: see `messaging/track/link_opens.py`.
     """
 
     __tablename__ = "links"

@@ -24,7 +24,7 @@ _ROUTE = plan.Route(Audience.SENDER, [plan.Step("", Channel.EMAIL, "")])
 
 
 def send_note(message: Message, event: Event, request: RequestRecord, signer: SignerRecord) -> None:
-    """Email the sender that the last message to a pending signer was lost.
+    """Email the sender that the last message to a pending signer failed.
 
     A signer is reported once for each turn: after a returned email, reminders fail as well.
     """

@@ -260,7 +260,7 @@ def enable_connection(slug: str) -> Any:
 
 def _effect(page: ConnectionPage) -> str:
     if page.integration_class.is_source:
-        return f"Events of {page.integration_class.title} cause messages"
+        return f"Signpost accepts events of {page.integration_class.title}"
     return "Messages are sent over this connection"
 
 

@@ -36,7 +36,7 @@ from hub.models import Connection
 
 NUMBER: dict[str, Any] = {"inputmode": "numeric", "half": True}
 MONEY: dict[str, Any] = {"inputmode": "decimal", "half": True, "autocomplete": "off"}
-# what a provider charges for, unless it is a message
+# the unit that a provider charges for, if it is not a message
 PRICE_LABELS: dict[str, str] = {Channel.SMS: "Price per segment", Channel.VOICE: "Price per minute"}
 
 

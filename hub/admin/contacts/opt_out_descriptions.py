@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from flask import url_for
 
 from hub import integrations
 from hub.admin.view.status_badges import channel_title
+from hub.core.vocabulary import Channel
 from hub.integrations.base import Problem
 from hub.messaging.contacts import opt_out_kinds
 from hub.messaging.contacts.opt_out_kinds import OptOutKind
@@ -18,7 +19,7 @@ from hub.messaging.contacts.suppressions import BY_PROVIDER
 from hub.messaging.track.error_codes import CODES
 from hub.models import Suppression
 
-EVERY_CHANNEL = "every channel"
+NAMES: Mapping[str, str] = {"": "every channel", Channel.VOICE: "phone calls"}
 _LABELS = {
     OptOutKind.OPTED_OUT: "Opted out",
     OptOutKind.REFUSED: "Consent refused",
@@ -91,14 +92,14 @@ def _describe(group: Sequence[OptOut]) -> OptOutDescription:
 
 
 def channel_name(channel: str) -> str:
-    """Return the title of a channel in a sentence; '' is every channel."""
-    return channel_title(channel) if channel else EVERY_CHANNEL
+    """Return the name of a channel in a sentence; '' is every channel."""
+    return NAMES.get(channel) or channel_title(channel)
 
 
 def badge_label(kind: OptOutKind, channel: str) -> str:
     """Return the text of a badge."""
     names_channel = kind == OptOutKind.UNREACHABLE and channel
-    return f"Not reachable by {channel_title(channel)}" if names_channel else _LABELS[kind]
+    return f"Not reachable by {channel_name(channel)}" if names_channel else _LABELS[kind]
 
 
 def badge_labels(rows: Sequence[Suppression], reporters: dict[str, str]) -> list[str]:

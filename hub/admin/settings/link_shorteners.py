@@ -50,7 +50,7 @@ def save_link_shortener(name: str) -> Any:
         status = 200 if result.passed else 422
         return _page({name: form}, {name: result}), status
     link_shorteners.save_settings(name, settings)
-    flash(f"{result.text} Choose it in the rules of a connection for SMS.", "good")
+    flash(f"{result.text} Choose {shortener.title} in the rules of a connection for SMS.", "good")
     return redirect(url_for("admin.link_settings"), 303)
 
 

@@ -1,6 +1,6 @@
 """Services that shorten links under an admin's own domain.
 
-base        the contract, and what the services share
+base        the contract, and shared parts of the services
 bitly       Bitly             rebrandly   Rebrandly
 """
 

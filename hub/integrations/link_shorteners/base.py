@@ -1,4 +1,4 @@
-"""The contract of services that shorten links, and what they share."""
+"""The contract of services that shorten links, and their shared parts."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class LinkShortener:
         raise NotImplementedError
 
     def check(self) -> str:
-        """Return what the settings give access to, without a change. Raises ShorteningFailed."""
+        """Return the account of the settings, without a change. Raises ShorteningFailed."""
         raise NotImplementedError
 
     def _headers(self) -> dict[str, str]:
@@ -87,7 +87,7 @@ class LinkShortener:
         """Return the error code in an answer, or ''."""
         raise NotImplementedError
 
-    # ── What the services share ─────────────────────────────────────────────────────────────────
+    # ── Shared by all services ─────────────────────────────────────────────────────────────────
     @property
     def domain(self) -> str:
         return self.settings["domain"]

@@ -1,4 +1,4 @@
-"""Find what a person wrote in a reply, without the message that it answers.
+"""Find the own text of a person in a reply, without the message that it answers.
 
 Mail programs quote in many languages, so the rules look at the form of the lines, not at words.
 Only two kinds of lines are known by their words: the first line of a forwarded header, and lines
@@ -75,7 +75,7 @@ def own_text(text: str) -> str:
     """Return what a person wrote in a reply, without quotes, signature and programs' lines."""
     lines = [line.replace("\xa0", " ").rstrip() for line in text[:MAX_READ].split("\n")]
     first = next((index for index, line in enumerate(lines) if line), 0)
-    # what a person wrote below a header that begins the email cannot be told from its message
+    # text below a header that begins the email cannot be distinguished from the quoted message
     end = next((index for index in range(first, len(lines)) if _begins_history(lines, index)), 0)
     own = _without_quotes(lines[:end] if end > first else lines)
     while own and (not own[-1] or _ADDED.fullmatch(own[-1].strip())):

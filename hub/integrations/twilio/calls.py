@@ -153,7 +153,7 @@ def _opted_out(form: Mapping[str, str]) -> CallOptOut:
 
 
 def needs_answer(request: WebhookRequest, form: Mapping[str, str]) -> CallInProgress | None:
-    """Return what the TwiML for a call depends on, or None for a status callback."""
+    """Return the call that needs TwiML in the response, or None for a status callback."""
     if "CallSid" not in form:
         return None
     reference = _reference(request)

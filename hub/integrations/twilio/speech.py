@@ -1,4 +1,4 @@
-"""Write what a call says, as TwiML: who calls, the text, and what the keys do.
+"""Write the TwiML of calls: the name of the caller, the text, and the keys.
 
 https://www.twilio.com/docs/voice/twiml/say and https://www.twilio.com/docs/voice/twiml/gather
 """
@@ -42,7 +42,7 @@ _SENTENCE_END = re.compile(r"[:;,\-–—]+\s*$")
 
 
 def spoken_text(text: str) -> str:
-    """Return what a voice can read of a text: one line without links, emoji and controls.
+    """Return the part of a text that a voice can read: one line without links and emoji.
 
     A link is never read aloud: nobody can write it down, and others may hear it.
     """

@@ -89,9 +89,9 @@ class VoiceForm(AccountForm):
         render_kw={"legend": "Sender", "mono": True, "half": True},
     )
     caller_name = StringField(
-        "Who calls",
+        "Caller name",
         [
-            InputRequired("Enter who calls."),
+            InputRequired("Enter the name of the caller."),
             Length(max=MAX_CALLER, message=f"At most {MAX_CALLER} characters."),
         ],
         description="Each call says this name first. Example: `Acme Contracts`.",
@@ -164,8 +164,8 @@ class TwilioVoice(CheckedTwilio):
             " connection**."
         ),
         (
-            "Choose **Set webhook**, so that callers hear the name of the caller and how to stop"
-            " the calls."
+            "Choose **Set webhook**. People who call back then hear your name and how to stop the"
+            " calls."
         ),
         ("Record consents before you call. Many countries require them for automated calls."),
     )
@@ -311,7 +311,7 @@ class TwilioVoice(CheckedTwilio):
         if not number.status_callback or "/webhooks/twilio/voice" in number.status_callback:
             values |= {"status_callback": url + CALLBACK_OVERRIDES}
         self._call(lambda: self._with_token.incoming_phone_numbers(number.sid).update(**values))
-        return f"Twilio now asks Signpost what to say to people who call {self._number}."
+        return f"Signpost now answers calls to {self._number}."
 
     def speak(
         self, request: WebhookRequest, message: Outbound | None, locale: str

@@ -19,7 +19,7 @@ from hub.messaging.policy import linked_contacts
 from hub.models import Message, Source
 
 TYPES = (OPTED_OUT, OPTED_IN)
-HANDLERS = "handlers"  # in a cause: the event that handlers receive, of whatever source
+HANDLERS = "handlers"  # in a cause: the event that handlers receive, of any source
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Tell opt-outs that a person decided from addresses that cannot be reached."""
+"""Distinguish opt-outs by a person from addresses that cannot be reached."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hub.models import Connection, Message, Suppression
 
 
 class OptOutKind(StrEnum):
-    """The kind of an opt-out, by what a person or a provider did."""
+    """The kind of an opt-out: by a person, or by a provider."""
 
     OPTED_OUT = "opted_out"  # the person wants no messages
     REFUSED = "refused"  # the person refused consent

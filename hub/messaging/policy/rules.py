@@ -23,7 +23,7 @@ MAX_CONSENT_DAYS = 3650
 MAX_PRICE = Decimal(100)
 MAX_AMOUNT = Decimal(10_000_000)
 MAX_LINE = 120  # characters
-# the line of connections whose admin wrote none; it is sent in the language of the text
+# the line if no admin wrote another one; it is sent in the language of the text
 DEFAULT_LINE = sentence("opt_out_line", ENGLISH)
 PREFIX = re.compile(r"\+[1-9][0-9]{0,5}")
 # where gateways hold texts with an opt-out keyword that their own system did not add

@@ -283,7 +283,7 @@ _HUB_FACTS = {
         "Link not shortened further",
         "The message contains the short link of Signpost.",
     ),
-    "tried again": ("Scheduled again", "The connection tries again after a while."),
+    "tried again": ("Scheduled again", "The connection tries again later."),
     "gone": (
         "Deleted at the provider",
         "No more status reports will arrive.",

@@ -35,7 +35,7 @@ def webhook_url(simulator: SimulatorContext, app: str) -> str:
 def act(
     simulator: SimulatorContext, app: str, document: Document, action: str, signer_id: str = ""
 ) -> None:
-    """Let something happen to a document, and post its webhook. Raises ValueError."""
+    """Perform an action on a document, and post its webhook. Raises ValueError."""
     webhook = prepare(simulator, app, document, action, signer_id)
     documents.save(simulator, app, document)
     _post(simulator, app, webhook)

@@ -74,7 +74,7 @@ def create(app: str) -> BaseResponse:
 
 @view.post("/simulator/<any(pactsafe, documenso):app>/documents/<document_id>/<action>")
 def act(app: str, document_id: str, action: str) -> BaseResponse:
-    """Let something happen to a document, or post its webhooks again."""
+    """Perform an action on a document, or post its webhooks again."""
     simulator = current_simulator()
     document = documents.find_document(simulator, app, document_id)
     if document is None:

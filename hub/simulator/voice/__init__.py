@@ -1,6 +1,6 @@
 """The calls of the simulated Twilio account.
 
-`api` are the routes of the REST API, `calls` stores calls, `twiml` reads what a call says, `line`
+`api` are the routes of the REST API, `calls` stores calls, `twiml` reads TwiML, `line`
 moves calls through their statuses, `scripts` are numbers that answer by themselves, and `page`
 shows the phones that ring.
 """

@@ -80,7 +80,7 @@ class Line:
         if call is not None and call.rings:
             self.end(sid, "no-answer")
 
-    # ── what people do ──
+    # ── actions of people ──
     def answer(self, sid: str) -> Call:
         """Answer a call, and hear its TwiML."""
         call = self.calls.change(sid, status="in-progress", answered=current_time())
@@ -88,7 +88,7 @@ class Line:
         return self._hear(sid, read_twiml(call.twiml))
 
     def press(self, sid: str, key: str) -> Call:
-        """Press a key, and hear what the call answers."""
+        """Press a key, and hear the response."""
         call = self.calls.get(sid)
         if call is None or call.is_final or not call.action:
             raise ValueError("The call does not wait for a key.")
@@ -123,7 +123,7 @@ class Line:
         return self.calls.get(sid) or call
 
     def call_back(self, phone: str) -> Call:
-        """Call the account's number from a phone, and hear what it answers."""
+        """Call the account's number from a phone, and hear the response."""
         number = self._account.credentials.phone_number
         call = Call(
             sid=new_sid(),

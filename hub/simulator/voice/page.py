@@ -1,4 +1,4 @@
-"""The simulator's page of calls: phones that ring, and what people on them hear and press."""
+"""The simulator's page of calls: ringing phones, spoken texts and pressed keys."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def list_calls() -> Response:
 
 @view.post("/simulator/calls/<sid>")
 def act(sid: str) -> BaseResponse:
-    """Do what a person does: `answer`, `voicemail`, `busy`, `ignore`, `hang_up`, or a `key`."""
+    """Act as the called person: `answer`, `voicemail`, `busy`, `ignore`, `hang_up`, or a `key`."""
     line = current_simulator().line
     body = request_body()
     key = str(body.get("key") or "")

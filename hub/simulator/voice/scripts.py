@@ -9,7 +9,7 @@ from hub.core.vocabulary import Status
 
 @dataclass(frozen=True)
 class ScriptedPhone:
-    """A number: what it does when it is called, and the final status of the message.
+    """A number that acts by itself when it is called, and the final status of the message.
 
     `keys` are pressed one after the other. `ends` is a final status without an answer.
     """
@@ -43,5 +43,5 @@ _BY_NUMBER = {phone.number: phone for phone in SCRIPTS}
 
 
 def find_script(number: str) -> ScriptedPhone | None:
-    """Return what a number does by itself, or None: then it rings."""
+    """Return the script of a number, or None if it only rings."""
     return _BY_NUMBER.get(number)

@@ -1,4 +1,4 @@
-"""Read TwiML as a call performs it: what it says, and the key that it waits for."""
+"""Read TwiML as a call performs it: its sentences, and the key that it waits for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 @dataclass(frozen=True)
 class Spoken:
-    """Part of a call: what is said, and the URL of a key, or '' if the call ends afterwards."""
+    """Part of a call: its sentences, and the URL of a key, or '' if the call ends afterwards."""
 
     lines: list[tuple[str, str]] = field(default_factory=list)  # the language and the sentence
     action: str = ""
