@@ -20,6 +20,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.integrations.base import CheckResult, ConfigForm
+from hub.lib.text import within_sentence
 from hub.messaging.send import destinations, provider_health
 from hub.models import Connection
 from hub.shared import audit, integration_instances
@@ -148,7 +149,7 @@ def _call_provider(name: str, settings: Mapping[str, Any], test: bool) -> tuple[
     except HubError as error:
         check = CheckResult(
             False,
-            f"Could not reach {integration_class.provider}.",
+            f"Could not reach {within_sentence(integration_class.provider)}.",
             str(error),
             code=str(getattr(error, "code", "")),
         )

@@ -60,6 +60,11 @@ def one_line(text: str) -> str:
     return text if text.isprintable() else readable(text).replace("\n", " ")
 
 
+def within_sentence(name: str) -> str:
+    """Return a name as it stands within a sentence, with a lowercase article."""
+    return f"the {name[4:]}" if name.startswith("The ") else name
+
+
 def clean_line(text: str) -> str:
     """Return a title, a name or another value as one clean line.
 

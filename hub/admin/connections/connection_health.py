@@ -9,6 +9,7 @@ from hub import integrations
 from hub.admin.view import datetimes, filters
 from hub.connections import connections
 from hub.db.types import now
+from hub.lib.text import within_sentence
 from hub.messaging.send import destinations, provider_health, sender_faults
 from hub.messaging.send.destinations import DestinationPause
 from hub.messaging.send.provider_health import ProviderProblem
@@ -93,7 +94,7 @@ def _provider_notice(connection: Connection, problem: ProviderProblem) -> Health
         return HealthNotice(
             problem.kind,
             "hourglass-split",
-            f"Rate limited by {provider}",
+            f"Rate limited by {within_sentence(provider)}",
             text,
             problem.retry_at - now() < SHORT_PAUSE,
         )

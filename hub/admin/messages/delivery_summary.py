@@ -15,6 +15,7 @@ from hub.admin.view.datetimes import format_datetime, format_time, zone_title
 from hub.admin.view.filters import capitalize_first, duration
 from hub.core.vocabulary import Status
 from hub.integrations.base import Problem
+from hub.lib.text import within_sentence
 from hub.messaging.policy import policy
 from hub.messaging.send import destinations
 from hub.messaging.send.destinations import DestinationPause
@@ -143,7 +144,7 @@ def _with_provider(situation: Situation) -> DeliverySummary | None:
         return None
     connection = situation.connection
     summary = _by_status(situation)
-    provider = integrations.provider_name(connection.integration, "the provider")
+    provider = within_sentence(integrations.provider_name(connection.integration, "the provider"))
     if not integrations.reports_delivery(connection.integration):
         text = (
             "This provider does not report delivery. Check the channel in the provider’s app, or"
@@ -174,7 +175,9 @@ DECISIONS = (
 def _by_status(situation: Situation) -> DeliverySummary:
     tone, title, text = BY_STATUS[situation.status]
     message = situation.message
-    provider = integrations.provider_name(situation.connection.integration, "the provider")
+    provider = within_sentence(
+        integrations.provider_name(situation.connection.integration, "the provider")
+    )
     title = title.format(provider=provider)
     text = capitalize_first(text.format(provider=provider))
     if situation.status == Status.SUPPRESSED:

@@ -16,6 +16,7 @@ from hub.core.vocabulary import Role, Status
 from hub.db.engine import db
 from hub.db.types import first_id_at, now
 from hub.integrations.base import Problem
+from hub.lib.text import within_sentence
 from hub.messaging.track.error_codes import BY_STATUS, CODES
 from hub.models import Connection, Message
 
@@ -81,8 +82,8 @@ def _describe_code(
     if problem is None:
         fallback = BY_STATUS.get(Status.read(status))
         text = (
-            f"Signpost does not recognize this code. See {provider}’s documentation."
-            f" {fallback.text if fallback else ''}"
+            "Signpost does not recognize this code."
+            f" See {within_sentence(provider)}’s documentation. {fallback.text if fallback else ''}"
         )
         problem = Problem(code, text.strip(), fallback.remedy if fallback else "")
     return ErrorCodeCount(

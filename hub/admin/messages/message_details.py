@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from hub import integrations
 from hub.admin.contacts import contact_page
-from hub.admin.view.filters import phone
+from hub.admin.view.filters import capitalize_first, phone
 from hub.db.engine import db
 from hub.lib.localized import format_amount
 from hub.lib.page_text import isolate_markup
@@ -30,7 +30,10 @@ def list_details(message: Message) -> list[tuple[str, Any]]:
         ("Template", _template(message)),
         ("Updates", _edited(message)),
         ("Signpost ID", _monospace(message.id)),
-        (f"{provider} ID", _monospace(message.provider_id or "")),
+        (
+            f"{capitalize_first(provider.removeprefix('The '))} ID",
+            _monospace(message.provider_id or ""),
+        ),
         ("Segments", message.segments or ""),
         ("Price", _price(message)),
         ("Attempts", message.tries or ""),

@@ -14,6 +14,7 @@ from hub.admin.view.pagination import paginate_query
 from hub.core.vocabulary import Role
 from hub.db.engine import db
 from hub.db.types import is_id
+from hub.lib.text import within_sentence
 from hub.models import AuditEntry, Connection, User
 
 
@@ -109,7 +110,7 @@ def describe_change(row: AuditEntry, provider: str) -> str:
         noun, _, verb = row.action.partition(".")
         template = f"{verb.replace('_', ' ')}: {noun.replace('_', ' ')} {{}}"
     title = row.title or ("a request" if is_id("req", row.subject) else "")
-    return template.format(title, provider=provider).strip().rstrip(":")
+    return template.format(title, provider=within_sentence(provider)).strip().rstrip(":")
 
 
 def _href(row: AuditEntry) -> str:

@@ -16,6 +16,7 @@ from hub.admin.view import datetimes, error_summary, field_attributes, status_ba
 from hub.core.vocabulary import Role
 from hub.lib import phones
 from hub.lib.localized import format_amount, format_language, format_number
+from hub.lib.text import within_sentence
 from hub.shared.sentences import sentence
 
 STATIC = Path(__file__).parents[2] / "static"
@@ -144,6 +145,7 @@ FILTERS: dict[str, Any] = {
     "plural": plural,
     "duration": duration,
     "capitalize_first": capitalize_first,
+    "within_sentence": within_sentence,
     "render_marks": render_marks,
     "role_title": role_title,
     "channel_title": status_badges.channel_title,

@@ -16,6 +16,7 @@ from hub.db.engine import db
 from hub.endpoints.catalog import LINK_OPENED
 from hub.integrations.base import Integration, Problem
 from hub.lib import phones
+from hub.lib.text import within_sentence
 from hub.messaging.policy.policy import QUIET
 from hub.messaging.send import predecessors
 from hub.messaging.track import link_opens
@@ -117,7 +118,7 @@ def _attempt_entries(attempt: Attempt, provider: str, event_types: dict[str, str
     started = Entry(
         attempt.started_at,
         "handed_over",
-        f"Sent to {provider}",
+        f"Sent to {within_sentence(provider)}",
         f"Attempt {attempt.number}.",
         attempt=attempt.number,
     )
@@ -135,7 +136,7 @@ def _attempt_entries(attempt: Attempt, provider: str, event_types: dict[str, str
     if attempt.outcome == "accepted":
         sender = f" From {_format_sender(attempt.sender)}." if attempt.sender else ""
         text = f"Attempt {attempt.number}, accepted{duration}{response}.{sender}"
-        title = f"Sent to {provider}"
+        title = f"Sent to {within_sentence(provider)}"
         return [
             Entry(
                 attempt.started_at, "accepted", title, text, status=Status.ACCEPTED, **call_details
@@ -145,7 +146,7 @@ def _attempt_entries(attempt: Attempt, provider: str, event_types: dict[str, str
     result = Entry(
         attempt.ended_at,
         attempt.outcome,
-        title.format(provider=provider),
+        _format_title(title, provider),
         f"{attempt.reason} Attempt {attempt.number} ended{duration}{response}.",
         status=failure_status,
         decisive=attempt.outcome in ("failed", "unknown"),
@@ -153,6 +154,11 @@ def _attempt_entries(attempt: Attempt, provider: str, event_types: dict[str, str
         **call_details,
     )
     return [started, result]
+
+
+def _format_title(template: str, provider: str, **values: str) -> str:
+    name = provider if template.startswith("{provider}") else within_sentence(provider)
+    return template.format(provider=name, **values)
 
 
 def _format_sender(sender: str) -> str:
@@ -197,9 +203,8 @@ def _fact_entry(fact: StatusEvent, provider: str, event_types: dict[str, str]) -
             text = f"{text} {fact.reason[:1].upper()}{fact.reason[1:].rstrip('.')}.".strip()
     else:
         known = _CALL_TITLES.get(fact.provider_status) or _REPORTED_TITLES.get(status)
-        title = (known or "{provider} reports {word}").format(
-            provider=provider, word=fact.provider_status or "nothing"
-        )
+        word = fact.provider_status or "nothing"
+        title = _format_title(known or "{provider} reports {word}", provider, word=word)
         text = " ".join(filter(None, (fact.reason, _PROOF_TEXTS.get(fact.source, ""))))
     return Entry(
         fact.at,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import select
 
 from hub.connections import demo, rules
 from hub.core.vocabulary import Address
 from hub.db.engine import db
+from hub.db.store import transaction
 from hub.db.types import now
 from hub.messaging.contacts import suppressions
 from hub.messaging.contacts.contacts import get_or_create_contact
@@ -18,6 +21,8 @@ from hub.messaging.policy.quiet_hours import QuietHours
 from hub.messaging.policy.rules import Rules
 from hub.messaging.track import status_polling
 from hub.models import Connection
+from hub.shared import audit
+from tests.admin.connections.connection_pages import words
 from tests.conftest import Browser
 from tests.hub_fixtures import (
     ERIC,
@@ -58,6 +63,24 @@ def test_message_without_callbacks_shows_when_its_status_is_polled(
     assert "Delivered in" in page
     assert ASKED in page
     assert "Signpost asks Twilio at" not in page
+
+
+@pytest.mark.parametrize("name", ["greylisted", "nobody", "returned", "lost", "rate"])
+def test_mail_server_is_named_in_lower_case_within_a_sentence(
+    app: Flask, admin: Browser, simulator: Any, name: str
+) -> None:
+    with app.app_context():
+        demo.prepare()
+        demo.connect_chats_and_mail()
+        message_id = queue_text(f"{name}@fail.example", channel="email")
+        deliver()
+        slug = message(message_id).connection.slug
+        record_change = transaction(audit.record)
+        record_change("connection.unreachable", message(message_id).connection_id, "10 s")
+    paths = (f"/messages/{message_id}", f"/connections/{slug}", "/activity", "/codes")
+    text = " ".join(words(admin.get(path)) for path in paths)
+    assert "mail server" in text
+    assert re.findall(r"\b(?:to|by|at|from|reach|asks|See) The mail server", text) == []
 
 
 def test_message_no_longer_polled_shows_no_next_check(
