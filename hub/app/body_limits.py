@@ -25,7 +25,8 @@ class LimitedRequest(Request):
         self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False
     ) -> Any:
         data = super().get_data(cache, False, parse_form_data)
-        if len(data) >= max(self.max_content_length or 0, MAX_BODY_SIZE + 1):
+        # the limit of the view is looked up only for a body above the usual one
+        if len(data) > MAX_BODY_SIZE and len(data) >= (self.max_content_length or 0):
             raise RequestEntityTooLarge
         return data.decode(errors="replace") if as_text else data
 

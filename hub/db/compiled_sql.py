@@ -99,7 +99,9 @@ class Statement:
 
     def compiled_for(self, dialect: Dialect, values: Mapping[str, Any]) -> CompiledStatement:
         """Return the compiled statement for these values."""
-        lengths = tuple([_round_up(len(values[name])) for name in self._lists])
+        lengths: tuple[int, ...] = ()
+        if self._lists:
+            lengths = tuple([_round_up(len(values[name])) for name in self._lists])
         compiled = self._compiled.get((dialect.name, lengths))
         if compiled is None:
             compiled = self._compiled[dialect.name, lengths] = self._compile(
@@ -157,10 +159,12 @@ class _Parameter:
     index: int | None  # in the list
     bind: BindParameter[Any]
 
-    def value_from(self, values: Mapping[str, Any]) -> Any:
-        value: Any = values[self.name] if self.bind.required else self.bind.effective_value
+    def constant(self) -> Any:
+        """Return the value for the driver that the statement itself contains, if it does."""
+        if self.bind.required:
+            return None
+        value: Any = self.bind.effective_value
         if self.index is not None:
-            # the last value fills the remaining parameters
             value = value[min(self.index, len(value) - 1)]
         return value if self.convert is None else self.convert(value)
 
@@ -209,31 +213,9 @@ def _parameter_builder(
     """
     names = [parameter.placeholder for parameter in parameters]
     if any(parameter.index is not None or not parameter.bind.required for parameter in parameters):
-        getters = [parameter.value_from for parameter in parameters]
-
-        def bind(values: Mapping[str, Any]) -> list[Any]:
-            return [get_value(values) for get_value in getters]
-
-    elif target_table is not None:  # a missing value is NULL, which required columns refuse
-        defaults = {
-            column.name: column.default.arg
-            for column in target_table.columns
-            if column.default is not None and column.default.is_scalar
-        }
-        triples = [
-            (parameter.name, parameter.convert, defaults.get(parameter.name))
-            for parameter in parameters
-        ]
-
-        def bind(values: Mapping[str, Any]) -> list[Any]:
-            row_values = [
-                (values.get(name, default), convert) for name, convert, default in triples
-            ]
-            return [
-                value if convert is None or value is None else convert(value)
-                for value, convert in row_values
-            ]
-
+        bind = _list_builder(parameters)
+    elif target_table is not None:
+        bind = _insert_builder(parameters, target_table)
     else:
         pairs = [(parameter.name, parameter.convert) for parameter in parameters]
 
@@ -244,6 +226,53 @@ def _parameter_builder(
             ]
 
     return (lambda values: dict(zip(names, bind(values), strict=True))) if uses_names else bind
+
+
+def _list_builder(parameters: Sequence[_Parameter]) -> Callable[[Mapping[str, Any]], list[Any]]:
+    """Return a builder for lists, and for values that the statement itself contains."""
+    template = [parameter.constant() for parameter in parameters]
+    given = [
+        (position, parameter.name, parameter.index, parameter.convert)
+        for position, parameter in enumerate(parameters)
+        if parameter.bind.required
+    ]
+
+    def bind(values: Mapping[str, Any]) -> list[Any]:
+        row = template.copy()
+        for position, name, index, convert in given:
+            value = values[name]
+            if index is not None:
+                # the last value fills the remaining parameters
+                value = value[index] if index < len(value) else value[-1]
+            row[position] = value if convert is None else convert(value)
+        return row
+
+    return bind
+
+
+def _insert_builder(
+    parameters: Sequence[_Parameter], target_table: Any
+) -> Callable[[Mapping[str, Any]], list[Any]]:
+    """Return a builder for a new row. A missing value is NULL, which required columns refuse."""
+    defaults = {
+        column.name: column.default.arg
+        for column in target_table.columns
+        if column.default is not None and column.default.is_scalar
+    }
+    triples = [
+        (parameter.name, parameter.convert, defaults.get(parameter.name))
+        for parameter in parameters
+    ]
+
+    def bind(values: Mapping[str, Any]) -> list[Any]:
+        return [
+            value
+            if (value := values.get(name, default)) is None or convert is None
+            else convert(value)
+            for name, convert, default in triples
+        ]
+
+    return bind
 
 
 def _round_up(count: int) -> int:

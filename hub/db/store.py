@@ -257,14 +257,17 @@ def read_to_change(statement: Statement, **values: Any) -> list[Row]:
     return rows
 
 
-def write(statement: Statement, rows: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
+def write(statement: Statement, rows: dict[str, Any] | Sequence[Mapping[str, Any]]) -> None:
     """Execute a changing statement once for each of `rows`, inside a transaction only."""
     change = current_change()
     if change is None:
         raise ReadOnlySession
+    rows = [rows] if isinstance(rows, dict) else rows
+    if not rows:
+        return
     target = change.prepared or _session_driver()
     parameter_sets: dict[str, list[Any]] = {}
-    for values in [rows] if isinstance(rows, Mapping) else rows:
+    for values in rows:
         compiled = statement.compiled_for(target.dialect, values)
         parameter_sets.setdefault(compiled.sql, []).append(compiled.bind(values))
     for sql, sets in parameter_sets.items():

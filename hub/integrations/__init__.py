@@ -6,7 +6,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
@@ -61,6 +61,7 @@ def _integrations_in(module: str) -> tuple[type[Integration], ...]:
     )
 
 
+@lru_cache(maxsize=256)  # bounded, because names also come from URLs
 def _find_own(name: str) -> type[Integration] | None:
     """Return an integration of this package by name, or None. Only its module is loaded.
 

@@ -42,6 +42,8 @@ class Keyring:
     def __init__(self, keys: Iterable[tuple[str, bytes]]) -> None:
         self._keys = dict(keys)
         self.newest = next(iter(self._keys))
+        self._newest_id = self.newest.encode()
+        self._header = bytes((VERSION, len(self._newest_id))) + self._newest_id
         # HKDF's first step depends only on the master key, so it is done once
         self._extracted = {
             key_id: hmac.digest(bytes(32), key, "sha256") for key_id, key in self._keys.items()
@@ -49,15 +51,10 @@ class Keyring:
 
     def seal(self, field: EncryptedField, row_id: str, plaintext: bytes) -> bytes:
         """Encrypt `plaintext` for one field of one row."""
-        key_id = self.newest.encode()
         nonce = os.urandom(NONCE)
         cipher = AESGCM(self._row_key(self.newest, field.table, row_id))
-        return (
-            bytes((VERSION, len(key_id)))
-            + key_id
-            + nonce
-            + cipher.encrypt(nonce, plaintext, key_id + b"\0" + field.name.encode())
-        )
+        associated_data = self._newest_id + b"\0" + field.name.encode()
+        return self._header + nonce + cipher.encrypt(nonce, plaintext, associated_data)
 
     def open(self, field: EncryptedField, row_id: str, encrypted: bytes) -> bytes:
         """Decrypt a value of the same field and row. Raises DecryptionError with the key's ID."""

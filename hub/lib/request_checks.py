@@ -100,10 +100,14 @@ def _check_text() -> None:
 
 def add_headers(response: Response) -> Response:
     """Add the security headers that a response does not have."""
-    if _config().https:
-        response.headers.setdefault("Strict-Transport-Security", HTTPS_ONLY)
+    headers = response.headers
+    # one pass, because Werkzeug looks through all headers for each one that it sets
+    existing = {name.lower() for name, _ in headers}
+    if _config().https and "strict-transport-security" not in existing:
+        headers.add("Strict-Transport-Security", HTTPS_ONLY)
     for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+        if name.lower() not in existing:
+            headers.add(name, value)
     return response
 
 

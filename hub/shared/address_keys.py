@@ -15,9 +15,8 @@ def address_key(kind: str, address: str) -> bytes:
 
 def address_keys(kind: str, address: str) -> tuple[bytes, ...]:
     """Return all keys under which an address may be stored, the key of its normal form first."""
-    return tuple(
-        blind_index(index_key(), kind, form) for form in addresses.written_forms(kind, address)
-    )
+    key = index_key()
+    return tuple(blind_index(key, kind, form) for form in addresses.written_forms(kind, address))
 
 
 def keys_of_contact(contact: Contact) -> tuple[bytes, ...]:

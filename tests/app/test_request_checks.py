@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from flask import Flask
+from flask import Flask, Response
 from werkzeug.test import TestResponse
 
 from hub.lib import assets
-from hub.lib.request_checks import HEADERS
+from hub.lib.request_checks import HEADERS, add_headers
 from tests.conftest import Browser, config_of
 
 FILE = f"/static/{assets._version()}/signpost.css"
@@ -28,7 +28,7 @@ def ask(app: Flask, method: str, path: str, **options: object) -> TestResponse:
     return app.test_client().open(path, method=method, **options)  # type: ignore[arg-type]
 
 
-def lacking(response: TestResponse) -> set[str]:
+def lacking(response: Response | TestResponse) -> set[str]:
     return {name for name in HEADERS if name not in response.headers}
 
 
@@ -38,6 +38,15 @@ def test_every_answer_has_the_security_headers(app: Flask, method: str, path: st
     response = ask(app, method, path)
     assert not lacking(response), response.status
     assert "Strict-Transport-Security" not in response.headers
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_headers_of_a_view_are_kept(app: Flask, name: str) -> None:
+    with app.app_context():
+        response = add_headers(Response(headers={name.lower(): "its own"}))
+    assert response.headers.getlist(name) == ["its own"]
+    assert not lacking(response)
+    assert len(response.headers) == len({key.lower() for key, _ in response.headers})
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -57,6 +59,22 @@ def test_list_parameter_may_have_any_length(in_app: Flask, count: int) -> None:
     add(*map(make_row, names))
     assert find_rows(*names) == [(name, 1) for name in names]
     assert find_rows(*names[:1], "no such") == [("0", 1)]
+
+
+@given(st.lists(st.sampled_from("abcdefghij"), min_size=1, max_size=9), st.integers(0, 4))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_values_of_one_execution_do_not_remain_for_the_next(
+    in_app: Flask, names: list[str], value: int
+) -> None:
+    @transaction
+    def replace_rows() -> None:
+        write(REMOVE, {"names": list("abcdefghij")})
+        write(ADD, [make_row(name, value) for name in set(names)])
+
+    replace_rows()
+    expected = sorted(set(names)) if value in (1, 2, 3) else []
+    assert find_rows(*names) == [(name, value) for name in expected]
+    assert find_rows("no such") == []
 
 
 def test_empty_list_parameter_is_refused(in_app: Flask) -> None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -73,7 +74,13 @@ def uses_short_links(connection: ConnectionInfo) -> bool:
     """
     if connection.channel != Channel.SMS or get_rules(connection).short_links == LONG_LINKS:
         return False
-    return connection.test or not is_loopback(urlsplit(_config().link_url).hostname or "")
+    return connection.test or not _is_local(_config().link_url)
+
+
+@lru_cache(maxsize=16)
+def _is_local(url: str) -> bool:
+    """Return whether only this machine can open a URL."""
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def example_link() -> str:
