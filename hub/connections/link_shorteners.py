@@ -10,6 +10,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.integrations.link_shorteners import SHORTENERS, LinkShortener, ShorteningFailed
 from hub.integrations.link_shorteners.base import check_domain
+from hub.integrations.settings_fields import noun_of
 from hub.messaging.policy.rules import LINK_KINDS
 from hub.messaging.send import link_shortening
 from hub.models import Setting
@@ -57,7 +58,7 @@ def merge_settings(name: str, entered: Mapping[str, str]) -> dict[str, str]:
         if field.secret and not value:
             value = stored.get(field.name, "")
         if field.required and not value:
-            raise Refused("required", f"Enter the {field.label.lower()}.", field=field.name)
+            raise Refused("required", f"Enter the {noun_of(field.label)}.", field=field.name)
         if len(value) > MAX_LENGTH or not value.isprintable() or not value.isascii():
             problem = f"Use at most {MAX_LENGTH} ASCII characters, without line breaks."
             raise Refused("bad_value", problem, field=field.name)

@@ -85,11 +85,11 @@ class SecretField(PasswordField):
         required_with: str = "",
         **options: Any,
     ) -> None:
-        rules = required_secret(_noun_of(label)) if required else []
+        rules = required_secret(noun_of(label)) if required else []
         if optional:
-            rules = optional_secret(_noun_of(label))
+            rules = optional_secret(noun_of(label))
         if required_with:
-            rules = [_required_with(required_with, f"Enter the {_noun_of(label)}.")]
+            rules = [_required_with(required_with, f"Enter the {noun_of(label)}.")]
         options.setdefault("description", "It is stored encrypted and never shown again.")
         super().__init__(label, [*rules, *validators], **options)
         self.bound_to = bound_to
@@ -103,7 +103,7 @@ def _required_with(name: str, message: str) -> Any:
     return check
 
 
-def _noun_of(label: str) -> str:
+def noun_of(label: str) -> str:
     """Return a label as a noun within a sentence: `Access token` becomes `access token`."""
     is_abbreviation = label[1:2].isupper()
     return label if is_abbreviation else label[:1].lower() + label[1:]
@@ -167,7 +167,7 @@ class PrivateKeyField(SecretField):
         )
         options.setdefault("render_kw", {"mono": True})
         options["filters"] = [_pem_lines]
-        missing = InputRequired(f"Enter the {_noun_of(label)}.") if required else Optional()
+        missing = InputRequired(f"Enter the {noun_of(label)}.") if required else Optional()
         super().__init__(label, [missing, _check_private_key, *validators], **options)
 
 
@@ -282,7 +282,7 @@ class TextField(StringField):
         longest: int = 200,
         **options: Any,
     ) -> None:
-        missing = required if isinstance(required, str) else f"Enter the {_noun_of(label)}."
+        missing = required if isinstance(required, str) else f"Enter the {noun_of(label)}."
         rules: list[Any] = [InputRequired(missing) if required else Optional()]
         rules.append(Length(max=longest, message=f"Enter at most {longest:,} characters."))
         if pattern:

@@ -243,7 +243,6 @@ def submit_save_link_shortener(no_script: NoScriptBrowser) -> None:
     service.get_by_label("Group ID").fill("Bk1")
     press(no_script.page, "Test Bitly")
     expect(no_script.page.locator("#bitly-domain-error")).to_contain_text("Carriers filter SMS")
-    service.get_by_label("Access token").fill("a-token")
     service.get_by_label("Branded domain").fill("go.acme.example")
     press(no_script.page, "Test Bitly")
     no_script.says("Bitly accepted the token of Acme HR.")

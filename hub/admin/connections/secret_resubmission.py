@@ -35,7 +35,8 @@ def restore_secrets(
     for field in form:
         if isinstance(field, SecretField) and not settings.get(field.name, "").strip():
             encrypted = posted.get(field.name + SUFFIX, "")
-            settings[field.name] = _decrypt(integration_class, field, settings, user_id, encrypted)
+            context = _encryption_context(integration_class, field, settings, user_id)
+            settings[field.name] = decrypt_secret(field.name, encrypted, context)
     return settings
 
 
@@ -44,30 +45,26 @@ def encrypt_entered_secrets(
 ) -> None:
     """Add the typed secrets to a form that is shown again, encrypted."""
     for field in form:
-        if isinstance(field, SecretField) and typed.get(field.name, "").strip():
-            value = [int(time.time()), typed[field.name]]
-            encrypted = keyring().seal_json(
-                form_secret(field.name),
-                _encryption_context(integration_class, field, typed, user_id),
-                value,
-            )
-            field.kept = base64.urlsafe_b64encode(encrypted).decode()
+        if isinstance(field, SecretField) and (secret := typed.get(field.name, "")).strip():
+            context = _encryption_context(integration_class, field, typed, user_id)
+            field.kept = encrypt_secret(field.name, secret, context)
 
 
-def _decrypt(
-    integration_class: type[Integration],
-    field: SecretField,
-    typed: Mapping[str, str],
-    user_id: str,
-    encrypted: str,
-) -> str:
-    """Return the secret in a hidden field, or '' if it is expired, damaged or for other
-    settings.
+def encrypt_secret(name: str, secret: str, context: str) -> str:
+    """Return the value of the hidden field of a secret. `context`: what the secret is bound to."""
+    value = [int(time.time()), secret]
+    encrypted = keyring().seal_json(form_secret(name), context, value)
+    return base64.urlsafe_b64encode(encrypted).decode()
+
+
+def decrypt_secret(name: str, encrypted: str, context: str) -> str:
+    """Return the secret in a hidden field, or '' if it is expired, damaged or bound to another
+    context.
     """
     try:
         value: Any = keyring().open_json(
-            form_secret(field.name),
-            _encryption_context(integration_class, field, typed, user_id),
+            form_secret(name),
+            context,
             base64.urlsafe_b64decode(encrypted.encode("ascii", "ignore")),
         )
     except (DecryptionError, binascii.Error):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import current_app, flash, redirect, render_template, request, url_for
+from flask import current_app, flash, g, redirect, render_template, request, url_for
 from wtforms import Form, PasswordField, StringField
 
 from hub.accounts import rate_limits
 from hub.admin.auth.guard import admin, has_role, require_role
 from hub.admin.auth.page_rate_limits import rate_limit
+from hub.admin.connections.secret_resubmission import SUFFIX, decrypt_secret, encrypt_secret
 from hub.admin.view import confirmation
 from hub.admin.view.forms import add_error, is_submitted
 from hub.connections import link_shorteners
@@ -38,7 +39,7 @@ def save_link_shortener(name: str) -> Any:
     shortener = link_shorteners.find_shortener(name)
     form = _build_form(shortener, request.form)
     try:
-        entered = {field.name: form[field.name].data or "" for field in shortener.fields}
+        entered = _read_entered(shortener, form)
         settings = link_shorteners.merge_settings(name, entered)
     except Refused as refusal:
         add_error(form, refusal)
@@ -101,6 +102,22 @@ def _page(
         own_domain=bool(current_app.extensions["hub.config"].own_link_url),
         may_change=has_role(Role.ADMIN),
     )
+
+
+def _read_entered(shortener: type[LinkShortener], form: Form) -> dict[str, str]:
+    """Return the entered settings. A secret that was typed before a test is entered again."""
+    entered = {field.name: str(form[field.name].data or "") for field in shortener.fields}
+    for field in shortener.fields:
+        if not field.secret:
+            continue
+        context = f"{g.user.id}\0{shortener.name}"
+        if not entered[field.name].strip():
+            kept = request.form.get(field.name + SUFFIX, "")
+            entered[field.name] = decrypt_secret(field.name, kept, context)
+        if entered[field.name].strip():
+            shown: Any = form[field.name]
+            shown.kept = encrypt_secret(field.name, entered[field.name], context)
+    return entered
 
 
 def _build_form(shortener: type[LinkShortener], posted: Any) -> Form:
