@@ -70,6 +70,7 @@ COMPILED = {
     "hub/messaging/send/thread_order.py",
     "hub/messaging/send/throttle_gate.py",
     "hub/messaging/state/message_batch.py",
+    "hub/messaging/state/withdrawals.py",
     "hub/messaging/track/statuses.py",
     "hub/search/unindexed.py",
     "hub/shared/action_tokens.py",

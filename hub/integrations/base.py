@@ -255,6 +255,13 @@ class Integration(MessageTexts, Product):
         """Fetch the current status of a message from the provider."""
         raise NotImplementedError
 
+    def withdraw(self, provider_id: str) -> StatusUpdate:
+        """Ask the provider to cancel a message that reached nobody yet; return its status.
+
+        Raises a PermanentError if it is too late, and another SendError to be called again.
+        """
+        raise NotImplementedError
+
     def fetch_templates(self) -> list[TemplateInfo]:
         """Return all templates of this account from the provider."""
         raise NotImplementedError

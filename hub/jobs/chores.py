@@ -16,8 +16,8 @@ from hub.intake import mailboxes, retention, waiting_callbacks
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose import cancellation, media, template_sync
 from hub.messaging.send import link_shortening, recipient_pacing
-from hub.messaging.state import clock_skew, job_failures, unreadable_rows
-from hub.messaging.track import price_polling, reconcile, status_polling
+from hub.messaging.state import clock_skew, job_failures, unreadable_rows, withdrawals
+from hub.messaging.track import price_polling, reconcile, status_polling, withdraw_messages
 from hub.shared import idempotency
 from hub.signing import (
     automatic_reminders,
@@ -41,6 +41,7 @@ def run_chores(stopping: ShutdownSignal) -> int:
     handled = 0
     for chore in (
         clock_skew.correct_times,
+        partial(withdraw_messages.withdraw_messages, stopping),  # phones ring meanwhile
         unreadable_rows.retry_rows,
         unreadable_rows.delete_resolved,
         cancellation.end_waiting,
@@ -90,6 +91,7 @@ def is_due() -> bool:
         reconcile.is_due()
         or status_polling.is_due()
         or clock_skew.is_due()
+        or withdrawals.is_due()
         or link_shortening.is_due()
         or plan_scheduled.is_due()
         or reminder_rechecks.is_due()

@@ -41,6 +41,7 @@ from hub.models.usage import Usage
 from hub.models.user import User, UserSession
 from hub.models.webhook_delivery import WebhookAttempt, WebhookDelivery
 from hub.models.webhook_endpoint import WebhookEndpoint, WebhookSecret
+from hub.models.withdrawal import Withdrawal
 
 __all__ = [
     "ActionToken",
@@ -97,4 +98,5 @@ __all__ = [
     "WebhookDelivery",
     "WebhookEndpoint",
     "WebhookSecret",
+    "Withdrawal",
 ]

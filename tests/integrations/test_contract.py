@@ -235,7 +235,7 @@ def test_unknown_code_has_no_explanation_and_known_codes_have_one(
 
 @every
 def test_declared_capabilities_are_implemented(cls: type[Integration]) -> None:
-    for power in ("find", "fetch_status"):
+    for power in ("find", "fetch_status", "withdraw"):
         assert cls.supports(power) is (getattr(cls, power) is not getattr(Integration, power))
     for method in cls.actions:
         assert callable(getattr(cls, method))

@@ -282,13 +282,12 @@ class TwilioVoice(CheckedTwilio):
         ]
 
     def fetch_status(self, provider_id: str) -> StatusUpdate:
-        call = self._call(lambda: self._sending.calls(provider_id).fetch())
-        return calls.call_status(
-            str(call.status),
-            provider_id=provider_id,
-            at=call.date_updated,
-            price=Price.read(call.price, call.price_unit),
-        )
+        return _status_of(self._call(lambda: self._sending.calls(provider_id).fetch()))
+
+    def withdraw(self, provider_id: str) -> StatusUpdate:
+        # `canceled` ends calls that wait or ring, and leaves those that were answered alone
+        call = self._sending.calls(provider_id)
+        return _status_of(self._call(lambda: call.update(status="canceled")))
 
     def _accepted_call(self, call: Any) -> Accepted:
         if not isinstance(call.sid, str) or not re.fullmatch(r"[!-~]{1,64}", call.sid):
@@ -342,6 +341,15 @@ class TwilioVoice(CheckedTwilio):
     def _check_sender(self) -> CheckResult:
         number = self._call(lambda: voice_check.find_number(self._with_token, self._number))
         return voice_check.check_number(self._number, number)
+
+
+def _status_of(call: Any) -> StatusUpdate:
+    return calls.call_status(
+        str(call.status),
+        provider_id=str(call.sid),
+        at=call.date_updated,
+        price=Price.read(call.price, call.price_unit),
+    )
 
 
 def _key_url(message: Outbound, reading: int) -> str:

@@ -17,7 +17,7 @@ from hub.db.types import now
 from hub.messaging.compose import outbox
 from hub.messaging.compose.outbox import FACTS
 from hub.messaging.policy import spending
-from hub.messaging.state import fallback_timers, unreadable_rows
+from hub.messaging.state import fallback_timers, unreadable_rows, withdrawals
 from hub.messaging.state.message_batch import messages as message_table
 from hub.models import Connection, Event, Message, Route, RouteStep, Throttle
 from hub.shared import audit
@@ -61,16 +61,17 @@ def stop_request(
 ) -> None:
     """Stop the unfinished messages of a request, or those to one person or some audiences.
 
-    Queued messages are canceled. A message that is being sent is not retried. No further step of
-    their routes follows, also after messages that were sent.
+    Queued messages are canceled. A message that is being sent is not retried. A provider that can
+    cancel an accepted message, such as a call, is asked to. No further step of their routes
+    follows, also after messages that were sent.
     """
     rows = read(
         _UNFINISHED, request=request_id, types=[str(event_type) for event_type in event_types]
     )
     _stop_messages(
         [
-            (message_id, status, attempt)
-            for message_id, recipient_id, status, attempt, audience in rows
+            row
+            for recipient_id, audience, *row in rows
             if signer_id in (None, recipient_id) and (audience is None or audience in audiences)
         ],
         reason,
@@ -83,7 +84,17 @@ def stop_contact(contact_id: str, reason: str) -> None:
     _stop_messages(read(_UNFINISHED_TO, contact=contact_id), reason)
 
 
-def _stop_messages(rows: Sequence[tuple[Any, ...]], reason: str) -> None:
+def _stop_messages(stored_rows: Sequence[Sequence[Any]], reason: str) -> None:
+    withdrawn = [
+        message_id
+        for message_id, status, _, _, integration in stored_rows
+        if status == Status.ACCEPTED and withdrawals.can_withdraw(integration)
+    ]
+    rows = [
+        (message_id, status, attempt)
+        for message_id, status, attempt, escalate_at, _ in stored_rows
+        if status != Status.ACCEPTED or escalate_at is not None or message_id in withdrawn
+    ]
     queued = [
         (message_id, attempt) for message_id, status, attempt in rows if status == Status.QUEUED
     ]
@@ -108,6 +119,7 @@ def _stop_messages(rows: Sequence[tuple[Any, ...]], reason: str) -> None:
             if status in (Status.SENDING, Status.UNKNOWN)
         ],
     )
+    withdrawals.add_withdrawals(withdrawn)
 
 
 @transaction
@@ -117,13 +129,21 @@ def end_fallbacks(request_id: str, signer_id: str, event_types: Iterable[str]) -
     write(_CLEAR_TIMER, [{"key": message_id} for (message_id,) in rows])
 
 
-# a message that was sent is unfinished while another step of its route may follow
+# a message that was sent is unfinished while another step of its route may follow; an accepted one
+# also while its provider can cancel it
 _IS_UNFINISHED = or_(
-    message_table.c.status.in_([Status.QUEUED.value, Status.SENDING.value, Status.UNKNOWN.value]),
+    message_table.c.status.in_(
+        [*map(str, (Status.QUEUED, Status.SENDING, Status.UNKNOWN, Status.ACCEPTED))]
+    ),
     message_table.c.escalate_at.is_not(None),
 )
+_STOPPED_COLUMNS = (
+    *message_table.c["id", "status", "tries", "escalate_at"],
+    Connection.integration,
+)
 _UNFINISHED = Statement(
-    select(*message_table.c["id", "signer_id", "status", "tries"], Route.audience)
+    select(message_table.c.signer_id, Route.audience, *_STOPPED_COLUMNS)
+    .join(Connection, Connection.id == message_table.c.connection_id)
     .outerjoin(RouteStep, RouteStep.id == message_table.c.step_id)
     .outerjoin(Route, Route.id == RouteStep.route_id)
     .where(
@@ -142,14 +162,15 @@ _UNFINISHED = Statement(
     .with_for_update(of=message_table)
 )
 _UNFINISHED_TO = Statement(
-    select(*message_table.c["id", "status", "tries"])
+    select(*_STOPPED_COLUMNS)
+    .join(Connection, Connection.id == message_table.c.connection_id)
     .where(
         message_table.c.contact_id == bindparam("contact"),
         message_table.c.stop_reason.is_(None),
         _IS_UNFINISHED,
     )
     .order_by(message_table.c.id)
-    .with_for_update()
+    .with_for_update(of=message_table)
 )
 _STOP = Statement(
     update(message_table)

@@ -24,8 +24,9 @@ from hub.endpoints.platform_events import store_events
 from hub.integrations.base import Price
 from hub.messaging.policy import spending
 from hub.messaging.policy.spending import PriceCorrection
-from hub.messaging.state import fallback_timers
+from hub.messaging.state import fallback_timers, withdrawals
 from hub.messaging.state.reported_events import ReportedFact, build_events, status_facts
+from hub.messaging.state.withdrawals import is_late
 from hub.models import Attempt, Message, PlatformEvent, StatusEvent, Thread
 
 # without a callback for this long, the hub polls the status of a message
@@ -351,6 +352,8 @@ class MessageBatch:
             (_UPDATE_THREAD, self._threads_to_store),
         ):
             store.write(statement, rows)
+        late = [row.id for row in changed if is_late(row, self._stored_values[row.id][1])]
+        withdrawals.add_withdrawals(withdrawals.find_withdrawable(late))
         store_events(build_events(self._reported))
         spending.correct_prices(self._prices)
         self._stored_values = {row.id: _values_of(row) for row in self.rows.values()}

@@ -240,6 +240,11 @@ _HUB_FACTS = {
         "The message was being sent when it became unnecessary. It is not retried, and no further"
         " step follows.",
     ),
+    "withdrawn": (
+        "Cancellation requested",
+        "The message was no longer needed, so the provider was asked to cancel it.",
+    ),
+    "not withdrawn": ("Not canceled", "The provider could not cancel the message."),
     "expired": ("Expired", "The message could not be sent in time."),
     "erased": ("Not sent", ""),
     "quiet hours": (

@@ -118,7 +118,10 @@ def update_call(account_sid: str, sid: str) -> Response:
         raise RestError(20001, "Status")
     if call.is_final or (status == "canceled" and not call.rings):
         raise RestError(21220, sid)
-    simulator.line.end(sid, status if call.answered else "canceled")
+    if call.rings:
+        simulator.line.cancel(sid)
+    else:
+        simulator.line.end(sid, status)
     return fetch_call(account_sid, sid)
 
 

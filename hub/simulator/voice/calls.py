@@ -76,12 +76,13 @@ class Calls:
         return [Call(**record) for record in reversed(self._records.all(KIND).values())]
 
     def change(self, sid: str, **values: Any) -> Call:
-        """Replace values of a call. A call that has ended does not change its status again."""
+        """Replace values of a call. A call that was answered or has ended never rings again."""
 
         def edit(record: dict[str, Any]) -> dict[str, Any]:
             call = Call(**record)
             changed = replace(call, **values)
-            return asdict(replace(changed, status=call.status) if call.is_final else changed)
+            keeps_status = call.is_final or (call.answered and changed.rings)
+            return asdict(replace(changed, status=call.status) if keeps_status else changed)
 
         return self._edit(sid, edit)
 

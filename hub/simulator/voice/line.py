@@ -122,6 +122,11 @@ class Line:
         self._report(sid, status)
         return self.calls.get(sid) or call
 
+    def cancel(self, sid: str) -> None:
+        """End a call that waits or rings. The callback does not delay the response of the API."""
+        self.calls.change(sid, status="canceled", ended=current_time(), action="")
+        self._pool.submit(self._report, sid, "canceled")
+
     def call_back(self, phone: str) -> Call:
         """Call the account's number from a phone, and hear the response."""
         number = self._account.credentials.phone_number
