@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hub.core import __version__
-from hub.core.errors import ConfigError, HubError
+from hub.core.errors import ConfigError, HubError, Refused
 from hub.core.vocabulary import QUEUES, Role, Scope
 from hub.run.command_application import open_application
 from hub.run.evidence_commands import evidence
@@ -292,7 +292,7 @@ def inbound_mail(connection: str) -> None:
 
     Mail servers pipe received emails to this command: reports of failed deliveries, and replies.
     CONNECTION is the connection's name in its web address. The exit status is 75 if the email
-    could not be stored, so that the mail server tries again.
+    could not be stored, so that the mail server tries again, and 65 if it is too large.
     """
     config = _config(migrated=True)
     import hub
@@ -303,7 +303,8 @@ def inbound_mail(connection: str) -> None:
             inbound_mail.store(connection, sys.stdin.buffer.read(inbound_mail.MAX_SIZE + 1))
         except HubError as error:
             click.echo(str(error), err=True)
-            sys.exit(os.EX_TEMPFAIL)
+            is_final = isinstance(error, Refused) and error.code == inbound_mail.TOO_LARGE
+            sys.exit(os.EX_DATAERR if is_final else os.EX_TEMPFAIL)
 
 
 cli.add_command(new_integration)

@@ -16,6 +16,7 @@ from hub.models import Connection
 from hub.shared import integration_instances
 
 MAX_SIZE = 10 * 1024 * 1024  # bytes
+TOO_LARGE = "too_large"  # the code of an email that will never be stored
 
 
 def store(slug: str, content: bytes) -> bool:
@@ -37,7 +38,7 @@ def store(slug: str, content: bytes) -> bool:
     if not integration_class.supports("read_mailbox"):
         raise NotFound("no_such_connection", f"The connection {quoted(slug)} receives no email.")
     if len(content) > MAX_SIZE:
-        raise Refused("too_large", f"The email is larger than {MAX_SIZE // 1024**2} MB.")
+        raise Refused(TOO_LARGE, f"The email is larger than {MAX_SIZE // 1024**2} MB.")
     reader = integration_instances.instances().webhook_reader(connection)
     if not isinstance(reader, WebhookReceiver):
         raise NotFound("no_such_connection", f"The connection {quoted(slug)} receives no email.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from email.message import EmailMessage
@@ -303,6 +304,21 @@ def test_command_stores_an_email_from_standard_input(
     assert (made.returncode, made.stdout, made.stderr) == (0, b"", b"")
     process_pending_callbacks()
     assert status_of(message_id)[0] == Status.UNDELIVERED
+
+
+@pytest.mark.parametrize(
+    ("slug", "size", "status"),
+    [("nothing", 10, os.EX_TEMPFAIL), ("", inbound_mail.MAX_SIZE + 1, os.EX_DATAERR)],
+)
+def test_command_says_whether_the_mail_server_tries_again(
+    sent: tuple[str, str], environ: dict[str, str], slug: str, size: int, status: int
+) -> None:
+    command = [sys.executable, "-m", "hub.cli", "inbound-mail", slug or sent[1]]
+    made = subprocess.run(
+        command, input=b"x" * size, env={**environ, "PATH": ""}, capture_output=True, timeout=60
+    )
+    assert (made.returncode, made.stdout) == (status, b"")
+    assert made.stderr
 
 
 def test_unknown_connection_is_refused(hub_demo: Flask) -> None:

@@ -151,3 +151,12 @@ def test_remedy_of_a_returned_message_promises_no_other_attempt(status: str) -> 
     assert "tries again" not in problem.remedy.replace(
         "tries again while the message is queued", ""
     )
+
+
+@pytest.mark.parametrize(
+    ("code", "has_page"), [("returned", False), ("no_reply", False), ("5.1.1", True), ("421", True)]
+)
+def test_only_codes_of_mail_servers_lead_to_their_page(code: str, has_page: bool) -> None:
+    problem = explain(code)
+    assert problem is not None
+    assert bool(problem.url) is has_page
