@@ -49,14 +49,13 @@ def list_entries(
     `messages`: those to the signer, oldest first. `rows`: their rows, by ID. `skipped`: the facts
     about steps of routes that could not follow a message, by its ID. `opens`: of short links.
     """
-    followed = {message.after_id for message in messages}
+    followed_at = {message.after_id: message.created_at for message in messages}
     entries = []
     for message in messages:
-        entries.append(_message_entry(rows[message.id], is_last=message.id not in followed))
+        entries.append(_message_entry(rows[message.id], is_last=message.id not in followed_at))
         if fact := skipped.get(message.id):
-            entries.append(
-                TimelineEntry("skip-forward", "", "Next steps skipped", fact.at, text=fact.reason)
-            )
+            at = min(fact.at, followed_at.get(message.id, fact.at))  # before what was sent instead
+            entries.append(TimelineEntry("skip-forward", "", "Steps skipped", at, text=fact.reason))
         if opened := opens.get(message.id):
             entries.append(_open_entry(opened))
     state = SignerState.read(signer.state)

@@ -46,7 +46,7 @@ class ScheduleFields(Form):
 
     days = StringField("Days after the invitation", render_kw={**DAYS, "placeholder": "3, 7, 14"})
     days_before_expiry = StringField(
-        "Days before the request expires",
+        "Days before expiry",
         render_kw={**DAYS, "placeholder": "1", "shared_help": True},
         description=(
             "Enter days separated by commas, such as 3, 7, 14. Reminders are sent at the time of"

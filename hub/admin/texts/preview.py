@@ -86,8 +86,8 @@ def build_preview(
             filled = render.name_reader(filled, version, complete, isolated=False)
         long_text = render.fill_version(version, long_values, template.locale).text
         forms = tuple(_fill_forms(version, complete))
-    except GrammarError:
-        return Preview(problem="Correct the text to see its preview.")
+    except GrammarError as error:
+        return Preview(problem=f"Correct the text to see its preview. {error}")
     except render.IncompleteText as error:
         return Preview(problem=f"{error} The message is not sent.")
     if template.channel != Channel.SMS:

@@ -105,9 +105,10 @@ class TextEditor:
         name = refusal.field if refusal.field in self.form else "text"
         self.form[name].errors = [*self.form[name].errors, str(refusal)]
 
-    def find_errors(self) -> bool:
-        """Add the errors of the text to its fields; return whether there are any."""
-        errors = list(
+    @cached_property
+    def errors(self) -> list[Refused]:
+        """The errors of the text, for which it cannot be saved."""
+        return list(
             text_checks.find_errors(
                 self.subject,
                 self.text,
@@ -116,9 +117,12 @@ class TextEditor:
                 allowed={key: name for key, name, _ in self.available},
             )
         )
-        for error in errors:
+
+    def find_errors(self) -> bool:
+        """Add the errors of the text to its fields; return whether there are any."""
+        for error in self.errors:
             self.add_error(error)
-        return bool(errors)
+        return bool(self.errors)
 
     def replace_costly_characters(self) -> None:
         """Replace the characters of the text that GSM 03.38 lacks."""
@@ -163,7 +167,10 @@ class TextEditor:
 
     @cached_property
     def preview(self) -> preview.Preview:
-        """The text filled with the chosen values."""
+        """The text filled with the chosen values, or why it cannot be filled."""
+        for error in self.errors:
+            if error.code in (text_checks.BAD_GRAMMAR, text_checks.BAD_VALUE):
+                return preview.Preview(problem=f"Correct the text to see its preview. {error}")
         return preview.build_preview(
             self.template,
             self.subject,

@@ -14,6 +14,8 @@ from hub.lib.text_grammar import GrammarError, ParsedText
 from hub.messaging.compose.text_values import VALUES, Kind, key_of
 
 MAX_SUBJECT_LENGTH = 500  # characters
+BAD_GRAMMAR = "bad_grammar"
+BAD_VALUE = "bad_value"
 _PLACEHOLDER = re.compile(r"\(\(([^():|]{1,60})\)\)")
 _LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
 
@@ -65,12 +67,10 @@ def _find_source_errors(
         text_grammar.check_forms(parsed, locale)
     except GrammarError as error:
         value = f"(({error.name})): " if error.name else ""
-        yield Refused(
-            "bad_grammar", f"{locate(source, error.position)}: {value}{error}", field=field
-        )
+        yield Refused(BAD_GRAMMAR, f"{locate(source, error.position)}: {value}{error}", field=field)
         return
     for problem in _find_value_errors(source, parsed, allowed):
-        yield Refused("bad_value", problem, field=field)
+        yield Refused(BAD_VALUE, problem, field=field)
 
 
 def _find_value_errors(

@@ -229,7 +229,7 @@ _HUB_FACTS = {
         "Canceled",
         "Its connection does not send, so the next step of the route followed.",
     ),
-    "skipped": ("Next steps skipped", ""),
+    "skipped": ("Steps skipped", ""),
     "step expired": (
         "Next step expired",
         "It was due for more than 24 hours, for example after an outage, so it was left out.",

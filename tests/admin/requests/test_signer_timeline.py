@@ -106,8 +106,30 @@ def test_next_step_and_skipped_steps_are_shown(
     page = text_of(browser_for(Role.VIEWER).get(path))
     assert "SMS accepted at" in page
     assert "The next step follows at" in page
-    assert "Next steps skipped" in page
+    assert "Steps skipped" in page
     assert "email: No address." in page
+
+
+def test_skipped_steps_are_listed_before_the_message_that_was_sent_instead(
+    path: str,
+    eric: str,
+    change_messages: Callable[..., None],
+    run_in_app: RunInApp[Any],
+    browser_for: Callable[..., Browser],
+) -> None:
+    operator = browser_for(Role.OPERATOR)
+    change_messages(status=Status.UNDELIVERED, code="30005", due_at=None)
+    operator.post(f"{path}/signers/{eric}/resend")
+
+    @transaction
+    def skip() -> None:
+        query = select(Message).where(Message.signer_id == eric).order_by(Message.id)
+        first = db.session.scalars(query).first()
+        outbox.record_fact(first, SKIPPED, code="no_consent", reason="WhatsApp: No consent.")
+
+    run_in_app(skip)
+    page = text_of(operator.get(path)).partition("queued at")[2]
+    assert page.index("SMS undelivered") < page.index("Steps skipped") < page.index("SMS queued")
 
 
 def test_operator_stops_the_messages_to_one_signer(

@@ -50,6 +50,22 @@ def test_preview_of_a_text_with_an_error_names_it(admin: Browser) -> None:
     assert "Write “))” after its name" in html.unescape(answer.text)
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("((title)) ((oops))", "((oops)) is not a value"),
+        ("((title)) ((download link))", "This event has no ((download link))"),
+        ("((title: one | # more))", "((title)) is not a number"),
+        ("((missing: one | two | three))", "the language needs 2"),
+    ],
+)
+def test_preview_says_why_a_text_cannot_be_saved(admin: Browser, text: str, reason: str) -> None:
+    answer = post_text(admin, find_text(admin, SIGNED), text, do="preview")
+    assert "Correct the text to see its preview." in region(answer.text)
+    assert reason in region(answer.text)
+    assert "is missing. The message is not sent" not in region(answer.text)
+
+
 def test_preview_shows_each_plural_form(admin: Browser) -> None:
     page = region(admin.get(f"/templates/texts/{find_text(admin, SIGNED, locale='pl')}").text)
     assert "Brakuje jeszcze jednego podpisu" in page
