@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from hub.core.config import SETTINGS, Setting
+from tests.browser.test_screenshots import PICTURES
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = [ROOT / "requirements.txt", ROOT / "requirements-dev.txt", ROOT / "requirements-bench.txt"]
@@ -50,6 +51,16 @@ def test_outdated_table_is_reported_and_written_again(docs_copy: Path) -> None:
     assert "docs/settings.md has an outdated table. Run: make docs" in check_docs(docs_copy)
     assert build_docs(docs_copy).returncode == 0
     assert page.read_text() == before
+
+
+def test_every_wide_picture_is_linked_from_a_page() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    texts = "".join(page.read_text("utf-8") for page in pages)
+    pictures = {path.name for path in (ROOT / "docs" / "screenshots").glob("*.png")}
+    narrow = {f"{name}-390.png" for name, widths in PICTURES.items() if "1440" in widths}
+    taken = {f"{name}-{width}.png" for name, widths in PICTURES.items() for width in widths}
+    assert pictures == taken
+    assert [name for name in sorted(pictures - narrow) if f"screenshots/{name}" not in texts] == []
 
 
 @pytest.mark.parametrize(
