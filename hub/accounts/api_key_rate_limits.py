@@ -113,11 +113,11 @@ class KeyLimits:
 
 def count_request(key_id: str, per_minute: int | None) -> RateLimitStatus:
     """Count one request of a key, against its own limit or the default."""
-    app = current_app
-    limits = app.extensions.get("hub.key_limits")
+    extensions = current_app.extensions
+    limits = extensions.get("hub.key_limits")
     if limits is None:
-        new_limits = KeyLimits(app.extensions["hub.waker"].redis)
+        new_limits = KeyLimits(extensions["hub.waker"].redis)
         # only one of two concurrent threads sets it
-        limits = app.extensions.setdefault("hub.key_limits", new_limits)
-    config: Config = app.extensions["hub.config"]
+        limits = extensions.setdefault("hub.key_limits", new_limits)
+    config: Config = extensions["hub.config"]
     return cast(KeyLimits, limits).count_request(key_id, per_minute or config.api_per_minute)

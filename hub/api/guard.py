@@ -32,9 +32,9 @@ def require_api_key(blueprint: Blueprint) -> None:
         key = _authenticate()
         audit.act_as(audit.Actor(f"API key {key.name}"))
         g.caller = Caller(key.id, key.source_id, key.test)
-        g.quota = api_key_rate_limits.count_request(key.id, key.per_minute)
-        if not g.quota.allowed:
-            raise _too_many(g.quota)
+        g.quota = quota = api_key_rate_limits.count_request(key.id, key.per_minute)
+        if not quota.allowed:
+            raise _too_many(quota)
         _check_scope(key)
         begin_request()
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from hub.core.errors import DecryptionError
 from hub.core.quotes import quoted
@@ -98,8 +98,20 @@ class Keyring:
 
 @lru_cache(maxsize=64)  # several fields of a row are encrypted together
 def _derive(extracted: bytes, table: str, row_id: str) -> bytes:
-    expand = HKDFExpand(SHA256, length=32, info=f"{table}\0{row_id}".encode())
-    return expand.derive(extracted)
+    # a key of 32 bytes is the first block of HKDF's second step (RFC 5869, section 2.3)
+    return _hmac_sha256(extracted, f"{table}\0{row_id}".encode() + b"\x01")
+
+
+def _hmac_sha256(key: bytes, message: bytes) -> bytes:
+    state = _keyed_state(key).copy()
+    state.update(message)
+    return state.finalize()
+
+
+@lru_cache(maxsize=64)
+def _keyed_state(key: bytes) -> HMAC:
+    """Return the state of HMAC-SHA256 with a key. A copy of it takes a quarter of a new one."""
+    return HMAC(key, SHA256)
 
 
 def read_key_id(encrypted: bytes) -> str:
@@ -121,4 +133,4 @@ def digest(token: str) -> bytes:
 
 def blind_index(key: bytes, *parts: str) -> bytes:
     """Return the HMAC-SHA256 of guessable texts, to find them without storing them in clear."""
-    return hmac.digest(key, "\0".join(parts).encode(), "sha256")
+    return _hmac_sha256(key, "\0".join(parts).encode())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, ValidationResult
@@ -138,9 +138,7 @@ def written_forms(number: str) -> tuple[str, ...]:
         return (number,)
     code = f"+{parsed.country_code}"
     forms = [number, *filter(None, [to_other(number)])]
-    region = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
-    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region or "", None)
-    prefix = metadata.national_prefix if metadata else None
+    prefix = _trunk_prefix(parsed.country_code or 0)
     spelled = [f"{code}{prefix}{form.removeprefix(code)}" for form in forms] if prefix else []
     spelled += spellings(number)
     return (
@@ -151,6 +149,14 @@ def written_forms(number: str) -> tuple[str, ...]:
             if E164.fullmatch(form) and _normalize(form)[0] == number
         ),
     )
+
+
+@cache
+def _trunk_prefix(country_code: int) -> str | None:
+    """Return the digits before national numbers of a country code, such as 0, if it has any."""
+    region = phonenumbers.region_code_for_country_code(country_code)
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region or "", None)
+    return metadata.national_prefix if metadata else None
 
 
 @lru_cache(maxsize=4096)

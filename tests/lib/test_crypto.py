@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -113,6 +115,11 @@ def test_error_contains_no_secret() -> None:
         )
     assert "secret itself" not in str(wrong.value)
     assert repr(NEW) not in str(wrong.value)
+
+
+@given(st.binary(min_size=1, max_size=100), st.lists(st.text(), min_size=1, max_size=3))
+def test_blind_index_is_hmac_sha256(key: bytes, parts: list[str]) -> None:
+    assert blind_index(key, *parts) == hmac.digest(key, "\0".join(parts).encode(), "sha256")
 
 
 def test_parts_of_a_blind_index_are_separated() -> None:
