@@ -162,7 +162,7 @@ def _make_due(delivery: WebhookDelivery) -> None:
 
 
 def _require_enabled(endpoint_id: str) -> WebhookEndpoint:
-    endpoint = endpoints.find_any(endpoint_id)
+    endpoint = endpoints.find(endpoint_id)
     if endpoint.state != EndpointState.ENABLED:
         raise Conflict("endpoint_off", "This endpoint is disabled. Enable it first.")
     return endpoint

@@ -176,6 +176,15 @@ def test_handler_is_no_webhook_endpoint(call: Call, admin: Browser, path: str) -
     assert "flaky" not in admin.get("/webhook-endpoints").text
     assert admin.get(f"/webhook-endpoints/{handler_id}").status_code == 404
     assert admin.post(f"/webhook-endpoints/{handler_id}/delete").status_code == 404
+    call(run_due)
+    event = event_path(call, path).rpartition("/")[2]
+    for action, form in (
+        (f"events/{event}/resend", {}),
+        ("resend", {"since": "2026-01-01T00:00"}),
+        ("test", {"event": "sms_delivered"}),
+    ):
+        assert admin.post(f"/webhook-endpoints/{handler_id}/{action}", form).status_code == 404
+    assert call(states_of, "flaky") == ["pending"] * 2
     assert admin.get("/handlers/whk_nothing").status_code == 404
     assert admin.get(f"{path}/events/pev_nothing").status_code == 404
 
