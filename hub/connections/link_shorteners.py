@@ -86,7 +86,7 @@ def save_settings(name: str, settings: Mapping[str, str]) -> None:
     row.value = dict(settings)
     db.session.add(row)
     audit.record("link_shortener.changed", key, find_shortener(name).title)
-    link_shortening.forget_pause(name)
+    link_shortening.forget_failure(name)
 
 
 @transaction

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 from flask import current_app
@@ -40,10 +41,10 @@ log = structlog.get_logger(__name__)
 
 BUDGET = 2.0  # seconds for the requests of a batch
 BATCH = 5  # Bitly accepts five connections from one address
-PAUSE = 60.0  # seconds in which a service that failed is not called
+PAUSE = timedelta(minutes=1)  # in which a service that failed is not called
 NOT_SHORTENED = "link not shortened"  # the name of the fact about a service that failed
 SETTING = "link_shortener."  # the beginning of the names of settings
-PAUSES = "hub.link_shortener_pauses"
+FAILED = "link_shortener_failed."  # the same of the settings that store when a service failed
 
 
 @dataclass
@@ -94,9 +95,11 @@ def shorten_links(stopping: ShutdownSignal) -> int:
         db.session.rollback()
         if not jobs:
             break
-        _call_services(jobs)
+        failed = _call_services(jobs)
         for job in jobs:
             _store(job)
+        if failed:
+            _store_failures(failed)
         handled += len(jobs)
     return handled
 
@@ -126,16 +129,20 @@ def _url_in(body: MessageBody | None, digest: bytes) -> str:
     return ""
 
 
-def _call_services(jobs: Sequence[Job]) -> None:
-    """Let the services shorten the links, all at once and within the budget."""
+def _call_services(jobs: Sequence[Job]) -> set[str]:
+    """Let the services shorten the links, all at once and within the budget.
+
+    Returns the services that failed.
+    """
     threads = []
     called: list[Job] = []
     for name in {job.shortener for job in jobs}:
         settings = read_settings(name) if name in SHORTENERS else None
+        is_paused = settings is not None and _failed_lately(name)
         db.session.rollback()
         if settings is None:
             _fail(jobs, name, "The service is not set up.")
-        elif _pauses().get(name, 0) > time.monotonic():
+        elif is_paused:
             _fail(jobs, name, "The service failed within the last minute.")
         else:
             shortener = create_shortener(name, settings)
@@ -149,9 +156,7 @@ def _call_services(jobs: Sequence[Job]) -> None:
     end = time.monotonic() + BUDGET
     for thread in threads:
         thread.join(max(end - time.monotonic(), 0))
-    for job in called:
-        if not job.short_url:
-            _pauses()[job.shortener] = time.monotonic() + PAUSE
+    return {job.shortener for job in called if not job.short_url}
 
 
 def _fail(jobs: Sequence[Job], name: str, reason: str) -> None:
@@ -169,15 +174,28 @@ def _shorten(shortener: LinkShortener, job: Job) -> None:
         log.warning("short_link.service_failed", service=shortener.name, code=error.code)
 
 
-def _pauses() -> dict[str, float]:
-    """Return until when each service is not called, by the monotonic clock."""
-    pauses: dict[str, float] = current_app.extensions.setdefault(PAUSES, {})
-    return pauses
+def _failed_lately(name: str) -> bool:
+    """Return whether a service failed within the last minute. Each job is a new process."""
+    row = db.session.get(Setting, f"{FAILED}{name}")
+    return row is not None and abs(now() - row.changed_at) < PAUSE
 
 
-def forget_pause(name: str) -> None:
+@transaction
+def _store_failures(names: Collection[str]) -> None:
+    for name in names:
+        key = f"{FAILED}{name}"
+        row = db.session.get(Setting, key) or Setting(name=key)
+        row.value = {}
+        row.changed_at = now()
+        db.session.add(row)
+
+
+@transaction
+def forget_failure(name: str) -> None:
     """Call a service again, because its settings have changed."""
-    _pauses().pop(name, None)
+    row = db.session.get(Setting, f"{FAILED}{name}")
+    if row is not None:
+        db.session.delete(row)
 
 
 # ── Results ───────────────────────────────────────────────────────────────────────────────────────
