@@ -12,9 +12,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.conftest import wait_until
+from hub import create_app
+from hub.core import config
+from tests.conftest import close, wait_until
 from tests.live_hub import Hub, live_hub
+from tests.signing.ladder_steps import OtherwiseStep, set_route
 
+LANDLINES = {"+15005550009": "21614", "+15005550018": "30006"}
 # numbers in zones of which at least one is within the calling hours at any time
 PLACES = (
     ("+44207183{:04d}", "Europe/London"),
@@ -160,3 +164,65 @@ def is_refused(hub: Hub, number: str) -> bool:
     """Return whether a call to a number is suppressed."""
     message = hub.call("GET", f"/messages/{hub.message(number, channel='voice')}")
     return bool(message["status"] == "suppressed")
+
+
+# ── Steps of a route ──────────────────────────────────────────────────────────────────────────────
+def use_route(hub: Hub, *steps: OtherwiseStep) -> None:
+    """Let invitations follow a route, as an admin can set it on a page."""
+    app = create_app(config.load(hub.environ))
+    with app.app_context():
+        try:
+            set_route(*steps)
+        finally:
+            close(app)
+
+
+@pytest.mark.parametrize("number", LANDLINES)
+def test_landline_that_gets_no_sms_is_called(hub: Hub, number: str) -> None:
+    use_route(hub, ("sms", None, None), ("voice", "delivered", 30))
+    signer = {"id": "anna", "name": "Anna", "mobile_number": number, "time_zone": awake_place()[1]}
+    _, answer = hub.request(signer)
+    [sms] = answer["messages"]
+    failed = hub.wait_for_status(sms["id"], "failed", "undelivered")
+    assert failed["code"] == LANDLINES[number]
+    call = act(hub, ringing_call(hub, number), do="answer")
+    assert "sent you a document to sign" in " ".join(line["text"] for line in call["lines"])
+    act(hub, call, key="2")
+    [message] = messages_to(hub, number, "voice")
+    assert hub.wait_for_status(message["id"])["channel"] == "voice"
+
+
+def messages_to(hub: Hub, number: str, channel: str) -> list[dict[str, Any]]:
+    """Return the messages over a channel to a number."""
+    listed = hub.call("GET", f"/messages?channel={channel}&limit=100")["messages"]
+    return [message for message in listed if message["to"] == number]
+
+
+def test_phone_stops_ringing_when_the_signer_signs(hub: Hub) -> None:
+    use_route(hub, ("voice", None, None))
+    number = new_number()
+    request_id, answer = hub.request({"id": "anna", "name": "Anna", "mobile_number": number})
+    [message] = answer["messages"]
+    ringing_call(hub, number)
+    hub.event("request.signed", {"id": request_id}, signer={"id": "anna"})
+    wait_until(lambda: simulated_calls(hub, number)[-1]["status"] == "canceled", 10)
+    ended = hub.wait_for_status(message["id"], "undelivered")
+    assert ended["code"] == "call_canceled"
+    expected = {"withdrawn", "canceled"}
+    wait_until(lambda: expected <= {entry["what"] for entry in timeline(hub, message["id"])}, 10)
+    assert len(simulated_calls(hub, number)) == 1
+
+
+def timeline(hub: Hub, message_id: str) -> list[dict[str, Any]]:
+    return list(hub.call("GET", f"/messages/{message_id}")["timeline"])
+
+
+def test_answered_call_goes_on_after_the_signature(hub: Hub) -> None:
+    use_route(hub, ("voice", None, None))
+    number = new_number()
+    request_id, answer = hub.request({"id": "anna", "name": "Anna", "mobile_number": number})
+    [message] = answer["messages"]
+    call = act(hub, ringing_call(hub, number), do="answer")
+    hub.event("request.signed", {"id": request_id}, signer={"id": "anna"})
+    assert act(hub, call, key="2")["status"] == "completed"
+    hub.wait_for_status(message["id"])

@@ -47,6 +47,7 @@ def failure_message(code: int) -> str:
 FAILURE_MESSAGES = {
     11200: "HTTP retrieval failure",
     30003: "Unreachable destination handset",
+    30006: "Landline or unreachable carrier",
     30019: "Content size exceeds carrier limit",
     63005: "Channel did not accept given content",
     63013: "Message send failed because it violates the channel provider's policy",

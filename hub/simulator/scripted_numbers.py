@@ -138,6 +138,14 @@ RECIPIENTS = (
         "Delivered once",
         steps=REORDERED,
     ),
+    ScriptedNumber(
+        "+15005550018",
+        Status.UNDELIVERED,
+        "Landline",
+        "Undelivered, 30006",
+        error=30006,
+        steps=UNREACHABLE,
+    ),
 )
 
 WHATSAPP = (
