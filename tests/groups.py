@@ -10,7 +10,17 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 # tests that share what takes long to make
-SHARING = {"test_architecture.py", "test_cli.py", "test_generated_client.py"}
+SHARING = {
+    "test_apprise_services.py",
+    "test_apprise_urls.py",
+    "test_architecture.py",
+    "test_cli.py",
+    "test_docs.py",
+    "test_generated_client.py",
+    "test_http_contract.py",
+    "test_provider_tls.py",
+    "test_signing_apps.py",
+}
 
 
 def group_of(node_id: str) -> str:

@@ -44,12 +44,13 @@ def test_generated_tables_are_current_and_all_links_work() -> None:
     assert result.returncode == 0, result.stderr
 
 
-def test_outdated_table_is_reported_and_written_again(docs_copy: Path) -> None:
-    page = docs_copy / "docs" / "settings.md"
+def test_outdated_table_is_reported_and_written_again(tmp_path: Path) -> None:
+    checkout = copy_docs(tmp_path)
+    page = checkout / "docs" / "settings.md"
     before = page.read_text()
     page.write_text(before.replace("| `HUB_LOCALE` | `en`", "| `HUB_LOCALE` | `de`"))
-    assert "docs/settings.md has an outdated table. Run: make docs" in check_docs(docs_copy)
-    assert build_docs(docs_copy).returncode == 0
+    assert "docs/settings.md has an outdated table. Run: make docs" in check_docs(checkout)
+    assert build_docs(checkout).returncode == 0
     assert page.read_text() == before
 
 
@@ -63,48 +64,51 @@ def test_every_wide_picture_is_linked_from_a_page() -> None:
     assert [name for name in sorted(pictures - narrow) if f"screenshots/{name}" not in texts] == []
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("[rules](rulse.md)", "docs/times.md links to rulse.md, which does not exist."),
-        (
-            "[rules](rules.md#nothing)",
-            "docs/times.md links to rules.md#nothing, which has no such heading.",
-        ),
-        ("[here](#nothing)", "docs/times.md links to #nothing, which has no such heading."),
-        (
-            "![picture](screenshots/none.png)",
-            "docs/times.md links to screenshots/none.png, which does not exist.",
-        ),
-        (
-            "`messaging/nothing.py`",
-            "docs/times.md names messaging/nothing.py, which does not exist.",
-        ),
-        ("<b>bold</b>", "docs/times.md contains HTML. Write Markdown instead of <b>"),
-    ],
-)
-def test_broken_page_is_reported(docs_copy: Path, text: str, reason: str) -> None:
-    page = docs_copy / "docs" / "times.md"
-    page.write_text(f"{page.read_text()}\n{text}\n")
-    assert reason in check_docs(docs_copy)
+# what a page contains, and what is reported about it
+BROKEN_PAGES = {
+    "times": ("[rules](rulse.md)", "links to rulse.md, which does not exist."),
+    "rules": ("[rules](times.md#nothing)", "links to times.md#nothing, which has no such heading."),
+    "routing": ("[here](#nothing)", "links to #nothing, which has no such heading."),
+    "search": (
+        "![picture](screenshots/none.png)",
+        "links to screenshots/none.png, which does not exist.",
+    ),
+    "settings": ("`messaging/nothing.py`", "names messaging/nothing.py, which does not exist."),
+    "texts": ("<b>bold</b>", "contains HTML. Write Markdown instead of <b>"),
+}
 
 
-def test_page_without_a_title_is_reported(docs_copy: Path) -> None:
-    (docs_copy / "docs" / "times.md").write_text("Signpost stores times in UTC.\n")
-    assert "docs/times.md does not begin with a title" in check_docs(docs_copy)
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the report about a checkout in which many files are wrong, each in its own way."""
+    checkout = copy_docs(tmp_path_factory.mktemp("broken"))
+    docs = checkout / "docs"
+    for name, (text, _) in BROKEN_PAGES.items():
+        with (docs / f"{name}.md").open("a") as page:
+            page.write(f"\n{text}\n")
+    (docs / "outages.md").write_text("Signpost waits.\n")
+    (docs / "lost.md").write_text("# Lost\n\nNobody finds this page.\n")
+    (docs / "slack.md").unlink()
+    (checkout / "README.md").write_text("# Signpost\n\n[rules](docs/rulse.md)\n")
+    return check_docs(checkout)
 
 
-def test_page_missing_on_the_start_page_or_of_an_integration_is_reported(docs_copy: Path) -> None:
-    (docs_copy / "docs" / "lost.md").write_text("# Lost\n\nNobody finds this page.\n")
-    (docs_copy / "docs" / "slack.md").unlink()
-    report = check_docs(docs_copy)
+@pytest.mark.parametrize("name", BROKEN_PAGES)
+def test_broken_page_is_reported(report: str, name: str) -> None:
+    assert f"docs/{name}.md {BROKEN_PAGES[name][1]}" in report
+
+
+def test_page_without_a_title_is_reported(report: str) -> None:
+    assert "docs/outages.md does not begin with a title" in report
+
+
+def test_page_missing_on_the_start_page_or_of_an_integration_is_reported(report: str) -> None:
     assert "docs/lost.md is missing on the start page" in report
     assert "docs/integrations.md links to slack.md, which does not exist. Write it:" in report
 
 
-def test_broken_link_in_the_readme_is_reported(docs_copy: Path) -> None:
-    (docs_copy / "README.md").write_text("# Signpost\n\n[rules](docs/rulse.md)\n")
-    assert "README.md links to docs/rulse.md, which does not exist." in check_docs(docs_copy)
+def test_broken_link_in_the_readme_is_reported(report: str) -> None:
+    assert "README.md links to docs/rulse.md, which does not exist." in report
 
 
 def test_documentation_lists_every_dependency() -> None:
@@ -169,16 +173,15 @@ def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < 150
 
 
-@pytest.fixture
-def docs_copy(tmp_path: Path) -> Path:
-    """Return a copy of the files from which the documentation is built."""
+def copy_docs(folder: Path) -> Path:
+    """Copy the files from which the documentation is built into a folder, and return it."""
     for name in ("bin", "docs", "hub", "migrations", "benchmarks"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("README.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "wsgi.py"):
-        shutil.copy(ROOT / name, tmp_path / name)
+        shutil.copy(ROOT / name, folder / name)
     for name in ("tests", "examples", ".ci"):  # links lead there; nothing in it is read
-        (tmp_path / name).symlink_to(ROOT / name)
-    return tmp_path
+        (folder / name).symlink_to(ROOT / name)
+    return folder
 
 
 def build_docs(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
