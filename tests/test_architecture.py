@@ -78,6 +78,7 @@ COMPILED = {
     "hub/signing/accept.py",
     "hub/signing/planning.py",
     "hub/signing/signing_batch.py",
+    "hub/signing/stored_events.py",
 }
 COMPILED_NAMES = {
     "hub.db.compiled_sql.Statement",

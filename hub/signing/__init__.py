@@ -13,6 +13,8 @@ readdressing        the messages that follow to a corrected address
 prolonged_requests  the messages that follow a later expiry
 reported_consents   the consents that events report
 merged_notices      notices that would tell a person the same thing twice
+late_notices        notices that change because an event arrived late
+stored_events       store events and the steps that they skipped
 signing_batch       a request and its people, as one transaction reads and changes them
 message_texts       the texts and drafts of an event's messages
 available_values    the values that a text can show

@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select
 
 from hub.core.vocabulary import Audience, EventType, RequestState
-from hub.db.compiled_sql import Statement, get_table
-from hub.db.encrypted_fields import EVENT_PAYLOAD, EVENT_SKIPPED
+from hub.db.compiled_sql import Statement
 from hub.db.optimistic_transaction import optimistic
-from hub.db.store import cached, list_param, read, transaction, write
-from hub.db.types import keyring, new_id, now
+from hub.db.store import cached, list_param, read, transaction
+from hub.db.types import new_id, now
 from hub.lib.times import format_time
 from hub.messaging.compose import plan, plan_words
 from hub.messaging.compose.outbox import MessageSummary, add_messages
 from hub.messaging.compose.step_descriptions import describe_follow_ups
-from hub.models import ConnectionInfo, Contact, Event, Message
+from hub.models import ConnectionInfo, Contact, Message
 from hub.signing import (
+    late_notices,
     merged_notices,
     people,
     planning,
@@ -39,6 +39,7 @@ from hub.signing.events import EventIn
 from hub.signing.message_texts import EventRecord, MessageWriter, WrittenRung
 from hub.signing.reminder_settings import leave_to_app
 from hub.signing.signing_batch import RequestRecord, SignerRecord
+from hub.signing.stored_events import store_event
 
 
 @optimistic
@@ -53,11 +54,12 @@ def accept_event(posted: EventIn, source_id: str, *, test: bool) -> dict[str, An
         posted.type,
         posted.occurred_at,
         posted.model_dump(exclude_unset=True, mode="json"),
-        outdated=applied.is_outdated(posted.type),
+        outdated=requests.is_outdated(request, posted.type, posted.occurred_at),
+        overtaken=late_notices.is_overtaken(request, posted.type, posted.occurred_at),
     )
     replaced = readdressing.replace_messages(request, applied.readdressed)
     if applied.send_at is not None:
-        _store(event, request, [], due_at=applied.send_at)
+        store_event(event, request, [], due_at=applied.send_at)
         answer = _answer(event, [], [], [], send_at=applied.send_at)
     else:
         answer = notify_posted(event, request, actor)
@@ -71,7 +73,27 @@ def accept_event(posted: EventIn, source_id: str, *, test: bool) -> dict[str, An
         answer["messages"] += invitations["messages"]
         answer["skipped"] += invitations["skipped"]
         answer["then"] += invitations["then"]
+    if applied.had_ended:
+        answer["messages"] += _follow_ends(request)
     return answer
+
+
+def _follow_ends(request: RequestRecord) -> list[dict[str, Any]]:
+    """Let the notices about the end of a request follow an event that came after it.
+
+    Waiting notices that have become wrong are withdrawn, and people whom the end now concerns are
+    notified, unless they were notified of it already. Returns their messages.
+    """
+    messages = []
+    connections = planning.usable_connections(test=request.test)
+    for end in late_notices.list_ends(request):
+        people_by_id = _people_to_notify(end.event, request, None)
+        planned = plan_event(end.event, request, end.actor, people_by_id, connections)
+        late_notices.withdraw(request, end, planned.ladders.values())
+        if not end.event.outdated:
+            answer = notify(end.event, request, end.actor, notified_before=end.find_notified())
+            messages += answer["messages"]
+    return messages
 
 
 def notify_posted(
@@ -111,16 +133,17 @@ def notify(
     only: Sequence[SignerRecord] | None = None,
     *,
     to_team: bool = True,
+    notified_before: Collection[str] = (),
 ) -> dict[str, Any]:
     """Store an event with its messages to people and its posts to a team; return the API's answer.
 
-    Existing posts about the request are updated. `only`: the people to notify, by default all.
+    `only`: the people to notify, by default all. `notified_before`: those who have a notice of it.
     """
     connections = planning.usable_connections(test=request.test)
     signers = _people_to_notify(event, request, only)
     planned = plan_event(event, request, actor, signers, connections)
-    ladders = {key: item for key, item in planned.ladders.items() if item.possible_rungs}
-    posts = planned.posts if to_team else {}
+    ladders = planned.find_acting(notified_before)
+    posts = planned.posts if to_team and not event.is_planned_again else {}
     skipped = planned.skipped
     stored_before = find_stored(event, request, actor, ladders, posts)
     for key in repeated_invitations(event, request, ladders, stored_before, signers):
@@ -128,19 +151,17 @@ def notify(
         skipped.append(ladder.skip(ladder.rungs[0].step, "repeated"))
     writer = MessageWriter(event, request, actor, signers, connections)
     written, too_long = writer.write_first(_without(ladders, stored_before))
-    ladders = {
-        key: ladder for key, ladder in ladders.items() if key in written or key in stored_before
-    }
-    signer_ids = dict.fromkeys(ladder.person.id for ladder in ladders.values())
-    notified = [signers[signer_id] for signer_id in signer_ids]
-    merged_notices.cancel_signed_notices(event.type, request, signer_ids)
+    ladders = {key: ladders[key] for key in ladders if key in written or key in stored_before}
+    notified = {ladder.person.id: signers[ladder.person.id] for ladder in ladders.values()}
+    merged_notices.cancel_signed_notices(event.type, request, notified)
     if event.type == EventType.REMINDER and not notified:
         posts = {}  # no signer was reminded, so the team gets no post about it
-    post_texts, too_long_posts = writer.to_team(_without(posts, stored_before), notified)
-    refusals = [item.as_json() for item in skipped + too_long + too_long_posts]
-    _store(event, request, refusals)
-    team_event = _build_team_event(event, request)
+    post_texts, too_long_posts = writer.to_team(
+        _without(posts, stored_before), [*notified.values()]
+    )
+    refusals = store_event(event, request, skipped + too_long + too_long_posts)
     new_posts = [(posts[key], key, text) for key, text in post_texts.items()]
+    team_event = _build_team_event(event, request)
     drafts = writer.drafts(written) + team_posts.draft_posts(team_event, request, new_posts)
     added = zip((draft.dedup_key for draft in drafts), add_messages(drafts), strict=True)
     stored = {key: message for key, message in added if key} | stored_before
@@ -150,7 +171,7 @@ def notify(
     )
     team_posts.refresh_posts(request, connections, event=team_event)
     answers = [
-        _message_result(stored[key], signers[ladder.person.id]) for key, ladder in ladders.items()
+        _message_result(stored[key], signers[item.person.id]) for key, item in ladders.items()
     ]
     answers += [_message_result(stored[key], None) for key in posts if key in stored]
     return _answer(event, answers, refusals, _follow_ups(written, stored))
@@ -233,6 +254,14 @@ class EventPlan:
     posts: dict[bytes, plan.PlannedPost]
     skipped: list[plan.SkippedStep]
 
+    def find_acting(self, notified_before: Collection[str]) -> dict[bytes, plan.PlannedLadder]:
+        """Return the ladders that can act, for people who were not notified before."""
+        return {
+            key: ladder
+            for key, ladder in self.ladders.items()
+            if ladder.possible_rungs and ladder.person.id not in notified_before
+        }
+
 
 def plan_event(
     event: EventRecord,
@@ -253,6 +282,8 @@ def plan_event(
         expired=request.expired,
         missing=request.remaining,
         outdated=event.outdated,
+        overtaken=event.overtaken,
+        not_invited=late_notices.find_not_invited(event.type, request),
         notified_of_completion=merged_notices.notified_of_completion(event.type, request),
     )
     persons = planning.build_people(request, list(signers.values()), candidates, routes)
@@ -299,45 +330,6 @@ def _message_result(message: MessageSummary, person: SignerRecord | None) -> dic
         "status": message.status,
         "code": message.code or None,
     }
-
-
-def _store(
-    event: EventRecord,
-    request: RequestRecord,
-    skipped: list[dict[str, Any]],
-    due_at: datetime | None = None,
-) -> None:
-    """Store an event, or the result of a scheduled one. `due_at`: when it is to be planned."""
-    row_id = event.id.partition("_")[2]
-    keys = keyring()
-    sealed_skipped = keys.seal_json(EVENT_SKIPPED, row_id, skipped)
-    if event.is_stored:
-        write(_PLANNED, {"key": event.id, "at": now(), "new_skipped": sealed_skipped})
-        return
-    write(
-        _ADD_EVENT,
-        {
-            "id": event.id,
-            "request_id": request.id,
-            "source_id": request.source_id,
-            "external_id": event.external_id,
-            "type": event.type.value,
-            "occurred_at": event.occurred_at,
-            "received_at": now(),
-            "due_at": due_at,
-            "payload": keys.seal_json(EVENT_PAYLOAD, row_id, event.payload),
-            "skipped": sealed_skipped,
-        },
-    )
-
-
-_EVENTS = get_table(Event)
-_ADD_EVENT = Statement.insert(_EVENTS)
-_PLANNED = Statement(
-    update(_EVENTS)
-    .where(_EVENTS.c.id == bindparam("key"))
-    .values(due_at=None, planned_at=bindparam("at"), skipped=bindparam("new_skipped"))
-)
 
 
 # ── Deduplication ─────────────────────────────────────────────────────────────────────────────────

@@ -39,6 +39,8 @@ class EventRecord:
     payload: dict[str, Any]
     is_stored: bool = False  # True for a scheduled event, whose row exists
     outdated: bool = False  # a newer event has changed the state of the request
+    overtaken: bool = False  # the request ended after it
+    is_planned_again: bool = False  # its row and its posts to a team exist
 
 
 @dataclass(frozen=True)

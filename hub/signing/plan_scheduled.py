@@ -15,7 +15,7 @@ from hub.db.store import transaction
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.state import database_clock, unreadable_rows
 from hub.models import Event
-from hub.signing import requests, scheduled_events
+from hub.signing import late_notices, requests, scheduled_events
 from hub.signing.accept import notify_posted
 from hub.signing.message_texts import EventRecord
 
@@ -84,7 +84,14 @@ def plan_event(event_id: str) -> bool:
     if event_type == EventType.SENT:
         requests.send_out(request, event.occurred_at)
     record = EventRecord(
-        event.id, event.external_id, event_type, event.occurred_at, payload, is_stored=True
+        event.id,
+        event.external_id,
+        event_type,
+        event.occurred_at,
+        payload,
+        is_stored=True,
+        outdated=requests.is_outdated(request, event_type, event.occurred_at),
+        overtaken=late_notices.is_overtaken(request, event_type, event.occurred_at),
     )
     notify_posted(record, request, actor)
     return True

@@ -210,7 +210,7 @@ def _person(signer: SignerRecord, linked: dict[str, str], *, has_turn: bool) -> 
         has_signed=signer.state == SignerState.SIGNED,
         role=signer.role,
         has_turn=has_turn,
-        was_invited=signer.invited_at is not None,
+        was_invited=signer.invited_at is not None or signer.has_acted,
         turn=signer.turn,
         no_reminder=reason_not_to_remind(signer),
         addresses=people.addresses(signer),

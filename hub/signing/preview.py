@@ -16,7 +16,7 @@ from hub.lib.times import format_time
 from hub.messaging.compose import plan, plan_words
 from hub.messaging.compose.step_descriptions import DescribedStep, StepFacts, describe_steps
 from hub.messaging.track.error_codes import CODES
-from hub.signing import accept, people, planning, requests, signing_batch
+from hub.signing import accept, late_notices, people, planning, requests, signing_batch
 from hub.signing.events import EventIn
 from hub.signing.message_texts import EventRecord, MessageWriter
 from hub.signing.signing_batch import RequestRecord, SignerRecord
@@ -88,7 +88,8 @@ def _apply(posted: EventIn, request: RequestRecord) -> list[_Preview]:
         posted.type,
         posted.occurred_at,
         posted.model_dump(exclude_unset=True, mode="json"),
-        outdated=applied.is_outdated(posted.type),
+        outdated=requests.is_outdated(request, posted.type, posted.occurred_at),
+        overtaken=late_notices.is_overtaken(request, posted.type, posted.occurred_at),
     )
     only = [applied.actor] if applied.actor and posted.type == EventType.REMINDER else None
     starts_at = applied.send_at or now()

@@ -46,10 +46,16 @@ class AppliedEvent:
     invited: list[SignerRecord]  # the signers whose turn has come
     readdressed: list[SignerRecord]  # the people whose addresses have changed
     send_at: datetime | None = None  # when its messages are planned, if that is later
+    had_ended: bool = False  # another event had ended the request before, maybe not for good
 
-    def is_outdated(self, event_type: EventType) -> bool:
-        """Return whether a newer event has overtaken an event that ends the request."""
-        return event_type in CLOSES and self.request.state != CLOSES[event_type]
+
+def is_outdated(request: RequestRecord, event_type: EventType, at: datetime) -> bool:
+    """Return whether a newer event has overtaken an event that ends the request."""
+    if event_type not in CLOSES:
+        return False
+    was_sent_again = request.sent_at is not None and request.sent_at > at
+    is_final = event_type == EventType.COMPLETED
+    return request.state != CLOSES[event_type] or (was_sent_again and not is_final)
 
 
 @transaction
@@ -75,6 +81,7 @@ def update_request(event: EventIn, request: RequestRecord) -> AppliedEvent:
     Raises Refused that names the field.
     """
     at = event.occurred_at
+    had_ended = request.closed_at is not None
     former = readdressing.read_addresses(request)
     former_terms = _reminder_terms(request)
     _update_request(request, event)
@@ -91,7 +98,7 @@ def update_request(event: EventIn, request: RequestRecord) -> AppliedEvent:
     is_sent_later = event.type == EventType.SENT and send_at is not None
     invited = [] if is_sent_later else turns.begin_turns(request)
     reminder_times.set_checks(request, changed=_reminder_terms(request) != former_terms)
-    return AppliedEvent(request, actor, invited, readdressed, send_at)
+    return AppliedEvent(request, actor, invited, readdressed, send_at, had_ended)
 
 
 def send_out(request: RequestRecord, at: datetime) -> None:
@@ -213,12 +220,21 @@ def _cancel_messages(event: EventIn, request: RequestRecord, actor: SignerRecord
         cancellation.stop_request(
             "signed", event_types=ASKS_TO_SIGN, request_id=request.id, signer_id=actor.id
         )
-    elif event.type in CLOSES and request.state != RequestState.OPEN:
-        is_completed = event.type == EventType.COMPLETED
+    elif event.type in CLOSES:
+        _cancel_ended(event, request)
+
+
+def _cancel_ended(event: EventIn, request: RequestRecord) -> None:
+    """Cancel messages that ask to sign, and notices about what happened before the request ended.
+
+    The notice of its end takes their place. A completion leaves the notices to who signed.
+    """
+    reason = CLOSES[event.type].value
+    if event.type != EventType.COMPLETED:
         cancellation.stop_request(
-            CLOSES[event.type].value,
-            event_types=ASKS_TO_SIGN if is_completed else (*ASKS_TO_SIGN, *NOTICES),
-            request_id=request.id,
+            reason, event_types=NOTICES, request_id=request.id, until=event.occurred_at
         )
-        if request.state == RequestState.CANCELED:
-            end_links(request.id)
+    if request.state != RequestState.OPEN:
+        cancellation.stop_request(reason, event_types=ASKS_TO_SIGN, request_id=request.id)
+    if request.state == RequestState.CANCELED:
+        end_links(request.id)

@@ -94,6 +94,11 @@ class SignerRecord:
         return self.state in NOT_SIGNED
 
     @property
+    def has_acted(self) -> bool:
+        """True for a signer who opened, signed or declined, and so knows the document."""
+        return self.state != SignerState.PENDING or self.opened_at is not None
+
+    @property
     def is_signer(self) -> bool:
         """True for a signer who was not removed from the request."""
         return self.role == PersonRole.SIGNER and self.removed_at is None

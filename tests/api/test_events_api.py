@@ -167,9 +167,15 @@ def test_others_are_texted_only_when_at_most_one_signature_is_missing(
 
 
 def test_signers_hear_that_a_request_was_canceled(signing_app: SigningApp) -> None:
-    signing_app.post("/events", event_body(signers=[signer_body("Eric")]))
+    signing_app.post(
+        "/events", event_body(signers=[signer_body("Eric"), signer_body("Anna", ANNA)])
+    )
+    signing_app.post("/events", event_body("request.viewed", signer="eric"))
     answer = json_of(signing_app.post("/events", event_body("request.canceled")))
     assert [message["signer"] for message in answer["messages"]] == ["eric"]
+    assert [(item["signer"], item["reason"]) for item in answer["skipped"]] == [
+        ("anna", "not_invited")
+    ], "her invitation was canceled before it was sent"
 
 
 @pytest.mark.parametrize("kind", ["request.viewed", "request.declined", "request.expired"])

@@ -20,6 +20,8 @@ NUMBERS = itertools.count()
 HISTORIES = [
     [("sent", ""), ("signed", "eric"), ("signed", "anna"), ("complete", "")],
     [("sent", ""), ("expired", "")],
+    [("sent", ""), ("signed", "eric"), ("expired", "")],
+    [("sent", ""), ("signed", "eric"), ("expired", ""), ("signed", "anna"), ("complete", "")],
     [("sent", ""), ("signed", "anna")],
     [("sent", "")],
 ]

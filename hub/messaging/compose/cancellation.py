@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, or_, select, update
@@ -14,6 +14,7 @@ from hub.db.compiled_sql import Statement
 from hub.db.engine import db
 from hub.db.store import list_param, read, transaction, wake, write
 from hub.db.types import now
+from hub.lib import times
 from hub.messaging.compose import outbox
 from hub.messaging.compose.outbox import FACTS
 from hub.messaging.policy import spending
@@ -58,24 +59,57 @@ def stop_request(
     request_id: str,
     signer_id: str | None = None,
     audiences: Collection[str] = tuple(Audience),
+    until: datetime = times.LATEST,
 ) -> None:
     """Stop the unfinished messages of a request, or those to one person or some audiences.
+
+    `until`: the time of the last event whose messages are stopped.
 
     Queued messages are canceled. A message that is being sent is not retried. A provider that can
     cancel an accepted message, such as a call, is asked to. No further step of their routes
     follows, also after messages that were sent.
     """
-    rows = read(
-        _UNFINISHED, request=request_id, types=[str(event_type) for event_type in event_types]
-    )
+    rows = _read_unfinished(request_id, event_types, until)
     _stop_messages(
         [
             row
-            for recipient_id, audience, *row in rows
+            for recipient_id, audience, _, *row in rows
             if signer_id in (None, recipient_id) and (audience is None or audience in audiences)
         ],
         reason,
     )
+
+
+@transaction
+def withdraw_notices(
+    reason: str,
+    *,
+    event_ids: Collection[str],
+    event_type: str,
+    request_id: str,
+    kept: Collection[tuple[str, str]],
+) -> None:
+    """Stop the unfinished messages of some events of a type, except those that are kept.
+
+    `kept`: pairs of a person's ID and an audience. A withdrawn notice can be planned once more.
+    """
+    rows = [
+        row
+        for person_id, audience, event_id, *row in _read_unfinished(
+            request_id, [event_type], times.LATEST
+        )
+        if event_id in event_ids and (person_id, audience) not in kept
+    ]
+    _stop_messages(rows, reason)
+    queued = [message_id for message_id, status, *_ in rows if status == Status.QUEUED]
+    write(_FORGET_KEY, [{"key": message_id} for message_id in queued])
+
+
+def _read_unfinished(
+    request_id: str, event_types: Iterable[str], until: datetime
+) -> list[tuple[Any, ...]]:
+    types = [str(event_type) for event_type in event_types]
+    return [*read(_UNFINISHED, request=request_id, types=types, until=until)]
 
 
 @transaction
@@ -142,7 +176,7 @@ _STOPPED_COLUMNS = (
     Connection.integration,
 )
 _UNFINISHED = Statement(
-    select(message_table.c.signer_id, Route.audience, *_STOPPED_COLUMNS)
+    select(message_table.c.signer_id, Route.audience, message_table.c.event_id, *_STOPPED_COLUMNS)
     .join(Connection, Connection.id == message_table.c.connection_id)
     .outerjoin(RouteStep, RouteStep.id == message_table.c.step_id)
     .outerjoin(Route, Route.id == RouteStep.route_id)
@@ -154,12 +188,17 @@ _UNFINISHED = Statement(
         _IS_UNFINISHED,
         message_table.c.event_id.in_(
             select(Event.id).where(
-                Event.request_id == bindparam("request"), Event.type.in_(list_param("types"))
+                Event.request_id == bindparam("request"),
+                Event.type.in_(list_param("types")),
+                Event.occurred_at <= bindparam("until"),
             )
         ),
     )
     .order_by(message_table.c.id)
     .with_for_update(of=message_table)
+)
+_FORGET_KEY = Statement(
+    update(message_table).where(message_table.c.id == bindparam("key")).values(dedup_key=None)
 )
 _UNFINISHED_TO = Statement(
     select(*_STOPPED_COLUMNS)

@@ -31,6 +31,7 @@ from hub.messaging.compose.candidates import Rung as Rung
 from hub.messaging.compose.candidates import Step as Step
 from hub.messaging.compose.skipped_steps import ALREADY_NOTIFIED as ALREADY_NOTIFIED
 from hub.messaging.compose.skipped_steps import EXPECTED
+from hub.messaging.compose.skipped_steps import NOT_INVITED as NOT_INVITED
 from hub.messaging.compose.skipped_steps import REASONS as REASONS
 from hub.messaging.compose.skipped_steps import SkippedStep as SkippedStep
 from hub.models import ConnectionInfo
@@ -59,6 +60,9 @@ class PlannedEvent:
     expired: bool = False  # the time to sign has ended
     missing: int = 0  # signatures
     outdated: bool = False  # a newer event has changed the state of the request
+    overtaken: bool = False  # the request ended after it, so its end is reported instead
+    # the IDs of signers whose invitations were canceled before they were sent
+    not_invited: Collection[str] = ()
     # the IDs of people who were notified that the request is completed
     notified_of_completion: Collection[str] = ()
 
@@ -349,7 +353,7 @@ def _recipients(
     if not event.type.asks_to_sign or route.audience != Audience.SIGNER:
         included = members(event.type, route.audience, people, event.actor)
         return [
-            (person, event.reason_ended or _reason_replaced(route, person, event))
+            (person, event.reason_ended or _reason_left_out(route, person, event))
             for person in included
         ]
     ended = event.reason_ended
@@ -360,8 +364,15 @@ def _recipients(
     ]
 
 
-def _reason_replaced(route: Route, person: Person, event: PlannedEvent) -> str:
-    """Return why the completion takes the place of a notice about a signature, or ''."""
+def _reason_left_out(route: Route, person: Person, event: PlannedEvent) -> str:
+    """Return why a member of an audience is not notified of an event, or ''.
+
+    The completion takes the place of a notice about a signature.
+    """
+    if event.overtaken:
+        return "outdated"
+    if route.audience == Audience.SIGNER and person.id in event.not_invited:
+        return NOT_INVITED
     is_replaced = event.type == EventType.SIGNED and route.audience != Audience.SIGNER
     return "request_completed" if is_replaced and person.id in event.notified_of_completion else ""
 

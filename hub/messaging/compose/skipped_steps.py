@@ -27,6 +27,7 @@ class SkippedStep:
 
 LINK_EXPIRED = "link_expired"
 ALREADY_NOTIFIED = "already_notified"
+NOT_INVITED = "not_invited"
 # reasons for which a step is skipped by choice, not because of a problem
 EXPECTED = ("no_connection", "connection_broken", "no_consent", "paid_channel", "window_closed")
 REASONS = {
@@ -57,6 +58,7 @@ REASONS = {
     "repeated": "This notification was already sent.",
     "own_action": "The sender is the person whom the event is about.",
     "request_completed": "The notification that the request is completed was sent instead.",
+    NOT_INVITED: "The invitation of this signer was canceled before it was sent.",
     "outdated": "A newer event has changed the state of the request.",
     "text_incomplete": (
         "The text needs a value that the request does not have. Send the value, or change the text."
