@@ -202,6 +202,29 @@ def test_turns_begin_with_one_if_the_request_is_ordered(http_recorder: HttpRecor
     assert {found.order for found in event.people} == {None}
 
 
+@pytest.mark.parametrize("place", ["signer", "additional_attributes", "custom_data"])
+@pytest.mark.parametrize(
+    "names", [{"first_name": "Eric", "last_name": "Smith"}, {"name": "Eric Smith"}]
+)
+def test_attributes_of_a_signer_are_found_in_each_place(
+    http_recorder: HttpRecorder, place: str, names: dict[str, str]
+) -> None:
+    attributes = {"email": "eric@example.com", "mobile_number": "13175551234", **names}
+    signer = attributes if place == "signer" else {place: attributes}
+    found = person(http_recorder, signer=signer)
+    assert (found.name, found.email, found.phone) == (
+        "Eric Smith",
+        "eric@example.com",
+        "13175551234",
+    )
+
+
+def test_order_beside_the_signer_is_read(http_recorder: HttpRecorder) -> None:
+    signers = [{**SIGNER, "signer": {}, "order": 1}]
+    event = fetch(http_recorder, {**REQUEST, "signers": signers, "signer_order": True})
+    assert [found.order for found in event.people] == [2]
+
+
 def test_signer_is_found_by_each_id(http_recorder: HttpRecorder) -> None:
     entry = {**SIGNER, "id": "row-7", "signer": {"id": 12}}
     for name in ("eric", "row-7", "12"):
@@ -256,8 +279,9 @@ def test_refused_request_says_why(
 def test_connection_test_asks_for_a_request_that_does_not_exist(
     http_recorder: HttpRecorder,
 ) -> None:
-    http_recorder.answer(404, {"message": "Not found"})
-    assert pactsafe(http_recorder).run_check().ok
+    for status in (400, 404, 410, 422):
+        http_recorder.answer(status, {"message": "Not found"})
+        assert pactsafe(http_recorder).run_check().ok
     http_recorder.answer(401, {"message": "Unauthorized"})
     failed = pactsafe(http_recorder).run_check()
     assert (failed.ok, failed.field) == (False, "api_key")

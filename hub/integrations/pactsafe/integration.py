@@ -42,6 +42,8 @@ OTHER_EVENTS = ("test_event", "version_published", "group_published")
 ACTIVITY = "activity_"
 TOKEN_HEADER = "pactsafe-webhook-token"  # noqa: S105 - the name of a header
 NO_REQUEST = "0" * 24  # no request has this ID
+# the documentation does not say how the API refuses an ID, other than with 401 and 403 for the key
+NO_REQUEST_STATUSES = (400, 404, 410, 422)
 
 
 class PactSafeForm(ConfigForm):
@@ -141,7 +143,10 @@ class PactSafe(SourceIntegration):
 
     def check(self) -> CheckResult:
         """Fetch a request that does not exist: PactSafe checks the API key first."""
-        self.request("GET", f"/v1.1/requests/{NO_REQUEST}", expected_status=404)
+        response = self.call("GET", f"/v1.1/requests/{NO_REQUEST}")
+        is_unknown = response.status in NO_REQUEST_STATUSES and self.is_genuine(response)
+        if not is_unknown and not self.accepts(response):
+            raise self.refusal(response)
         return self.passed_check("PactSafe accepted the API key. Press Test there to try the hook.")
 
     @classmethod

@@ -50,22 +50,32 @@ def _ids_of(entry: Mapping[str, Any]) -> list[str]:
 def _read_person(
     entry: Mapping[str, Any], person_id: str, *, is_ordered: bool, completed: bool
 ) -> SourcePerson:
-    attributes = "signer.additional_attributes"
-    names = (_text(entry, f"{attributes}.{name}") for name in ("first_name", "last_name"))
+    names = (_signer_text(entry, name) for name in ("first_name", "last_name"))
     link = _text(entry, "request_url")
     order = json_field(entry, "signer.order")
+    if order is None:
+        order = json_field(entry, "order")
     uses_email, uses_phone = _wanted_addresses(entry)
     return SourcePerson(
         id=person_id,
-        name=" ".join(filter(None, names)),
-        email=_text(entry, "signer.email"),
-        phone=_text(entry, "signer.mobile_number"),
+        name=" ".join(filter(None, names)) or _signer_text(entry, "name"),
+        email=_signer_text(entry, "email"),
+        phone=_signer_text(entry, "mobile_number"),
         order=order + 1 if is_ordered and type(order) is int and 0 <= order < 1000 else None,
         signing_url=link,
         download_url=link if completed else "",
         uses_email=uses_email,
         uses_phone=uses_phone,
     )
+
+
+def _signer_text(entry: Mapping[str, Any], name: str) -> str:
+    """Return an attribute of a signer from the first place that has it.
+
+    Requests name them in `additional_attributes`, and acceptances in `custom_data`.
+    """
+    places = ("signer", "signer.additional_attributes", "signer.custom_data")
+    return next((text for place in places if (text := _text(entry, f"{place}.{name}"))), "")
 
 
 def _wanted_addresses(entry: Mapping[str, Any]) -> tuple[bool | None, bool | None]:
