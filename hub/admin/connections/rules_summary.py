@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from hub import integrations
 from hub.admin.view.filters import money, number
 from hub.connections import link_shorteners
+from hub.core.errors import NotFound
 from hub.core.vocabulary import PHONE_CHANNELS, Channel
 from hub.messaging.policy import policy
 from hub.messaging.policy.rules import SHORT_LINKS, Rules
@@ -22,7 +24,7 @@ def summarize_rules(connection: Connection) -> list[tuple[str, str]]:
         ("Limits per recipient", _limits(_counts(rules))),
         ("Spending", _limits(_amounts(rules))),
         *_links(connection, rules),
-        ("Quiet hours", str(rules.quiet) if rules.quiet else "None"),
+        ("Quiet hours", _quiet_hours(connection, rules)),
     ]
     return lines
 
@@ -33,6 +35,18 @@ def _links(connection: Connection, rules: Rules) -> list[tuple[str, str]]:
     kinds = link_shorteners.list_link_kinds()
     # without its service, a connection sends the links of Signpost
     return [("Links in SMS", kinds.get(rules.short_links, kinds[SHORT_LINKS]))]
+
+
+def _quiet_hours(connection: Connection, rules: Rules) -> str:
+    hours = [str(rules.quiet)] if rules.quiet else []
+    try:
+        never_between = integrations.get(connection.integration).never_between
+    except NotFound:
+        never_between = ()
+    if never_between:
+        hours.append(f"always {' to '.join(never_between)}")
+    text = ", ".join(hours)
+    return f"{text[:1].upper()}{text[1:]}" if text else "None"
 
 
 def _consent(rules: Rules) -> str:

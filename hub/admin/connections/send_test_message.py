@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from hub.admin.auth.guard import has_role
 from hub.admin.view import forms
-from hub.core.vocabulary import Address, ConnectionState, Role, Status
+from hub.core.vocabulary import Address, Channel, ConnectionState, Role, Status
 from hub.db.engine import db
 from hub.db.types import is_id
 from hub.integrations.base import Integration
@@ -50,6 +50,8 @@ def _add_labels(
 ) -> forms.TestMessageForm:
     """Return the form with labels for the connection, without a recipient if there is no choice."""
     form.to.label.text = ADDRESSES.get(integration_class.address, "Recipient")
+    if integration_class.channel == Channel.VOICE:
+        form.to.label.text = "Your phone number"  # also that of a landline
     if connection.destination:
         if not integration_class.reaches_people(connection.destination) and not form.errors:
             del form.to

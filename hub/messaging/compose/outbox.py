@@ -78,7 +78,9 @@ class Draft:
     link_expires_at: datetime | None = None  # it is not sent with a link that leads nowhere
     links: Sequence[ShortLink] = ()  # the short links in the text
     night: str | None = None  # the recipient's, in which it is not sent; see policy/night.py
-    not_before: datetime | None = None  # it waits, because another message may replace it
+    # it waits, because another message may replace it, or for the next try after a failure
+    not_before: datetime | None = None
+    wait_fact: str = "waits for completion"  # the name of the fact about that wait
 
     def __post_init__(self) -> None:
         # the stored text is the one that is sent and that pages show
@@ -128,7 +130,7 @@ def add_messages(drafts: Sequence[Draft]) -> list[MessageSummary]:
                 build_fact_row(row["id"], 0, "suppressed", Status.SUPPRESSED, code=row["code"])
             )
         elif draft.not_before is not None:
-            facts.append(build_fact_row(row["id"], 0, "waits for completion", None))
+            facts.append(build_fact_row(row["id"], 0, draft.wait_fact, None))
         elif row["code"]:
             facts.append(build_fact_row(row["id"], 0, row["code"].replace("_", " "), None))
     informed &= {row["contact_id"] for row in rows if row["status"] == Status.QUEUED}

@@ -86,6 +86,7 @@ def _add(message: Message, due_at: datetime, minutes: int | None) -> str:
             expires_at=message.expires_at,
             night=message.night,
             not_before=due_at,
+            wait_fact="waits for retry",
         )
     )
 

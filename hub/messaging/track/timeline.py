@@ -256,6 +256,7 @@ _HUB_FACTS = {
         "The last signer signed. If the request is completed within a minute, that notification"
         " is sent instead.",
     ),
+    "waits for retry": ("Waiting for the next try", "The connection tries again after a wait."),
     "unreadable": ("Waiting for a value that cannot be read", ""),
     "lease expired": (
         "The worker ended",
