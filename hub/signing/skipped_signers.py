@@ -33,6 +33,7 @@ NOT_ASKED = frozenset(
     {
         plan.ALREADY_NOTIFIED,
         "already_signed",
+        "not_invited",
         "not_their_turn",
         "outdated",
         "reminded_recently",
