@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import random
 import re
 import secrets
 import socket
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -298,7 +300,10 @@ def simulator(app: Flask) -> Iterator[Any]:
 def serving(app: Any, port: int) -> Iterator[None]:
     """Serve an application on a loopback port."""
     earlier = set(threading.enumerate())
-    server = make_server("127.0.0.1", port, app, threaded=True)
+    try:
+        server = make_server("127.0.0.1", port, app, threaded=True)
+    except SystemExit as error:  # pytest would not undo the fixtures of the test
+        raise OSError(f"port {port} is in use") from error
     thread = threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
     )
@@ -321,13 +326,26 @@ def _join_request_threads(earlier: set[threading.Thread], seconds: float) -> Non
 
 
 def free_port() -> int:
-    """Return a port that is not in use."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that is not in use, and that this process has not returned for a while."""
+    for _ in PORTS:
+        port = next(_next_ports)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OSError("no port is free")
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 10) -> Any:
+# Outgoing connections get ports above these, so that none takes a port between its choice and its
+# use. Each process begins elsewhere.
+PORTS = range(10_000, 32_000)
+_first_port = random.SystemRandom().choice(PORTS)
+_next_ports = cycle([*range(_first_port, PORTS.stop), *range(PORTS.start, _first_port)])
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 30) -> Any:
     """Return the value of a condition as soon as it is true, and fail the test after a while."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

@@ -59,7 +59,7 @@ def ringing_call(hub: Hub, number: str) -> dict[str, Any]:
         calls = [call for call in simulated_calls(hub, number) if call["status"] == "ringing"]
         return calls[-1] if calls else None
 
-    found: dict[str, Any] = wait_until(newest, 15)
+    found: dict[str, Any] = wait_until(newest, 60)
     return found
 
 
@@ -157,7 +157,7 @@ def test_person_who_calls_back_hears_who_called(hub: Hub) -> None:
     call = hub.use_phone(number, "call")
     assert "You have reached Acme Contracts" in call["lines"][0]["text"]
     assert "no more calls" in act(hub, call, key="9")["lines"][-1]["text"]
-    wait_until(lambda: is_refused(hub, number), 15)
+    wait_until(lambda: is_refused(hub, number), 60)
 
 
 def is_refused(hub: Hub, number: str) -> bool:
