@@ -23,6 +23,13 @@ def test_call_that_is_made_again_waits_for_the_next_try(hub_demo: Flask) -> None
     assert titles == ["Created", "Waiting for the next try"]
 
 
+def test_canceled_call_is_named_as_such(hub_demo: Flask) -> None:
+    message_id = start_call(calls(hub_demo), SID)
+    report(hub_demo, "canceled", message=message_id, sid=SID)
+    settle()
+    assert timeline(message(message_id))[-1].title == "Canceled at Twilio"
+
+
 def test_page_of_a_connection_shows_when_it_never_calls(hub_demo: Flask) -> None:
     assert dict(summarize_rules(calls(hub_demo)))["Quiet hours"] == "Always 20:00 to 08:00"
 

@@ -314,11 +314,12 @@ _CALL_TITLES = {
     "completed": "Call ended",
     "busy": "The line is busy",
     "no-answer": "Nobody answered",
+    "canceled": "Canceled at {provider}",
     **{f"key {key}": f"Key {key} was pressed" for key in "0123456789*#"},
 }
 _PROOF_TEXTS = {
     "callback": "The signature of the callback was verified.",
-    "poll": "Signpost asked the provider because no callback had arrived.",
+    "poll": "Signpost asked the provider.",
     "find": "Found in the provider’s list of messages.",
     "answer": "Reported when the provider accepted the message.",
 }

@@ -35,7 +35,7 @@ from tests.hub_fixtures import (
     update_message,
 )
 
-ASKED = "Signpost asked the provider because no callback had arrived."
+ASKED = "Signpost asked the provider."
 
 
 def test_message_without_callbacks_shows_when_its_status_is_polled(

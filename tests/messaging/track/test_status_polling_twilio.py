@@ -67,7 +67,7 @@ def test_message_with_lost_callbacks_is_delivered_by_polling(
         "delivered",
         "sms_delivered",
     )
-    assert fact["text"] == "Signpost asked the provider because no callback had arrived."
+    assert fact["text"] == "Signpost asked the provider."
 
 
 def test_message_deleted_at_twilio_is_no_longer_polled(
