@@ -140,6 +140,8 @@ def test_slow_service_is_left_after_two_seconds_and_then_for_a_minute(hub_demo: 
         began = time.monotonic()
         assert shorten() == 1
         assert time.monotonic() - began < 1, "the service was not called again"
+        db.session.remove()
+        db.engine.dispose()
 
 
 def test_message_is_sent_without_the_chore_after_five_seconds() -> None:
