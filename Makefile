@@ -18,6 +18,10 @@ NO_DATABASE = tests/core tests/run/web_server tests/simulator \
 	$(foreach name,receivers automation,tests/examples/test_$(name).py) \
 	tests/admin/documentation \
 	tests/handlers/test_limits.py \
+	tests/evidence/test_verification.py \
+	tests/endpoints/brokers/test_kafka_sign_in.py \
+	$(foreach name,outages signing_app voice_story,tests/test_$(name).py) \
+	tests/admin/auth/test_page_rate_limits.py \
 	tests/admin/connections/test_setup_steps.py \
 	$(foreach name,filters templates,tests/admin/view/test_$(name).py)
 # more flags for the recipe's program: make test ARGS="tests/test_story.py -k delivered"

@@ -22,12 +22,7 @@ import pytest
 
 from hub.core.config import load
 from hub.run import up
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.conftest import free_port
 
 
 class Demo:
