@@ -98,10 +98,12 @@ def _copy_rows(connection: Connection, schema: str) -> None:
     for table in Base.metadata.sorted_tables:
         own = f'public."{table.name}"'
         kept = f'{schema}."{table.name}"'
-        statements.append(f"IF EXISTS (SELECT FROM {own}) THEN DELETE FROM {own}; END IF")  # noqa: S608 - our own tables
+        delete = f"DELETE FROM {own}"  # noqa: S608 - our own tables
+        statements.append(f"IF EXISTS (SELECT FROM {own}) THEN {delete}; END IF")
         if connection.execute(table.select().limit(1)).first() is not None:
             connection.execute(text(f"CREATE TABLE {kept} AS TABLE {own}"))
-            statements.append(f"INSERT INTO {own} SELECT * FROM {kept}")  # noqa: S608 - our own tables
+            copy = f"INSERT INTO {own} SELECT * FROM {kept}"  # noqa: S608 - our own tables
+            statements.append(copy)
     connection.exec_driver_sql(
         f"CREATE FUNCTION {schema}.restore() RETURNS void LANGUAGE plpgsql"
         " SET session_replication_role = replica"

@@ -227,7 +227,7 @@ def _cancel_messages(event: EventIn, request: RequestRecord, actor: SignerRecord
 def _cancel_ended(event: EventIn, request: RequestRecord) -> None:
     """Cancel messages that ask to sign, and notices about what happened before the request ended.
 
-    The notice of its end takes their place. A completion leaves the notices to who signed.
+    The notice of the end replaces them. A completion does not cancel the notices of signatures.
     """
     reason = CLOSES[event.type].value
     if event.type != EventType.COMPLETED:

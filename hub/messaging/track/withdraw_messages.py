@@ -1,7 +1,7 @@
 """Ask providers to cancel stopped messages that have not reached anybody yet.
 
-A message that was answered in the meantime is left alone. The provider's own reports say what
-became of a message, and may arrive before the response, after it, or never.
+A message that was answered in the meantime is not canceled. The provider reports the final
+status, before or after the response, or never.
 """
 
 from __future__ import annotations
