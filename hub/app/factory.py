@@ -106,7 +106,8 @@ def _engine_options(config: Config) -> dict[str, Any]:
     # parameters in error messages would write phone numbers and names to the log
     options: dict[str, Any] = {"hide_parameters": True}
     if config.sqlite:
-        return options
+        # no limit: a writer with the lock would wait for a connection of threads that wait for it
+        return options | {"pool_size": 0}
     postgresql_options = {
         "pool_timeout": engine.POOL_SECONDS,
         "connect_args": engine.connect_options(config.database_url),

@@ -18,6 +18,7 @@ from hub.db.engine import db
 from hub.db.store import in_transaction, transaction
 from hub.db.types import new_id
 from hub.models import Attempt, Setting
+from tests.conftest import POSTGRES
 from tests.db.rows import add_settings, make_setting, setting_names
 from tests.hub_fixtures import connection as connection
 from tests.hub_fixtures import signing_app as signing_app
@@ -32,6 +33,29 @@ def test_connection_lost_after_the_last_read_does_not_fail_the_request(
         dead.close()
     with app.app_context():
         assert setting_names() == set(), "the next one uses a new connection"
+
+
+@pytest.mark.skipif(bool(POSTGRES), reason="its server limits the number of connections")
+def test_many_threads_read_while_one_writes(app: Flask) -> None:
+    """Threads that wait for the lock keep the connections that they read with."""
+    readers = 30
+    all_read = threading.Barrier(readers + 1, timeout=10)
+
+    def read_then_wait() -> None:
+        with app.app_context():
+            setting_names()
+            all_read.wait()
+            all_read.wait()
+
+    threads = [threading.Thread(target=read_then_wait) for _ in range(readers)]
+    for thread in threads:
+        thread.start()
+    all_read.wait()
+    with app.app_context():
+        add_settings("a")
+    all_read.wait()
+    for thread in threads:
+        thread.join()
 
 
 # ── Writing ───────────────────────────────────────────────────────────────────────────────────────
