@@ -20,6 +20,7 @@ import psutil
 
 from hub.core.config import SETTINGS
 from hub.handlers.sources import HandlerSource
+from hub.lib.text import one_line
 
 LOAD_SECONDS = 30  # that a file may take to load
 WATCH = 0.05  # seconds between checks of the memory
@@ -165,7 +166,7 @@ class HandlerProcess:
                 return self._stopped(f"Stopped because it used more than {most} MB of memory.")
             if self._process.poll() is not None:
                 return self._ended()
-        response: dict[str, Any] = json.loads(read)
+        response: dict[str, Any] = _printable(json.loads(read))
         return response
 
     def _stopped(self, problem: str) -> Failure:
@@ -224,6 +225,15 @@ def _memory(pid: int, with_descendants: bool) -> int:
     except psutil.Error:
         return 0
     return total
+
+
+def _printable(value: Any) -> Any:
+    """Return the texts of a response without characters that databases or terminals refuse."""
+    if isinstance(value, dict):
+        return {name: _printable(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_printable(item) for item in value]
+    return one_line(value) if isinstance(value, str) else value
 
 
 def _environment() -> dict[str, str]:

@@ -178,6 +178,39 @@ def test_threads_and_programs_of_a_handler_end_with_its_process(handler_file: Ha
     wait_until_ended()
 
 
+@pytest.mark.parametrize("ending", ["return", "raise SystemExit", "raise ValueError", "sys.exit(3)"])
+def test_copy_of_the_process_never_responds_for_it(handler_file: HandlerFile, ending: str) -> None:
+    """A handler that forks continues twice. Only the process that Signpost started counts."""
+    handler_file.write(f"""
+@on("sms_delivered")
+def copying(event):
+    if event.attempt == 2:
+        time.sleep(1)
+        raise ValueError("failed")
+    if os.fork() == 0:
+        time.sleep(0.5)
+        {ending}
+""")
+    source = HandlerSource(handler_file.path.name, str(handler_file.path), is_file=True)
+    process = HandlerProcess(source, Limits(30, 256 * 1024**2))
+    payload = {
+        "id": "pev_1",
+        "type": "sms_delivered",
+        "at": now().isoformat(),
+        "source": None,
+        "test": False,
+    }
+    try:
+        assert process.load(["sms_delivered"]).failure is None
+        assert process.run("hooks:copying", payload, 1).failure is None
+        failure = process.run("hooks:copying", payload, 2).failure
+        assert failure is not None
+        assert (failure.problem, failure.message) == ("ValueError", "failed")
+        wait_until(lambda: len(find_processes()) == 1)
+    finally:
+        process.stop()
+
+
 def test_handler_cannot_read_the_keys_of_the_hub(
     handler_file: HandlerFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -242,6 +242,32 @@ def test_command_reports_a_broken_file(handler_file: HandlerFile, environ: dict[
     assert "hooks.py could not be loaded. ModuleNotFoundError" in listed.stdout
 
 
+def test_command_prints_errors_with_any_characters(
+    handler_file: HandlerFile, environ: dict[str, str]
+) -> None:
+    text = "half \ud800, nothing \0, escape \x1b[31m, line\nbreak, direction \u202e, Zoë"
+    handler_file.write(
+        f"""
+        TEXT = {ascii(text)}
+
+        @on("sms_sent")
+        def failing(event):
+            '''Shows \\x1b[31m \\ud800.'''
+            raise ValueError(TEXT)
+        """
+    )
+    data_folder = handler_file.path.parent.parent / "data"
+    tried = run_command(data_folder, "handlers", "try", "failing", **environ)
+    assert tried.returncode == 1
+    assert "Traceback" not in tried.stderr
+    listed = run_in_process(environ, "handlers")
+    assert listed.returncode == 0
+    for output in (tried.stdout, listed.stdout):
+        assert "failing" in output
+        assert not set("\0\x1b\u202e\ud800") & set(output)
+    assert "Zoë" in tried.stdout
+
+
 def test_worker_registers_handlers_when_it_starts(
     handler_file: HandlerFile, environ: dict[str, str]
 ) -> None:
