@@ -57,7 +57,8 @@ def parse_strict(text: str) -> str:
 def parse_typed(text: str) -> str:
     """Return the normal form of a number as people write it. Raises ValueError.
 
-    Blanks, brackets, dots and dashes are removed, and 00 stands for +.
+    Blanks, brackets, dots and dashes are removed, and 00 stands for +. The digits may be those of
+    any alphabet.
     """
     number = _strip_separators(text)
     hint = f"Start with + and the country code, such as {TYPED_EXAMPLE}."
@@ -106,7 +107,9 @@ def parse_typed_sender(text: str | None) -> str | None:
 
 def _strip_separators(text: str) -> str:
     cleaned = "".join(
-        char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf"
+        str(unicodedata.decimal(char, char))  # digits of every alphabet
+        for char in unicodedata.normalize("NFKC", text)
+        if unicodedata.category(char) != "Cf"
     )
     cleaned = re.sub(r"^tel:", "", cleaned.strip(), flags=re.IGNORECASE)
     number = _SEPARATORS.sub("", cleaned)

@@ -178,7 +178,9 @@ def test_threads_and_programs_of_a_handler_end_with_its_process(handler_file: Ha
     wait_until_ended()
 
 
-@pytest.mark.parametrize("ending", ["return", "raise SystemExit", "raise ValueError", "sys.exit(3)"])
+@pytest.mark.parametrize(
+    "ending", ["return", "raise SystemExit", "raise ValueError", "sys.exit(3)"]
+)
 def test_copy_of_the_process_never_responds_for_it(handler_file: HandlerFile, ending: str) -> None:
     """A handler that forks continues twice. Only the process that Signpost started counts."""
     handler_file.write(f"""

@@ -248,7 +248,7 @@ def test_command_prints_errors_with_any_characters(
     text = "half \ud800, nothing \0, escape \x1b[31m, line\nbreak, direction \u202e, Zoë"
     handler_file.write(
         f"""
-        TEXT = {ascii(text)}
+        TEXT = {text!a}
 
         @on("sms_sent")
         def failing(event):

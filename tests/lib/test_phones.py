@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import phonenumbers
 import pytest
@@ -68,6 +69,18 @@ def test_accepted_number_is_e164_and_unchanged(text: str) -> None:
     assert phonenumbers.parse(cleaned).country_code == phonenumbers.parse(text).country_code
     assert phones.parse_strict(cleaned) == cleaned
     assert phonenumbers.is_possible_number(phonenumbers.parse(cleaned))
+
+
+DIGITS = [char for char in map(chr, range(0x30000)) if char.isdecimal()]
+
+
+@given(st.sampled_from(DIGITS), st.sampled_from(["317-555-1234", "+1 317 555 1234"]))
+def test_digits_of_every_alphabet_are_read(any_digit: str, written: str) -> None:
+    zero = ord(any_digit) - unicodedata.decimal(any_digit)
+    other = "".join(chr(zero + int(char)) if char.isdigit() else char for char in written)
+    assert phones.parse_in_region(other, "US") == "+13175551234"
+    if written.startswith("+"):
+        assert phones.parse_typed(other) == "+13175551234"
 
 
 @given(st.text(max_size=20))

@@ -12,7 +12,7 @@ Document = dict[str, Any]
 Signer = dict[str, Any]
 MAX_DOCUMENTS = 50  # documents of one app
 MAX_LENGTH = 200  # characters of a title, a name or an address
-MAX_SIGNERS = 20
+MAX_SIGNERS = 50
 
 
 def list_documents(simulator: SimulatorContext, app: str) -> list[Document]:
