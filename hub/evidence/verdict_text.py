@@ -12,6 +12,8 @@ from hub.shared.sentences import format_moment, has_sentence, sentence
 
 def describe(verdict: Verdict) -> list[str]:
     """Return the lines of a command: whether a file is intact, or where it was changed."""
+    if verdict.is_pdf:
+        return [str(finding) for finding in verdict.findings]
     if not verdict.is_intact:
         return ["The file is not intact.", *(f"- {finding}" for finding in verdict.findings)]
     about = verdict.about

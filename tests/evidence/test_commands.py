@@ -66,6 +66,10 @@ def test_pdf_has_the_file_attached(run: Run, request_id: str, tmp_path: Path) ->
     file = tmp_path / "evidence.pdf"
     assert run("export", request_id, "--pdf", "--output", str(file)).returncode == 0
     assert file.read_bytes().startswith(b"%PDF-")
+    verified = run("verify", str(file))
+    assert verified.returncode == 1
+    assert "intact" not in verified.stdout
+    assert "Save the JSON file that is attached to the PDF" in verified.stdout
 
 
 def test_hold_refuses_erasure_until_it_is_released(run: Run, request_id: str) -> None:

@@ -59,6 +59,7 @@ def verify_evidence() -> Any:
         "verify_evidence.html",
         form=form,
         is_intact=verdict.is_intact if verdict else None,
+        is_pdf=verdict is not None and verdict.is_pdf,
         result=verdict_text.describe_for_visitor(verdict, locale) if verdict else [],
         keys=_describe_keys(locale),
         locale=locale,

@@ -182,6 +182,10 @@ def test_visitor_verifies_a_file(request_id: str, app: Flask, run: Run) -> None:
     assert "The file is not intact." in changed
     assert "was changed" in changed
     assert "The file is not intact." in verify_on_page(app, b"\x00\xff").text
+    assert "The file is empty." in verify_on_page(app, b"").text
+    pdf = verify_on_page(app, b"%PDF-1.7\n").text
+    assert "This is a PDF." in pdf
+    assert "The file is not intact." not in pdf
     assert verify_on_page(app, None).status_code == 422
     # raw, because the test client keeps a large form in a file of its own
     answer = Browser(app).client.post(
@@ -230,6 +234,7 @@ def test_page_is_in_the_language_of_the_browser(
         "intact": verify_on_page(app, data, locale),
         "changed": verify_on_page(app, data.replace(b"Eric", b"Erik"), locale),
         "strange": verify_on_page(app, b"\x00\xff", locale),
+        "PDF": verify_on_page(app, b"%PDF-1.7", locale),
         "no file": verify_on_page(app, None, locale),
         "no token": app.test_client().post("/evidence", headers={"Accept-Language": locale}),
         "large": Browser(app).client.post(
