@@ -104,7 +104,7 @@ def _send_short(hub: Hub, web: Started, port: int, write: partial[Path], seconds
 
 
 class PlainApi:
-    """The API that people would write first, with a database of its own beside the hub's."""
+    """The API that people would write first, with its own database beside the hub's."""
 
     def __init__(self, crew: Crew, hub: Hub) -> None:
         self.database = crew.folder / "plain.db"

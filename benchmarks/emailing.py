@@ -1,7 +1,7 @@
 """Emails per second over 8 kept sessions, beside `smtplib` in a loop.
 
 The mail server's stand-in answers each command after 25 ms, so an email takes 100 ms in a session
-that is open. Emails wait in the database, each to a person of its own; `hub worker deliver` is
+that is open. Emails wait in the database, each to a separate person; `hub worker deliver` is
 started, and once it is warm the accepted emails are counted for some seconds. It builds each email
 with its HTML and records each outcome. The loop sends a short text that is built once, over one
 session that stays open: it does less for each email, and opening a session for each would take

@@ -1,6 +1,6 @@
 """Connect a hub to the mail server's stand-in, and fill its tables with emails that wait.
 
-Runs in a process of its own, with the hub's settings in the environment, while the hub's own
+Runs in a separate process, with the hub's settings in the environment, while the hub's own
 processes rest.
 """
 

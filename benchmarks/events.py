@@ -1,6 +1,6 @@
 """Store platform events for webhook endpoints, as processed callbacks do.
 
-Runs in a process of its own, with the hub's settings in the environment.
+Runs in a separate process, with the hub's settings in the environment.
 """
 
 from __future__ import annotations

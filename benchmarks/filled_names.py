@@ -39,7 +39,7 @@ def person_name(number: int) -> str:
 
 
 def document_title(number: int) -> str:
-    """Return the title of a document, with a number of its own."""
+    """Return the title of a document, with its own number."""
     return f"{TITLES[number % len(TITLES)]} {number}"
 
 

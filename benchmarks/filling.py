@@ -3,7 +3,7 @@ what was delivered.
 
 The rows are as the hub writes them, so far as they are read: addresses can be found, the bodies of
 what is sent or looked at are sealed. Of a history, only the newest are; ids and the provider's SIDs
-grow, as they do in time. Runs in a process of its own, with the hub's settings in the environment,
+grow, as they do in time. Runs in a separate process, with the hub's settings in the environment,
 while the hub's own processes rest.
 """
 

@@ -1,6 +1,6 @@
 """A stand-in for a mail server: it answers each command of a session a fixed time later.
 
-`python -m benchmarks.mail_server PORT MILLISECONDS` runs it in a process of its own, without
+`python -m benchmarks.mail_server PORT MILLISECONDS` runs it in a separate process, without
 encryption or sign-in. The command `xcounts` returns what it has received.
 """
 

@@ -1,7 +1,7 @@
 """Webhooks per second of the worker that notifies apps, against the ideal of its threads.
 
 The app's stand-in answers each webhook after 100 ms. Four endpoints with 16 calls each are 64 in
-flight, so 640 a second are the ideal. Each event is about a message of its own, and goes to one
+flight, so 640 a second are the ideal. Each event is about a separate message, and goes to one
 endpoint. `hub worker notify` is started, and once it is warm the answers are counted for some
 seconds. At the end what the app received is compared with the recorded attempts.
 """

@@ -1,7 +1,7 @@
 """Make a hub ready to be measured: migrated, with live connections that passed their test, an API
 key and an admin.
 
-Runs in a process of its own, with the hub's settings in the environment.
+Runs in a separate process, with the hub's settings in the environment.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Profile a hot path: `python -m benchmarks profile receiving|accepting|sending [COUNT]`.
 
-A hub of its own is prepared as for a measurement; the path then runs in one process under cProfile,
+Its own hub is prepared as for a measurement; the path then runs in one process under cProfile,
 which counts the processor's time of each thread, so that waiting for the provider, the disk or the
 interpreter's lock is not in it. Profiling itself makes calls dearer: look at shares, not at sums;
 the line at the end says what a piece of work costs without it.

@@ -1,7 +1,7 @@
 """A stand-in for Twilio that costs next to nothing: it takes a message at once and answers a fixed
 time later.
 
-`python -m benchmarks.provider PORT MILLISECONDS [--keep]` runs it in a process of its own, over
+`python -m benchmarks.provider PORT MILLISECONDS [--keep]` runs it in a separate process, over
 plain HTTP with kept-alive connections. It speaks enough for Twilio's SDK to send, to test a
 connection and to ask for what was sent. With `--keep` it remembers who was called when.
 """

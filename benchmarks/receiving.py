@@ -1,7 +1,7 @@
 """Status callbacks stored per second, against a bare Flask application that answers 204.
 
 Both run on the same gunicorn with the hub's own options (2 processes of 8 threads), in turn, and
-get the same bytes: form callbacks of Twilio, each signed, each about a message of its own, from
+get the same bytes: form callbacks of Twilio, each signed, each about a separate message, from
 four wrks over 8 kept-alive connections each, spread over both processes (looked at in each run).
 The hub verifies and stores each durably (SQLite with synchronous=FULL, PostgreSQL with fsync and
 synchronous_commit on) before it answers. Afterwards the rows are counted: a figure stands only if

@@ -2,7 +2,7 @@
 threads.
 
 The provider's stand-in answers each message after 100 ms, so 64 in flight make 640 a second at
-best. Messages wait in the database (SQLite, FULL), each to a person of its own and sealed; `hub
+best. Messages wait in the database (SQLite, FULL), each to a separate person and sealed; `hub
 worker deliver` is started, and once it is warm the provider's answers are counted for some seconds.
 Callbacks are off. 256 in flight are two workers with two connections of 64 threads each. At the end
 what the provider received is compared with what is recorded: nothing sent twice, nothing lost.

@@ -1,6 +1,6 @@
 """Replace the routes that Signpost installs by those of version 0.2.0: one text message each.
 
-Runs in a process of its own, with the hub's settings in the environment.
+Runs in a separate process, with the hub's settings in the environment.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ OWN_SETTINGS = ("HUB_", "TWILIO_")
 def run_command(
     folder: Path, *arguments: str, stdin: str = "", **environ: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command on the test's own data folder, in a process of its own."""
+    """Run a command on the test's own data folder, in a separate process."""
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(OWN_SETTINGS)
     }

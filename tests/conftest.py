@@ -72,7 +72,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> groups.Group
 @pytest.fixture(scope="session")
 def queue_url() -> Iterator[str]:
     """Run a real queue server and return its address."""
-    # a short path of its own: a socket's path may have a hundred bytes only
+    # its own short path: a socket's path may have a hundred bytes only
     with tempfile.TemporaryDirectory(prefix="hub-") as name:
         folder = Path(name)
         queue_server.prepare(folder)

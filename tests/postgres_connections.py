@@ -30,7 +30,7 @@ class SharedConnections:
 
     def connect(self, *arguments: Any, **options: Any) -> psycopg.Connection:
         """Return an idle connection, or open one."""
-        # Every engine has a context of its own, with the same content. A child process must not
+        # Every engine has its own context, with the same content. A child process must not
         # use its parent's connections.
         named = {name: value for name, value in options.items() if name != "context"}
         key = (os.getpid(), arguments, tuple(sorted(named.items())))

@@ -1,6 +1,6 @@
 """Browsers that a user has signed in with before, recognized by a signed cookie.
 
-Their sign-ins have limits of their own, so that wrong passwords from elsewhere never lock an
+Their sign-ins have their own limits, so that wrong passwords from elsewhere never lock an
 account for its own user. See
 https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies
 """

@@ -146,7 +146,7 @@ def count_wrong_code(network: str) -> None:
 
 
 def _bucket(network: str) -> str:
-    """Return the bucket of a network, which nobody outside can choose or predict."""
+    """Return the bucket of a network, which outsiders cannot choose or predict."""
     key = hashlib.sha256(current_app.extensions["hub.config"].secret_key.encode()).digest()
     return hashlib.blake2b(network.encode(), key=key, digest_size=BUCKET_BYTES).hexdigest()
 

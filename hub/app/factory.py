@@ -54,7 +54,8 @@ def create(config: Config | None = None, blueprints: Sequence[str] = BLUEPRINTS)
     app = PathRoutedFlask("hub", static_folder=None, template_folder="templates")
     app.jinja_env.add_extension(Isolation)
     app.config.update(_flask_settings(config))
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # answers keep the order that the documentation shows
+    # responses keep the order of fields that the documentation shows
+    app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["hub.config"] = config
     app.extensions["hub.keyring"] = Keyring(config.encryption_keys)
     logs.configure(config)

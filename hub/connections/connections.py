@@ -185,7 +185,7 @@ def _store(
     """Store settings.
 
     Return their version (None if nothing changed), whether a test is needed, and whether messages
-    are in progress in the former account.
+    are in progress in the previous account.
     """
     connection = _require_not_archived(lock_connection(connection_id))
     integration_class = integrations.get(connection.integration)

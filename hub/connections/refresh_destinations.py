@@ -20,7 +20,7 @@ def refresh_destinations() -> int:
     """Store each destination as its integration derives it now; return how many changed.
 
     A new version of an integration may write destinations in another form, and refuses posts to
-    the former one. A destination that an invitation link set stays as it is.
+    the previous one. A destination that an invitation link set stays as it is.
     """
     query = select(Connection).where(Connection.destination != "", Connection.archived_at.is_(None))
     changed = 0

@@ -41,7 +41,7 @@ TEXT_CHANNELS = (*PHONE_CHANNELS, Channel.EMAIL, Channel.CHAT)  # whose texts ad
 
 
 class Feedback(DescribedEnum):
-    """A fact about a sent message beside its status. It is reported as an event of its own."""
+    """A fact about a sent message beside its status. It is reported as a separate event."""
 
     BOUNCED = "bounced", "the message came back after it was accepted"
     COMPLAINED = "complained", "the recipient reported the message as spam"
@@ -235,7 +235,7 @@ class SignerState(DescribedEnum):
 
     @property
     def has_not_signed(self) -> bool:
-        """True while the signature is missing."""
+        """True until the signer has signed."""
         return self in (SignerState.PENDING, SignerState.VIEWED)
 
 

@@ -142,7 +142,7 @@ class GroupedInsert:
 
 @dataclass
 class DirectInsert:
-    """A plain insert that commits alone, with a connection pool of its own."""
+    """A plain insert that commits alone, with its own connection pool."""
 
     engine: Engine
     statement: Statement

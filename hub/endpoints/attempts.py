@@ -1,4 +1,4 @@
-"""Record the attempts to deliver webhooks, and what became of each."""
+"""Record the attempts to deliver webhooks, and their results."""
 
 from __future__ import annotations
 

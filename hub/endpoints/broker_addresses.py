@@ -14,7 +14,8 @@ from hub.integrations.broker import AddressNotAllowed, ConnectFailed
 def check_servers(kind: str, settings: Mapping[str, Any]) -> None:
     """Refuse private and unencrypted servers that are not allowed.
 
-    A name that does not resolve may do later. The addresses are checked again with each connection.
+    A name that does not resolve now may resolve later. The addresses are checked again with each
+    connection.
     """
     rules = network()
     broker = brokers.get(kind)

@@ -2,7 +2,7 @@
 
 Threads call the endpoints, and only the main thread uses the database. Each endpoint has threads of
 its own, so a slow or dead one never delays another. Events for a message broker are published in
-batches, one batch at a time for each endpoint. Handlers run in processes of their own.
+batches, one batch at a time for each endpoint. Handlers run in their own processes.
 """
 
 from __future__ import annotations

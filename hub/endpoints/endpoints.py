@@ -146,7 +146,7 @@ def disable(endpoint_id: str) -> None:
 
 @transaction
 def enable(endpoint_id: str) -> None:
-    """Enable an endpoint. Missed events are sent only if somebody resends them."""
+    """Enable an endpoint. Missed events are sent only if someone resends them."""
     endpoint = find(endpoint_id)
     if endpoint.state == EndpointState.ENABLED:
         return

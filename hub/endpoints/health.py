@@ -18,7 +18,7 @@ from hub.models import WebhookDelivery, WebhookEndpoint
 from hub.models.webhook_endpoint import HANDLER
 from hub.shared import audit
 
-ANNOUNCE_AFTER = timedelta(days=4)  # of nothing but failures
+ANNOUNCE_AFTER = timedelta(days=4)  # of failures without a success
 DISABLE_AFTER = timedelta(days=5)
 NOTICE = timedelta(days=1)  # at least, between the announcement and the end
 FAILURES = "failures"

@@ -168,7 +168,7 @@ class EventSet:
 
 
 def example_body(event_id: str, event_type: str, at: datetime, audience: Audience) -> bytes:
-    """Return the body of a test event: the example of its type, with an ID of its own."""
+    """Return the body of a test event: the example of its type, with its own ID."""
     example = handler_event_kinds()[event_type].example(
         with_addresses=audience.with_addresses, with_texts=audience.with_texts
     )

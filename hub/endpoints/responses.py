@@ -84,6 +84,6 @@ def _describe(status: int) -> str:
 
 
 def _excerpt(body: bytes, secrets: Iterable[str]) -> str:
-    """Return the beginning of an answer. More of it is masked, so that no value is cut before."""
+    """Return the beginning of a response, cut after masking, so that no value is cut in half."""
     text = make_storable(body[: 2 * KEPT_BYTES].decode("utf-8", errors="replace"))
     return mask_answer(text, secrets).encode()[:KEPT_BYTES].decode("utf-8", errors="ignore")

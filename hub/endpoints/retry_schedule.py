@@ -22,7 +22,7 @@ HANDLER_PAUSES = tuple(
     timedelta(seconds=seconds)
     for seconds in (5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, *([3600] * 23))
 )
-JITTER = 0.1  # of a pause, more or less, so that failed deliveries do not return all at once
+JITTER = 0.1  # variation of a pause, so that failed deliveries are not all retried at once
 MIN_WAIT = 1.0  # seconds
 MAX_WAIT = 86_400.0  # seconds
 

@@ -21,7 +21,7 @@ MAX_OVERLAP = timedelta(days=7)
 
 @transaction
 def rotate_secret(endpoint_id: str, overlap: timedelta, *, force: bool = False) -> str:
-    """Add a secret and return it. The former one also signs until the overlap ends.
+    """Add a secret and return it. The previous one also signs until the overlap ends.
 
     Raises Conflict during the overlap of an earlier rotation, unless `force` ends that one.
     """

@@ -71,7 +71,7 @@ def check_url(url: str) -> str:
 
 
 def _check_addresses(host: str, url: str) -> None:
-    """Refuse a name that has private addresses only. A name that does not resolve may do later."""
+    """Refuse a name that has private addresses only. An unknown name may resolve later."""
     try:
         entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):

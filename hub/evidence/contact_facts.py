@@ -52,7 +52,7 @@ class Notified:
         return self.until is None or at <= self.until
 
     def fact(self, subject: str, at: datetime, kind: str, by: str, **fields: Any) -> Fact:
-        """Return a fact about the contact. `fields` are further ones of the fact."""
+        """Return a fact about the contact. `fields` are additional fields of the fact."""
         return Fact(
             request_id=self.request.id,
             subject=subject,
@@ -87,7 +87,7 @@ def find_notified(
 
 
 def end_of(request: SigningRequest) -> datetime | None:
-    """Return when replies and opt-outs stop to belong to a request; None while it is open."""
+    """Return when replies and opt-outs stop belonging to a request; None while it is open."""
     if request.state == RequestState.OPEN:
         return None
     return max(request.state_at, request.closed_at or request.state_at) + AFTER_THE_END

@@ -54,7 +54,7 @@ def check_no_hold(
 ) -> None:
     """Raise Refused if a request of a person is held.
 
-    `person_ids`: the person as a participant of requests. `request_ids`: further requests.
+    `person_ids`: the person as a participant of requests. `request_ids`: additional requests.
     """
     notified = select(Message.request_id).where(
         Message.contact_id == contact.id, Message.request_id.is_not(None)

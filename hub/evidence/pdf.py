@@ -40,7 +40,7 @@ class PdfLine(NamedTuple):
 
 def write_pdf(evidence: Mapping[str, Any], lines: Sequence[PdfLine]) -> bytes:
     """Return evidence as PDF. `lines` describe its entries. Raises PdfFailed."""
-    # a process of its own: Typst needs memory and time, and its memory is given back
+    # a separate process: Typst needs memory and time, and its memory is given back
     try:
         done = subprocess.run(
             [sys.executable, "-I", str(COMPILER)],

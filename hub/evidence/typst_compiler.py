@@ -1,4 +1,4 @@
-"""Write a PDF in a process of its own: `python typst_compiler.py < JSON > PDF`.
+"""Write a PDF in a separate process: `python typst_compiler.py < JSON > PDF`.
 
 Typst takes 100 MB of memory, which ends with the process. It imports nothing of Signpost. A
 character without a glyph never stops it: PDF/A refuses such a character, which is then replaced by
@@ -30,11 +30,11 @@ FONT_PACKAGES = (
 # archivable and accessible, with the evidence attached
 STANDARDS: list[Any] = ["a-3a", "ua-1"]
 LAYOUT = Path(__file__).with_name("evidence.typ")
-# tells for which characters no font has a glyph
+# names the characters that no font has a glyph for
 PROBE = """#set document(title: "Probe", date: none)
 #for character in json(bytes(sys.inputs.data)).characters [#box(character) ]
 """
-MAX_PROBED = 10_000  # more different characters take too long; the further ones are replaced
+MAX_PROBED = 10_000  # more different characters take too long; the others are replaced
 MAX_TRIES = 20
 MISSING = re.compile(r'the text `"(.*?)"` could not be displayed', re.DOTALL)
 ESCAPED = re.compile(r"\\u\{([0-9a-fA-F]+)\}")

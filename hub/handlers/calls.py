@@ -1,4 +1,4 @@
-"""Run the deliveries of handlers, each in a process of its own that stays while there is work."""
+"""Run the deliveries of handlers, each in a separate process that stays while there is work."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 MAX_PROCESSES = 4  # of one handler
 ALL_PROCESSES = 16  # of all handlers, unless there are more handlers
-MAX_CALLS = 1000  # of one process, so that memory which a handler forgets to free does not add up
+MAX_CALLS = 1000  # of one process, so that a memory leak of a handler does not grow without limit
 START_WITHIN = 60.0  # seconds after the claim; a later call could outlast the lease
 
 

@@ -99,7 +99,7 @@ def _load(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _load_file(path: Path) -> None:
-    """Load a file as a module of its own name. It can import the modules beside it."""
+    """Load a file as a module with the name of the file. It can import the modules next to it."""
     name = path.stem if path.stem not in sys.modules else f"{path.stem}_file"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

@@ -176,7 +176,7 @@ class HandlerProcess:
         return Failure(problem, lines=lines, is_stopped=True)
 
     def _ended(self) -> Failure:
-        """Return how the process ended by itself."""
+        """Return how the process ended without being stopped."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(EXTRA)
         status = self._process.poll()

@@ -114,7 +114,7 @@ def list_failing() -> list[WebhookEndpoint]:
 
 
 def count_unfinished() -> tuple[int, int]:
-    """Return how many events of all handlers wait, and how many failed for good."""
+    """Return how many events of all handlers wait, and how many failed permanently."""
     handlers = select(WebhookEndpoint.id).where(
         WebhookEndpoint.kind == HANDLER, WebhookEndpoint.deleted_at.is_(None)
     )
@@ -133,7 +133,7 @@ def disable_handler(handler_id: str) -> None:
 
 @transaction
 def enable_handler(handler_id: str) -> None:
-    """Enable a handler. Missed events run only if somebody retries them; raise NotFound."""
+    """Enable a handler. Missed events run only if someone retries them; raise NotFound."""
     row = find_handler(handler_id)
     if row.state == EndpointState.ENABLED or row.state_reason == REMOVED:
         return

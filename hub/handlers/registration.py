@@ -58,7 +58,7 @@ class LoadedSource:
 
 
 def load_all() -> list[LoadedSource]:
-    """Load every file and package, each in a process of its own. Nothing is stored."""
+    """Load every file and package, each in a separate process. Nothing is stored."""
     sources = find_sources()
     if not sources:
         return []

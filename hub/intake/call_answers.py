@@ -24,7 +24,7 @@ from hub.shared import integration_instances
 def answer_call(
     call: CallInProgress, request: WebhookRequest, proof: VerificationProof
 ) -> tuple[str, str] | None:
-    """Return the response to a call: content type and text, or None if nothing can be said.
+    """Return the response to a call: content type and text, or None if there is nothing to say.
 
     Only connections that verified the webhook speak.
     """

@@ -24,7 +24,7 @@ _last = {"asked": -READ_EVERY}  # by this process's monotonic clock
 
 
 def is_due() -> bool:
-    """Return whether a mailbox should be read now. Asks the database once a minute."""
+    """Return whether a mailbox should be read now. Queries the database once a minute."""
     if time.monotonic() - _last["asked"] < READ_EVERY:
         return False
     _last["asked"] = time.monotonic()

@@ -256,7 +256,7 @@ class Integration(MessageTexts, Product):
         raise NotImplementedError
 
     def withdraw(self, provider_id: str) -> StatusUpdate:
-        """Ask the provider to cancel a message that reached nobody yet; return its status.
+        """Ask the provider to cancel a message that no one has received; return its status.
 
         Raises a PermanentError if it is too late, and another SendError to be called again.
         """

@@ -27,7 +27,7 @@ def complete_form(cls: Any) -> None:
 
 
 def complete_errors(cls: Any, *, is_declared: bool) -> None:
-    """Read the codes beside the module of a class, unless its table has codes of its own.
+    """Read the codes beside the module of a class, unless its table has its own codes.
 
     A class that declares no table gets one, which names the settings at fault by their fields.
     """

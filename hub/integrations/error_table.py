@@ -126,7 +126,7 @@ class ErrorTable:
 
     @property
     def has_codes(self) -> bool:
-        """Return whether the table was declared with codes of its own."""
+        """Return whether the table was declared with its own codes."""
         return bool(self._own)
 
     def add_codes(self, codes: Mapping[Any, ErrorCode]) -> None:

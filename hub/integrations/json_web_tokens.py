@@ -44,8 +44,8 @@ def verify_jwt(
 
     `key` is the secret for HS256, otherwise a public key as PEM text; a blank one proves nothing.
     `token` may be any value of a webhook, such as its Authorization header with `Bearer`. The
-    token's own choice of another algorithm is refused, and so are times that are over or still to
-    come. With `body`, the claim `payload_hash` must be its SHA-256 in hexadecimal.
+    token's own choice of another algorithm is refused, and so are tokens that have expired or are
+    not yet valid. With `body`, the claim `payload_hash` must be its SHA-256 in hexadecimal.
     """
     text = token.removeprefix("Bearer ").strip() if isinstance(token, str) else ""
     parts = text.split(".")

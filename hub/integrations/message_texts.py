@@ -36,7 +36,7 @@ class MessageTexts:
     ) -> str:
         """Return a message as escaped lines of at most `max_length`: its card, text and links.
 
-        `buttons` are those to write as links, if the payload has the others in a field of its own.
+        `buttons` are those to write as links, if the payload has the others in a separate field.
         """
         shown = message if buttons is None else replace(message, buttons=tuple(buttons))
         return plain_text(
@@ -49,6 +49,6 @@ class MessageTexts:
         )
 
     def title_of(self, message: Outbound, limit: int) -> str:
-        """Return a card's title for a field of its own, in at most `limit` units; "" without."""
+        """Return a card's title for a separate field, in at most `limit` units; "" without."""
         title = message.card.title if message.card else ""
         return fit_text(title, limit, unit_size(self.length_unit))

@@ -47,7 +47,7 @@ class Product(ProviderRequests):
     accepted_status: ClassVar[Status] = Status.SENT
     # what webhooks report about a message beside its status; a complaint opts the recipient out
     feedback: ClassVar[tuple[Feedback, ...]] = ()
-    # further statuses of messages that only handlers receive, by the provider's name: the meaning
+    # other statuses of messages, which only handlers receive, by the provider's name: the meaning
     handler_statuses: ClassVar[Mapping[str, str]] = {}
     # the same for the messages of people
     handler_receipts: ClassVar[Mapping[str, str]] = {}

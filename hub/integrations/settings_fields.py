@@ -233,7 +233,7 @@ class WebhookUrlField(SecretField):
     """The URL of an incoming webhook, which is the credential.
 
     `example` is shown in messages, and `path` is a pattern of the whole path. `host` is a pattern
-    of the provider's host; without it, an admin may enter a server of their own. The URL has no
+    of the provider's host; without it, an admin may enter their own server. The URL has no
     query.
     """
 

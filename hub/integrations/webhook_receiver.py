@@ -33,7 +33,7 @@ class WebhookReceiver(Integration, ABC):
     """An integration whose provider posts webhooks, to the methods marked with `webhook`.
 
     `verify` is required. Inherit from it alone, as in `class Pushfox(WebhookReceiver)`, or together
-    with a base class of your own.
+    with your own base class.
     """
 
     receives_webhooks = True

@@ -1,6 +1,6 @@
 """Jobs of workers and cron.
 
-A job stores no state: each reads from the database what is due. Each job is a module of its own, so
+A job stores no state: each reads from the database what is due. Each job is a separate module, so
 that a worker loads only what its job needs.
 """
 

@@ -61,7 +61,7 @@ TABLE = (
         ("+5531987654321", "+553187654321"),
     ),
     # On January 31, 2021 numbers grew from eight to ten digits: each operator's prefix was put
-    # before them. Which operator a mobile number belonged to shows its second digit. WhatsApp keeps
+    # before them. The second digit shows the operator of a mobile number. WhatsApp keeps
     # the old form of older accounts. https://github.com/devlikeapro/waha/issues/1894 and the
     # regulator's notice, https://www.artci.ci
     NumberForm(
@@ -106,7 +106,7 @@ TABLE = (
 )
 
 
-# Further spellings that libphonenumber reads as the normal form: the country code, a pattern of the
+# Other spellings that libphonenumber reads as the normal form: the country code, a pattern of the
 # digits after it, and the replacement that makes the spelling. `phones.written_forms` adds the
 # trunk prefix of a country's metadata.
 SPELLINGS = (
@@ -140,7 +140,7 @@ def to_other(number: str) -> str:
 
 
 def spellings(number: str) -> list[str]:
-    """Return further spellings of a number in normal form. Some may belong to another number."""
+    """Return other spellings of a number in normal form. Some may belong to another number."""
     digits = number.removeprefix("+")
     numbers = []
     for code, pattern, replacement in SPELLINGS:

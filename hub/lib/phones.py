@@ -274,7 +274,7 @@ def is_in_country(number: str, regions: Collection[str]) -> bool:
 
 @lru_cache(maxsize=4096)
 def time_zones(number: str) -> tuple[str, ...]:
-    """Return the time zones that a number may be in, or none if the number does not tell."""
+    """Return the time zones that a number may be in, or none if they are unknown."""
     from phonenumbers import timezone  # a large module, only needed with quiet hours
 
     if (parsed := _parse_cached(number)) is None:

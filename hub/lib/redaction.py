@@ -71,7 +71,7 @@ def mask(text: str) -> str:
 def mask_answer(text: str, secrets: Iterable[str] = ()) -> str:
     """Return the answer of another server without secrets, email addresses and phone numbers.
 
-    `secrets`: values that the request contained. Codes and card numbers are masked as well.
+    `secrets`: values that the request contained. Codes and card numbers are also masked.
     """
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= MIN_SECRET_LENGTH:

@@ -1,4 +1,4 @@
-"""Add days on the wall clock of a time zone, whose clocks are set forward and back."""
+"""Add days by the wall clock of a time zone with daylight saving time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def read_zone(name: str) -> ZoneInfo | None:
 
 
 def add_days(at: datetime, days: int, zone: ZoneInfo) -> datetime:
-    """Return the same time of day some days later, or earlier, by the clocks of a zone, in UTC.
+    """Return the same local time a number of days later or earlier, in UTC.
 
     A time that the clocks skip becomes the first time after the gap. Of a time that they show
     twice, the first counts.

@@ -86,7 +86,7 @@ class Connection(Base):
     def throttle(self) -> str:
         """The name of its throttle, which connections of one sender share.
 
-        A connection without a sender has a throttle of its own.
+        A connection without a sender has its own throttle.
         """
         owner = f"{self.account} {self.sender}" if self.account or self.sender else self.slug
         return f"{self.integration} {owner} {'test' if self.test else 'live'}"

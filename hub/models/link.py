@@ -34,7 +34,7 @@ class Link(Base):
     # when the signing app's own link expires, if that is known
     expires_at: Mapped[datetime | None] = mapped_column(Time)
     ended_at: Mapped[datetime | None] = mapped_column(Time)  # and its target was deleted
-    # how often people, not known robots, opened it
+    # how often people opened it; known robots do not count
     opens: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     opened_at: Mapped[datetime | None] = mapped_column(Time)  # first
     # the service that is to replace it in the text of its waiting message; '': none

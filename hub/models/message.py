@@ -114,7 +114,7 @@ class Message(Base):
 
     @property
     def settled(self) -> bool:
-        """True if no further status is expected: it is final, or the provider reports none."""
+        """True if no other status is expected: it is final, or the provider reports none."""
         status = Status.read(self.status)
         return status.final or (status.awaits_report and self.due_at is None)
 

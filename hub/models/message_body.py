@@ -13,7 +13,7 @@ from hub.db.types import (
 
 
 class MessageBody(Base):
-    """The content of a message, in a table of its own so that it can be deleted first."""
+    """The content of a message, in a separate table so that it can be deleted first."""
 
     __tablename__ = "message_bodies"
     __seal_by__ = "owner_id"

@@ -25,7 +25,7 @@ class PlatformEvent(Base):
     request_id: Mapped[str | None] = foreign_key("req", "requests.id")
     # the source to notify; NULL: admins only. No foreign key, as in Suppression
     source_id: Mapped[str | None] = mapped_column(Id("src"))
-    test: Mapped[bool | None]  # NULL: stored by a former version
+    test: Mapped[bool | None]  # NULL: stored by a previous version
     at: Mapped[datetime] = mapped_column(Time, default=now)
     _payload: Mapped[bytes | None] = mapped_column("payload")
 

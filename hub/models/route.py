@@ -44,7 +44,7 @@ class Route(Base):
     enabled: Mapped[bool] = mapped_column(default=True)
     version: Mapped[int] = mapped_column(default=1)  # of the same source, event and audience
     replaced_at: Mapped[datetime | None] = mapped_column(Time)  # NULL: in force
-    # no further step follows messages of ladders that began before
+    # no other step follows messages of ladders that began before
     stopped_at: Mapped[datetime | None] = mapped_column(Time)
     author_id: Mapped[str | None] = mapped_column(Id("usr"))  # NULL: installed by Signpost
     continue_after_opt_out: Mapped[bool] = mapped_column(default=False)

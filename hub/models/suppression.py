@@ -21,7 +21,7 @@ class Suppression(Base):
 
     __tablename__ = "suppressions"
     __table_args__ = (
-        # one open suppression each; lifted ones stay as history. Two indexes, because NULLs are
+        # one open suppression each; lifted ones are kept as history. Two indexes, because NULLs are
         # never equal in one
         partial_index(
             "uq_suppressions_open",

@@ -121,7 +121,7 @@ def erase(address: str) -> None:
 @click.option(
     "--compromised",
     is_flag=True,
-    help="Somebody else may know the old key. It then does not confirm the new one.",
+    help="Someone else may know the old key. It then does not confirm the new one.",
 )
 def rotate_key(compromised: bool) -> None:
     """Create a new signing key and print its public half.

@@ -96,4 +96,4 @@ def is_ready(bind: Bind, public_url: str, *, timeout: float = 1) -> bool:
 
 def _reachable_host(bind: Bind) -> str:
     """Return a host at which a server that listens on all addresses can be reached."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind.host, bind.host)  # noqa: S104 - compared, not bound
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind.host, bind.host)  # noqa: S104

@@ -1,4 +1,4 @@
-"""Try an integration without a connection: its form, its connection test and one message."""
+"""Test an integration without a connection: its form, its connection test and one message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Index what has changed, and after an upgrade what was stored before.
+"""Index changed rows and, after an upgrade, older rows.
 
 Texts are read and hashed before the transaction that writes the entries, so that it is short. The
 transaction compares what was read with what is stored then. A mark is deleted only with it.
@@ -134,9 +134,9 @@ def _write_unchanged(key: bytes, kind: str, contents: Mapping[str, Document]) ->
     return changed
 
 
-# ── Rows that were stored before ──────────────────────────────────────────────────────────────────
+# ── Older rows ──────────────────────────────────────────────────────────────────
 def _index_stored(current: progress.Progress) -> int:
-    """Index rows of before the upgrade or of before a new key, the newest first."""
+    """Index rows from before an upgrade or a new key, the newest first."""
     kind = current.next_kind
     if kind is None:
         return 0

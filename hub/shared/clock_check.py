@@ -3,7 +3,7 @@
 If the clock jumps a year ahead, all data seems old enough to be deleted. The time that has really
 passed is known from the machine's uptime or, after a restart, from the time of the last check. The
 first check uses the newest rows. The clock of a hub that was off for a long time is trusted again
-after a week without jumps, or when an admin confirms it. A clock that is more than about 60 days
+after a week without jumps, or when an admin confirms it. A clock that is more than 60 days
 ahead needs the admin.
 """
 

@@ -1,7 +1,7 @@
 """Record refused attempts: failed sign-ins, lock-outs, refused API keys, forbidden pages.
 
 One row per kind, address, subject and minute counts the attempts. A process adds at most
-MAX_ROWS_PER_MINUTE of them. Further addresses share one row, so that an attack is visible but
+MAX_ROWS_PER_MINUTE of them. Other addresses share one row, so that an attack is visible but
 cannot fill the database.
 """
 

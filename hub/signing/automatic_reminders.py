@@ -1,7 +1,7 @@
 """Remind the signers whose automatic reminder is due.
 
 A signer is claimed by moving `remind_at` in the transaction that stores the messages, under the
-lock of the request. So each reminder is sent at most once, by whatever number of workers, and a
+lock of the request. So each reminder is sent at most once, by any number of workers, and a
 crash leaves it due.
 """
 

@@ -1,4 +1,4 @@
-"""Perform the action of a button under a post once, however often it is pressed.
+"""Perform the action of a button under a post once, even if it is pressed again.
 
 The posts then show who pressed it and with what result.
 """

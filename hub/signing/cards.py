@@ -25,7 +25,7 @@ REMIND = "remind"
 SNOOZE = "snooze"  # kinds of tokens
 BUTTON_LIFETIME = timedelta(days=30)  # unless the request ends earlier
 UNNAMED = "Somebody"
-NAMED_SIGNERS = 8  # the most signers with a line of their own
+NAMED_SIGNERS = 8  # the highest number of signers with their own line
 SIGNERS_WITH_BUTTONS = 2  # the most signers with their own buttons; more share one pair
 MAX_TITLE = 200  # characters of a document's title in a sentence
 MAX_BUTTON_NAME = 40  # characters
@@ -231,7 +231,7 @@ def card_note(action: ActionToken, request: RequestRecord) -> str:
     return f"{sentence(key, locale, who=presser, names=names)} · {at}"
 
 
-# the results of buttons that have a sentence of their own
+# the results of buttons that have their own sentence
 OUTCOMES = frozenset(
     {
         f"{REMIND}_done",

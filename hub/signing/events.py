@@ -49,7 +49,7 @@ def _email(text: str) -> str:
         raise ValueError(f"This is not an email address: {error}") from None
 
 
-_zones = cache(available_timezones)  # reading the time zone files takes long
+_zones = cache(available_timezones)  # reading the time zone files is slow
 
 
 def _zone(text: str) -> str:
@@ -221,7 +221,7 @@ class PersonIn(Strict):
         default=None,
         description=(
             "A consent of the person to messages. It is added to the consent history once, even"
-            " if it is repeated. `POST /api/v1/consents` records further ones, and refusals."
+            " if it is repeated. `POST /api/v1/consents` records others, and refusals."
         ),
     )
 

@@ -58,7 +58,7 @@ def is_overtaken(request: RequestRecord, event_type: EventType, at: datetime) ->
 
 
 def find_not_invited(event_type: EventType, request: RequestRecord) -> frozenset[str]:
-    """Return the IDs of signers who need not know that a request was canceled.
+    """Return the IDs of signers who are not notified that a request was canceled.
 
     All messages that should ask them to sign were canceled before they were sent, and they have
     neither opened nor signed the document.

@@ -142,7 +142,7 @@ class MessageWriter:
         if integration_class.uses_letterhead:
             is_reminder = self.event.type == EventType.REMINDER
             spoken = channel == Channel.VOICE
-            # a voice has to speak the language of the text, whatever its reader prefers
+            # the voice must match the language of the text, not the preference of the reader
             text_locale = _spoken_locale(locale, version.locale) if spoken else locale
             sender = letterhead(text_locale, self.request.sender, reminds=is_reminder)
             buttons = () if spoken else cards.signer_buttons(self.event.type, values)
@@ -236,9 +236,9 @@ class MessageWriter:
         )
 
     def _goal_without_fallback(self, item: plan.PlannedMessage) -> str | None:
-        """Return a goal for an email that asks to sign, so that its return is noticed.
+        """Return a goal for an email that asks to sign, so that a bounce is noticed.
 
-        An email may be returned days after it was accepted, and the sender is notified then.
+        An email may bounce days after it was accepted, and the sender is notified then.
         """
         is_email = item.candidate.connection.channel == Channel.EMAIL
         asks = self.event.type.asks_to_sign and item.person.role == PersonRole.SIGNER

@@ -64,7 +64,7 @@ def _update_person(
     times = person.details[REPORTED_AT] = dict(person.details.get(REPORTED_AT, {}))
     fields = reported.sent_fields()
     if "download_url" in fields and LINK_EXPIRY in person.details:
-        fields.setdefault(LINK_EXPIRY, None)  # the one of the former link
+        fields.setdefault(LINK_EXPIRY, None)  # the one of the previous link
     for field, value in fields.items():
         if (
             field in NOT_STORED

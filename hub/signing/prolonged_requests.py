@@ -21,7 +21,7 @@ EXPIRED = "request_expired"  # the code of messages that were not sent before th
 
 @transaction
 def follow_expiry(request: RequestRecord, former: datetime | None) -> None:
-    """Let messages that ask to sign follow an expiry that is later than the former one.
+    """Let messages that ask to sign follow an expiry that is later than the previous one.
 
     Messages that wait may wait longer. If the request had expired, the steps that it stopped follow
     now, and invitations that were not sent in time are sent.
@@ -69,7 +69,7 @@ def _continue(message: Message, event_type: EventType, current_time: datetime) -
     """Let the next step follow the last message of a ladder, or the message itself be sent."""
     status = Status.read(message.status)
     if message.code == EXPIRED and status == Status.EXPIRED and event_type == EventType.SENT:
-        # the chore of ladders sends it, also if its route has no further step
+        # the chore of ladders sends it, also if its route has no other step
         message.fallback_goal = message.fallback_goal or Goal.DELIVERED.value
     elif message.fallback_goal is None or message.escalate_at is not None:
         return

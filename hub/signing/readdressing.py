@@ -1,6 +1,6 @@
 """Send the messages that are still needed to a corrected address of a person.
 
-Waiting messages to the former address are canceled, and follow to the new one. Messages that were
+Waiting messages to the previous address are canceled, and follow to the new one. Messages that were
 sent are not repeated. Messages that failed are, if they ask for a signature that is missing, or
 report that the request is completed.
 """
@@ -36,7 +36,7 @@ def read_addresses(request: RequestRecord) -> Addresses:
 
 
 def changed_people(request: RequestRecord, former: Addresses) -> list[SignerRecord]:
-    """Return the people whose addresses differ from the former ones, without new people."""
+    """Return the people whose addresses differ from the previous ones, without new people."""
     return [
         person
         for person in request.people
@@ -118,7 +118,7 @@ def _read_messages(request: RequestRecord, person: SignerRecord) -> list[tuple[M
 def _needed(
     request: RequestRecord, person: SignerRecord, rows: Sequence[tuple[Message, EventType]]
 ) -> list[tuple[Message, EventType]]:
-    """Return the last messages to former addresses whose content the person still needs."""
+    """Return the last messages to previous addresses whose content the person still needs."""
     followed = {message.after_id for message, _ in rows}
     last = [row for row in rows if row[0].id not in followed and _is_former(person, row[0])]
     waiting = [row for row in last if row[0].status == Status.QUEUED]
@@ -146,7 +146,7 @@ def _was_told(rows: Sequence[tuple[Message, EventType]], event_type: EventType) 
 
 
 def _is_former(person: SignerRecord, message: Message) -> bool:
-    """Return whether a message is addressed to a former address of a person."""
+    """Return whether a message is addressed to a previous address of a person."""
     contact = message.contact
     if contact.kind not in people.ADDRESS_FIELDS:
         return False

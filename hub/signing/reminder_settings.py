@@ -4,7 +4,7 @@ Who reminds is stored apart for live and for test requests of a source, so that 
 tested with a test key changes nothing for people.
 
 A setting of a request takes precedence over that of its source, and that over the one of the route
-of reminders. Each field is inherited on its own.
+of reminders. Each field is inherited separately.
 """
 
 from __future__ import annotations

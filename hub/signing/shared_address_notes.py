@@ -1,4 +1,4 @@
-"""Find the signers of a request who have the same address, and say so on pages.
+"""Find the signers of a request who have the same address, and describe them on pages.
 
 Each text to such an address names its reader. See decision 0143.
 """

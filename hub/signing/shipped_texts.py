@@ -96,7 +96,7 @@ def read_shipped_texts() -> Iterator[ShippedText]:
 
 
 def parse_texts(source: str, locale: str) -> Iterator[ShippedText]:
-    """Return the texts of a file of one language, for each channel with a text of its own."""
+    """Return the texts of a file of one language, for each channel with its own text."""
     for name, words in tomllib.loads(source).items():
         event_type, audience = CELLS[name]
         for channel in TEXT_CHANNELS:

@@ -49,7 +49,7 @@ def stop_signer(request_id: str, signer: str) -> None:
 # ── Fallbacks ─────────────────────────────────────────────────────────────────────────────────────
 @transaction
 def stop_fallbacks(route_id: str) -> None:
-    """Let no further step follow the messages of a version of a route, as of now.
+    """Let no other step follow the messages of a version of a route, as of now.
 
     First messages that wait are still sent. Waiting messages of later steps are canceled when they
     are claimed, and a failed message is still reported. Events from now on have fallbacks, if this

@@ -1,4 +1,4 @@
-"""Import message texts from PO files: first plan what changes, then save it at once."""
+"""Import message texts from PO files: plan all changes first, then save them together."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def _find_source_warnings(
     if any(entry.source != getattr(source, part) for part, entry in entries.items()):
         yield "The English text changed after the export. Check that the translation still fits."
     missing = _names(source.text) - _names(new.text)
-    if old_text is not None:  # what the published text left out is no news
+    if old_text is not None:  # no warning about what the published text leaves out, too
         missing &= _names(old_text)
     if missing:
         shown = ", ".join(f"(({name}))" for name in sorted(missing))

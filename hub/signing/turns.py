@@ -41,9 +41,9 @@ def find_asked(request: RequestRecord) -> set[str]:
 def begin_turns(request: RequestRecord) -> list[SignerRecord]:
     """Mark the signers whose turn has come as invited, and return them.
 
-    The turn is decided from the whole request, not from who signed last, so that nobody is skipped
-    when someone signs out of turn. Before the app posts that the request was sent, and after it
-    ended, no turn begins.
+    The turn is decided from the whole request, not from the last signature, so that nobody is
+    skipped when someone signs out of turn. No turn begins before the app posts that the request
+    was sent, or after the request ended.
     """
     if request.sent_at is None or request.state != RequestState.OPEN or request.expired:
         return []

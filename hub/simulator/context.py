@@ -42,7 +42,7 @@ class Faults:
 
     refuse: int = 0  # number of next requests that return 429
     fail: int = 0  # number of next requests that return 500
-    per_second: int = 0  # further new messages return 429; 0: no limit
+    per_second: int = 0  # messages above this number return 429; 0: no limit
     latency_ms: int = 0  # delay before a response to a new message
     _accepted_at: deque[float] = field(default_factory=deque, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)

@@ -55,7 +55,7 @@ def receive(path: str) -> Response:
 def _add_fixed_addresses(state: BlueprintSetupState) -> None:
     """Add fixed routes for URLs without a slug, because they match faster than a pattern.
 
-    A path whose integrations accept larger bodies gets an endpoint of its own, whose limit the web
+    A path whose integrations accept larger bodies gets its own endpoint, whose limit the web
     server reads.
     """
     paths = state.app.extensions[PATHS] = integrations.webhook_paths()

@@ -196,7 +196,7 @@ def test_key_over_its_limit_gets_a_retry_after(app: Flask, signing_app: StrictAp
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
     assert f"Wait {answer.headers['Retry-After']} seconds" in json_of(answer)["detail"]
     assert answer.headers["RateLimit"].startswith('"key";r=0;t=')
-    assert signing_app.get("/messages").status_code == 200, "each key has a limit of its own"
+    assert signing_app.get("/messages").status_code == 200, "each key has its own limit"
 
 
 class TestWithALowLimit:

@@ -21,7 +21,7 @@ NO_PAGES = (
     "admin.separate_contacts",  # needs two linked contacts
     "admin.preview_branding",  # a frame of another page
     "admin.email_of_text",  # another
-    "short_links.",  # its pages have no style sheet, and a test of their own
+    "short_links.",  # its pages have no style sheet, and their own test
 )
 # the view → the addresses it is looked at; braces are filled from the requests and messages of
 # `lived_in`

@@ -145,7 +145,7 @@ def test_read_needs_no_session(in_app: Flask) -> None:
     assert read(FIND, name="a") == [("a",)]
 
 
-@pytest.mark.skipif(bool(POSTGRES), reason="there each statement has a snapshot of its own")
+@pytest.mark.skipif(bool(POSTGRES), reason="there each statement has its own snapshot")
 def test_read_uses_the_snapshot_of_a_session_that_has_begun(in_app: Flask) -> None:
     assert setting_names() == set()
     add_elsewhere(in_app, "a")

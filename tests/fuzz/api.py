@@ -13,7 +13,7 @@ from tests.live_hub import live_hub
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 
-# each has a thousand bodies of its own in the phase that covers the schema
+# each has its own thousand bodies in the phase that covers the schema
 LARGEST = ("postEvent", "previewEvent")
 
 

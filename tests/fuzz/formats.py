@@ -52,7 +52,7 @@ schemathesis.openapi.format(
     "external-id", st.lists(IDENTIFIERS, min_size=1, max_size=3).map("/".join)
 )
 # the past: a consent cannot be given tomorrow, and a time far away is refused by range
-moments = st.datetimes(datetime(2001, 1, 1), datetime(2026, 1, 1))  # noqa: DTZ001 - its zone follows
+moments = st.datetimes(datetime(2001, 1, 1), datetime(2026, 1, 1))  # noqa: DTZ001
 schemathesis.openapi.format("date-time", moments.map(lambda at: at.replace(tzinfo=UTC).isoformat()))
 
 

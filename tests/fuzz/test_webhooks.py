@@ -57,7 +57,7 @@ from tests.hub_fixtures import (
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "4"))
 SEED = int(os.environ.get("FUZZ_SEED", "12"))
-QUICK = 10.0  # seconds; what takes longer is a run of its own
+QUICK = 10.0  # seconds; what takes longer is a separate run
 EVERY = 60  # webhooks between two looks at what became of them
 OWN_FAULT = "Internal error"
 

@@ -199,7 +199,7 @@ def add_slow_rows() -> None:
 def damage(table: Table, key: dict[str, Any], column: Column[Any], value: Any) -> bool:
     """Write a value past every check, and return False if the database refuses it."""
     where = " AND ".join(f"{name} = :key_{name}" for name in key)
-    statement = text(f'UPDATE {table.name} SET "{column.name}" = :value WHERE {where}')  # noqa: S608 - our own tables
+    statement = text(f'UPDATE {table.name} SET "{column.name}" = :value WHERE {where}')  # noqa: S608
     with db.engine.connect() as connection:
         if POSTGRES:
             connection.execute(text("SET session_replication_role = replica"))
@@ -234,7 +234,7 @@ def keys_of(table: Table) -> list[dict[str, Any]]:
     names = [column.name for column in table.primary_key.columns]
     listed = ", ".join(f'"{name}"' for name in names)
     with db.engine.connect() as connection:
-        query = f"SELECT {listed} FROM {table.name} ORDER BY {listed}"  # noqa: S608 - names of our own tables
+        query = f"SELECT {listed} FROM {table.name} ORDER BY {listed}"  # noqa: S608
         rows = connection.execute(text(query)).all()
         connection.rollback()
     return [dict(zip(names, row, strict=True)) for row in rows]

@@ -112,13 +112,13 @@ def _possible_tests(cls: type[Integration]) -> list[Path]:
     # several integrations of one folder of Signpost may share a test
     shared = cls.__module__.removeprefix("hub.integrations.").split(".")[0]
     names = dict.fromkeys((f"test_{cls.name}.py", f"test_{shared}.py"))
-    test_folder = Path(inspect.getfile(cls)).parents[1] / "tests"  # of a package of its own
+    test_folder = Path(inspect.getfile(cls)).parents[1] / "tests"  # of a separate package
     return [folder / name for folder in (Path(__file__).parent, test_folder) for name in names]
 
 
 @cache
 def import_test(path: Path) -> ModuleType:
-    """Import a test of an integration, also that of a package of its own. Raises SampleError."""
+    """Import a test of an integration, also that of a separate package. Raises SampleError."""
     try:
         if path.parent == Path(__file__).parent:
             return _import_module(f"tests.integrations.{path.stem}")
@@ -131,7 +131,7 @@ def import_test(path: Path) -> ModuleType:
 
 
 def _import_module(name: str) -> ModuleType:
-    # in a thread of its own, as Hypothesis allows no definition of a property within another
+    # in its own thread, as Hypothesis allows no definition of a property within another
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(importlib.import_module, name).result()
 

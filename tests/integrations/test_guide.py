@@ -97,7 +97,7 @@ def test_guide_describes_every_attribute_with_its_default(name: str) -> None:
         assert not hasattr(Integration, name)
     else:
         holder = Integration if hasattr(Integration, name) else WebhookReceiver
-        assert eval(default.strip("`"), dict(WORDS)) == getattr(holder, name)  # noqa: S307 - our own document
+        assert eval(default.strip("`"), dict(WORDS)) == getattr(holder, name)  # noqa: S307
 
 
 @pytest.mark.parametrize("name", METHODS)

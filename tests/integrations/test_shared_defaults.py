@@ -81,7 +81,7 @@ class Hook(IncomingWebhook):
 
 
 class Parts(TeamPosts):
-    """Send text messages whose segments have results of their own."""
+    """Send text messages whose segments have their own results."""
 
     name = "parts"
     title = "Parts"

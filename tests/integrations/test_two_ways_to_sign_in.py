@@ -84,7 +84,7 @@ def test_expected_refusal_passes_if_the_provider_wrote_it(
 
 
 class Application(Pushfox):
-    """Send with an application and its key, which has a rule of its own."""
+    """Send with an application and its key, which has its own rule."""
 
     class Form(ConfigForm):
         application = TextField("Application")

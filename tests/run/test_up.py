@@ -191,7 +191,7 @@ def test_printed_command_is_one_request_with_the_key_read_from_its_file(
     config = load({"HUB_DATA_DIR": str(tmp_path / "my data"), "HUB_DEMO": "1"})
     first = up.curl_command(config)
     second = up.curl_command(config)
-    assert first != second, "each run sends a request of its own"
+    assert first != second, "each run sends a separate request"
     assert "$(cat 'my data/demo-key')" in first
     assert "!" not in first, "an interactive shell would replace it"
     arguments = shlex.split(first.replace("\\\n", " ").replace("$(cat 'my data/demo-key')", "KEY"))

@@ -45,7 +45,7 @@ def people_of(answer: dict[str, Any], field: str = "messages") -> list[str]:
 
 @transaction
 def add_route(kind: str, audience: str, channel: str = Channel.SMS) -> None:
-    """Put a route of one step in force, in place of the former one."""
+    """Put a route of one step in force, in place of the previous one."""
     former = select(Route).where(Route.event_type == f"request.{kind}", Route.audience == audience)
     for route in db.session.scalars(former):
         route.replaced_at = now()

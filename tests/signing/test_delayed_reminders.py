@@ -153,7 +153,7 @@ def remind_on_friday(app: SigningApp, **request: object) -> Message:
     return reminder()
 
 
-@pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL has a clock of its own")
+@pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL has its own clock")
 @pytest.mark.parametrize("hours", [1, 20, 26, 40, 60, 68, 71])
 def test_reminder_of_friday_that_is_delayed_into_the_weekend_is_sent_on_monday(
     signing_app: SigningApp, hours: int
@@ -171,7 +171,7 @@ def test_reminder_of_friday_that_is_delayed_into_the_weekend_is_sent_on_monday(
         assert delayed.status == Status.SENDING
 
 
-@pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL has a clock of its own")
+@pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL has its own clock")
 def test_reminder_of_friday_is_not_sent_after_monday(signing_app: SigningApp) -> None:
     with time_machine.travel(FRIDAY, tick=False) as clock:
         row = remind_on_friday(signing_app)
@@ -179,7 +179,7 @@ def test_reminder_of_friday_is_not_sent_after_monday(signing_app: SigningApp) ->
         assert claim(row).status == Status.EXPIRED
 
 
-@pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL has a clock of its own")
+@pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL has its own clock")
 def test_reminder_of_friday_is_not_sent_after_the_request_expired(signing_app: SigningApp) -> None:
     with time_machine.travel(FRIDAY, tick=False) as clock:
         expires_at = (FRIDAY + timedelta(days=5)).isoformat()

@@ -163,7 +163,7 @@ def test_accepted_message_of_a_provider_without_reports_has_reached_its_goal() -
     assert not ladders.is_due()
 
 
-@pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL has a clock of its own")
+@pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL has its own clock")
 def test_email_that_is_returned_two_days_later_leads_to_a_text() -> None:
     invite(*EMAIL_SMS)
     with time_machine.travel(now() + timedelta(days=2)):

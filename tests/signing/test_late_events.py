@@ -193,6 +193,6 @@ def test_scheduled_notice_of_an_end_is_left_out_after_the_completion() -> None:
     post(signers=SIGNERS, occurred_at=at(-9))
     answer = post("expired", occurred_at=at(-5), send_at=at(5))
     post("completed", occurred_at=at(-4))
-    make_due(answer["event"]["id"])  # PostgreSQL has a clock of its own
+    make_due(answer["event"]["id"])  # PostgreSQL has its own clock
     assert plan_scheduled.plan_due(ShutdownSignal(10)) == 1
     assert statuses("eric", "expired") == []

@@ -152,7 +152,7 @@ def test_next_step_of_an_automatic_reminder_waits_for_the_morning(
 
 
 # ── A month ───────────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL has a clock of its own")
+@pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL has its own clock")
 @pytest.mark.parametrize(
     ("zone", "first_day"),
     [

@@ -78,7 +78,7 @@ def test_returned_email_without_a_further_step_notifies_the_sender_once() -> Non
     assert event.message_id == messages("signer")[0].id
 
 
-@pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL has a clock of its own")
+@pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL has its own clock")
 def test_email_that_is_returned_after_two_days_notifies_the_sender() -> None:
     invite_by_email()
     hand_over(messages("signer")[0])

@@ -1,4 +1,4 @@
-"""Write what happens to messages into a table of our own, each event once."""
+"""Write what happens to messages into a separate table, each event once."""
 
 from __future__ import annotations
 

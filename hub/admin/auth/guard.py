@@ -71,7 +71,7 @@ def public(view: F) -> F:
 def posted_by_others(view: F) -> F:
     """Declare that programs post to a view without cookies, so it needs no token against forgery.
 
-    The view has to verify by itself that the request may act.
+    The view must check that the request is authorized.
     """
     view.without_csrf = True  # type: ignore[attr-defined]
     return view

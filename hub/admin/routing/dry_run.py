@@ -1,4 +1,4 @@
-"""Show what a route would do for a real person now: which messages, when, and why others not."""
+"""Show what a route would do for a real person now: messages, their times, and skipped steps."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def _build_steps(
 
 
 def _describe_shared_addresses(entered: RouteIn, chosen: _Choice) -> list[str]:
-    """Return that other signers have an address to which the steps send."""
+    """Return a note if other signers share an address that the steps send to."""
     kinds = {ADDRESS_KINDS[step.channel] for step in entered.steps if step.channel in ADDRESS_KINDS}
     shared = shared_address_notes.find_shared_addresses(chosen.request, kinds, chosen.person)
     return [address.describe() for address in shared]

@@ -52,7 +52,7 @@ def routing() -> Any:
 @admin.get("/routing/<event>/<audience>")
 @require_role(Role.VIEWER)
 def route(event: str, audience: str) -> Any:
-    """Show the grid with the panel of one cell. `version`: a former version to start from."""
+    """Show the grid with the panel of one cell. `version`: a previous version to start from."""
     event_type = _cell(event, audience)
     grid = read_grid(_source())
     version = _version(event_type, audience, grid.source, request.args.get("version", ""))
@@ -133,7 +133,7 @@ def stop_fallbacks(event: str, audience: str) -> Any:
             [
                 f"{plural(waiting, 'message')} of this version"
                 f" {'waits' if waiting == 1 else 'wait'} for the next step now.",
-                "No further step follows the messages that this version has sent or queued."
+                "No other step follows the messages that this version has sent or queued."
                 " Messages of later steps that were not sent yet are canceled.",
                 "First messages that wait are still sent."
                 + ("" if version.replaced_at else " Events from now on have fallbacks again."),
@@ -191,7 +191,7 @@ def _seen(grid: Grid, event_type: str, audience: str) -> str:
 
 
 def _version(event_type: str, audience: str, source: Source | None, route_id: str) -> Route | None:
-    """Return a former version of a route, or None if the ID is not one of them."""
+    """Return a previous version of a route, or None if the ID is not one of them."""
     versions = routes.read_versions(event_type, audience, source.id if source else None)
     return next((version for version in versions if version.id == route_id), None)
 

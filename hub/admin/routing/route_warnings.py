@@ -97,7 +97,7 @@ class RouteChecks:
             )
 
     def _same_address(self, index: int, steps: Sequence[StepIn]) -> RouteWarning | None:
-        """Return that a step and an earlier one over its channel send to the same address."""
+        """Return a warning if a step and an earlier one send to the same address."""
         step = steps[index]
         first = next(number for number, other in enumerate(steps) if other.channel == step.channel)
         if first == index or step.channel not in ADDRESSES:
@@ -176,7 +176,7 @@ class RouteChecks:
         )
 
     def _without_consent(self, title: str, *, is_required: bool) -> RouteWarning:
-        """Return that no consent is recorded. `is_required`: by the rules of the connection."""
+        """Return a warning about a missing consent. `is_required`: by the connection's rules."""
         reason = f"{title} requires a recorded consent, and none is recorded."
         if not is_required:
             reason = (
@@ -192,7 +192,7 @@ class RouteChecks:
         )
 
     def _has_consent(self, channel: str) -> bool:
-        """Return whether anybody has consented to messages over a channel."""
+        """Return whether anyone has consented to messages over a channel."""
         if channel not in self._consented:
             consented = exists().where(Consent.given, Consent.channel.in_(("", channel)))
             self._consented[channel] = bool(db.session.scalar(select(consented)))

@@ -1,6 +1,6 @@
 """Pages of message texts.
 
-pages                the editor of a text, its versions, and texts in further languages
+pages                the editor of a text, its versions, and texts in other languages
 text_form            the form of a text, with a box for each plural form
 text_list            every text by event, as the list shows it
 text_files           export and import of texts as files for translators

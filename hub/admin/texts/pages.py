@@ -180,7 +180,7 @@ def _find_version(template_id: str, number: str) -> TemplateVersion:
         abort(404)
 
 
-# ── Further languages ─────────────────────────────────────────────────────────────────────────────
+# ── Other languages ──────────────────────────────────────────────────────────────────────────────
 @admin.route("/templates/texts/<template_id>/add", methods=["GET", "POST"])
 @require_role(Role.ADMIN)
 def add_text(template_id: str) -> Any:

@@ -244,7 +244,7 @@ def read_revision(posted: str) -> int:
     return int(posted) if re.fullmatch(r"[0-9]{1,9}", posted) else -1
 
 
-# ── Further languages ─────────────────────────────────────────────────────────────────────────────
+# ── Other languages ──────────────────────────────────────────────────────────────────────────────
 def build_add_form(template: Template, entered: Mapping[str, str]) -> Form:
     """Return the form that adds a text in another language or channel."""
     fields: dict[str, Any] = {

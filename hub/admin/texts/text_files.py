@@ -31,7 +31,7 @@ PUBLISH = "publish"
 
 
 class TextFileForm(Form):
-    """Choose a file of a translator, and what becomes of its texts."""
+    """Choose a translator's file, and whether its texts become drafts or are published."""
 
     file = FileField(
         "File",

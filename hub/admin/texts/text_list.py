@@ -92,7 +92,7 @@ def list_texts() -> list[EventTexts]:
 
 
 def audience_title(template: Template) -> str:
-    """Return the recipients of a text, as an admin reads them."""
+    """Return the recipients of a text, as pages show them."""
     if template.audience in {*Audience}:
         return AUDIENCE_TITLES[Audience(template.audience)]
     return template.name.replace("_", " ").capitalize()

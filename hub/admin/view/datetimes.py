@@ -35,7 +35,7 @@ def choose_zone(*names: str | None) -> ZoneInfo:
 
 @lru_cache(maxsize=1)
 def available_zones() -> frozenset[str]:
-    """Return all zone names. They are cached, because reading the time zone files takes long."""
+    """Return all zone names. They are cached, because reading the time zone files is slow."""
     return frozenset(available_timezones())
 
 

@@ -1,4 +1,4 @@
-"""Titles of events and of message templates, as an admin reads them."""
+"""Titles of events and of message templates, as pages show them."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from hub.models.webhook_endpoint import WEBHOOK
 WEBHOOK_FIELDS = ("url", "headers", "user", "password")
 HIDDEN = "••••••"  # stands for the stored value of a header
 OVERLAPS: Any = {
-    "0": "End the former secret now",
+    "0": "End the previous secret now",
     "1": "1 hour",
     "24": "24 hours",
     "72": "3 days",
@@ -100,7 +100,7 @@ class EndpointForm(Form):
     ) -> EndpointSettings:
         """Return what a valid form enters. Hidden values keep those of the endpoint.
 
-        `broker`: the settings of a message broker, which have a form of their own.
+        `broker`: the settings of a message broker, which have their own form.
         """
         common: dict[str, Any] = {
             "description": self.description.data or "",
@@ -123,7 +123,7 @@ class EndpointForm(Form):
 
 
 class NewEndpointForm(EndpointForm):
-    """A new endpoint, with the source and the kind that it belongs to for good."""
+    """A new endpoint, with the source and the kind that it always belongs to."""
 
     source = SelectField(
         "Source",
@@ -141,10 +141,10 @@ class NewEndpointForm(EndpointForm):
 
 
 class RotationForm(Form):
-    """The time for which the former secret stays valid."""
+    """The time for which the previous secret stays valid."""
 
     overlap = SelectField(
-        "Former secret stays valid for",
+        "Previous secret stays valid for",
         choices=OVERLAPS,
         default="24",
         description="Until then, each request is signed with both secrets.",

@@ -98,7 +98,7 @@ def edit_webhook_endpoint(endpoint_id: str) -> Any:
 @require_role(Role.ADMIN)
 @rate_limit(WEBHOOKS)
 def rotate_webhook_secret(endpoint_id: str) -> Any:
-    """Ask how long the former secret stays valid, and create a new one, which is shown once."""
+    """Ask how long the previous secret stays valid, and create a new one, which is shown once."""
     endpoint = summarize(endpoints.find(endpoint_id))
     form = RotationForm(request.form if is_submitted() else None)
     try:

@@ -27,7 +27,7 @@ Request = Callable[[str, str, Mapping[str, str], bytes | None], ProviderResponse
 
 @dataclass
 class _Call:
-    """One message on its way: who makes its request, and how that ended."""
+    """One message that is being sent: the function that makes its request, and the result."""
 
     service: Service
     own_server: str

@@ -1,4 +1,4 @@
-"""The errors of refused messages, by HTTP status, because the services have codes of their own."""
+"""The errors of refused messages, by HTTP status, because the services have their own codes."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def _asset() -> AppriseAsset:
         app_desc="Signpost",
         app_url="",
         async_mode=False,
-        service_timeout=0,  # its threads are few, and the HTTP client has limits of its own
+        service_timeout=0,  # its threads are few, and the HTTP client has its own limits
         http_redirects=False,
         interpret_emojis=False,
         pgp_autogen=False,

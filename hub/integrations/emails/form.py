@@ -1,4 +1,4 @@
-"""The settings that every integration for email asks for: the sender, replies, unsubscribing.
+"""The settings that all integrations for email share: the sender, replies, unsubscribing.
 
 Each function returns a new field, so that a form shows the fields in the order of its class.
 """

@@ -1,7 +1,7 @@
 """Fill the layout of an email: paragraphs with links, the button, and the footer.
 
 `layout.html` is compiled from `layout.mjml` by `bin/mail-layout`. It contains no images and no
-addresses of other servers, so that opening or clicking tells nothing to anybody.
+addresses of other servers, so that opens and clicks are reported to no one.
 """
 
 from __future__ import annotations

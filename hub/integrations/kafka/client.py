@@ -68,7 +68,7 @@ def client_config(
 
 
 def _logger(settings: Mapping[str, Any]) -> logging.Logger:
-    """Return a logger of its own. Without one, librdkafka writes to standard error."""
+    """Return its own logger. Without one, librdkafka writes to standard error."""
     logger = logging.Logger("kafka", logging.DEBUG)
     logger.addFilter(_WithoutSecrets([settings["password"]] if settings.get("password") else []))
     logger.addHandler(_ToOurLog())

@@ -9,7 +9,7 @@ from hub.integrations.broker import NOT_CONNECTED
 
 NOT_CONFIRMED = "The broker did not confirm the event in time."
 TIMED_OUT = {"_MSG_TIMED_OUT", "_TIMED_OUT", "REQUEST_TIMED_OUT", "_TIMED_OUT_QUEUE"}
-# codes that do not say why: another one of the same connection may
+# codes without a cause: another code of the same connection may name it
 VAGUE = TIMED_OUT | {"_TRANSPORT", "_ALL_BROKERS_DOWN"}
 # reports of a broker that no repetition changes; more sign-ins could lock the user
 SIGN_IN_FAILED = {
@@ -21,7 +21,7 @@ SIGN_IN_FAILED = {
 # codes that Signpost adds
 BAD_CERTIFICATE = "BAD_CERTIFICATE"
 NO_ANSWER = "NO_ANSWER"
-# words in the text of an error that tell more than its code
+# words in the text of an error that are more specific than its code
 DETAILS = {
     ("_AUTHENTICATION", "Unsupported SASL mechanism"): "UNSUPPORTED_SASL_MECHANISM",
     ("_SSL", "certificate verify failed"): BAD_CERTIFICATE,

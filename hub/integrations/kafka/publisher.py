@@ -64,7 +64,7 @@ class KafkaPublisher(Publisher):
                 results[index] = self._judge(_code_of(error))
         producer.flush(PUBLISH_SECONDS + REPORTS_SECONDS)
         if any(result is not None and not result.final for result in results):
-            self.close()  # a new producer skips no events of a former one
+            self.close()  # a new producer skips no events of a previous one
         return results
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from hub.integrations.broker import (
 from hub.integrations.mqtt import errors
 from hub.integrations.mqtt.form import MqttForm
 
-# the names of answers that belong to no packet
+# the names of responses that belong to no packet
 CONNECT = "connect"
 END = "end"
 
@@ -113,7 +113,7 @@ class MqttPublisher(broker.Publisher):
             self._changed.notify_all()
 
     def _wait(self, packets: set[Any], seconds: float) -> None:
-        """Wait for answers, at most so long, and no longer than the connection lasts."""
+        """Wait for responses, at most `seconds`, and no longer than the connection lasts."""
         with self._changed:
             self._changed.wait_for(
                 lambda: END in self._answers or packets <= self._answers.keys(), seconds

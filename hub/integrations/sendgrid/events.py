@@ -1,4 +1,4 @@
-"""Read the events of SendGrid: what became of each message.
+"""Read the events of SendGrid, which report the delivery of messages.
 
 https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event
 """
@@ -27,9 +27,9 @@ from hub.integrations.api import (
 from hub.integrations.sendgrid.errors import ERRORS
 from hub.integrations.sendgrid.mail_send import REFERENCE
 
-# events that say how far a message came
+# events that report the progress of a message
 STATUSES = {"processed": Status.ACCEPTED, "delivered": Status.DELIVERED}
-BOUNCES = ("bounce", "blocked", "expired")  # types of a message that came back
+BOUNCES = ("bounce", "blocked", "expired")  # types of bounces
 # events that the recipient caused. Opening and clicking is not tracked, so it is not read either.
 UNSUBSCRIBED = {"unsubscribe", "group_unsubscribe"}
 IGNORED = {"open", "click", "group_resubscribe", "account_status_change"}
@@ -102,7 +102,7 @@ def _update(name: str, event: Mapping[str, Any]) -> StatusUpdate | None:
 
 
 def _bounce_code(event: Mapping[str, Any]) -> str:
-    """Return the code of a message that came back.
+    """Return the code of a bounce.
 
     Only the type `bounce` means that the address does not exist. `blocked` means that the mail
     server did not want this message.

@@ -15,7 +15,7 @@ from hub.integrations.sendgrid.errors import ERRORS
 # the name of the argument that each event of a message repeats. SendGrid stores it for long, so it
 # holds only the ID of the message.
 REFERENCE = "signpost_message"
-# nobody learns who opens an email, and every link leads directly to its address
+# opens and clicks are not tracked, so every link leads directly to its address
 NO_TRACKING: Mapping[str, Any] = {
     "click_tracking": {"enable": False, "enable_text": False},
     "open_tracking": {"enable": False},

@@ -99,7 +99,7 @@ def _read(mailbox: Mailbox, store: Callable[[bytes], None]) -> int:
 
 
 def _size_of(mailbox: Mailbox, uid: str) -> int:
-    """Return the size of an email in bytes; 0 if the server does not say it."""
+    """Return the size of an email in bytes; 0 if the server does not report it."""
     _, parts = mailbox.uid("FETCH", uid, "(RFC822.SIZE)")
     texts = [part for part in parts if isinstance(part, bytes)]
     found = re.search(rb"RFC822\.SIZE (\d{1,15})", b" ".join(texts))

@@ -73,7 +73,7 @@ class Smtp(emails.EmailIntegration):
     max_webhook_size = 10 * 1024 * 1024  # an email with its files
     reliable_statuses = frozenset()  # few mail servers report that they delivered an email
     replies_to_keywords = False
-    # after a refusal for now: servers that see a sender for the first time ask for some minutes
+    # after a temporary refusal: servers ask an unknown sender to wait some minutes
     retry_schedule = (60, 300, 900, 1800, 3600, 7200, 14400)
     lifetime = 72
     concurrency = 8

@@ -1,4 +1,4 @@
-"""Find the own text of a person in a reply, without the message that it answers.
+"""Find the text that a person wrote in a reply, without the quoted message.
 
 Mail programs quote in many languages, so the rules look at the form of the lines, not at words.
 Only two kinds of lines are known by their words: the first line of a forwarded header, and lines
@@ -104,7 +104,7 @@ def _is_attribution(lines: Sequence[str]) -> bool:
 
 
 def _without_quotes(lines: Sequence[str]) -> list[str]:
-    """Return lines without those that begin with `>`, and without who wrote them and when."""
+    """Return lines without those that begin with `>`, and without the line that introduces them."""
     end = max(
         (at for at, line in enumerate(lines) if line and not line.startswith(">")), default=-1
     )
@@ -119,7 +119,7 @@ def _without_quotes(lines: Sequence[str]) -> list[str]:
 
 
 def _start_of_attribution(lines: Sequence[str], *, is_last: bool) -> int:
-    """Return where the sender and the date of the quote after these lines begin, or their end.
+    """Return the index at which the line with author and date begins, or the end of the lines.
 
     Above a quote with which the email ends, a paragraph of one line is enough.
     """

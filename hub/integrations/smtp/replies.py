@@ -15,7 +15,7 @@ from hub.integrations.smtp.quotes import own_text, text_of_html
 from hub.integrations.smtp.return_paths import MESSAGE_ID
 
 MAX_REPLY_LENGTH = 20_000  # characters
-MAX_FILES = 10  # of one reply; further ones are not listed
+MAX_FILES = 10  # of one reply; others are not listed
 MAX_NAME_LENGTH = 100  # characters
 _AUTOMATIC = ("auto-generated", "auto-replied", "auto-notified")
 _CONTENT_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,80}")

@@ -115,7 +115,7 @@ def _failure(code: str, action: str, provider_id: str) -> StatusUpdate:
 
 
 def _suppressing_error(entry: ErrorCode, code: str) -> RecipientRefused | None:
-    """Return the error of an address that does not exist. Other failures may end by themselves.
+    """Return the error of an address that does not exist. Other failures may be temporary.
 
     A report must not pause the connection, so no other error counts.
     """
@@ -140,7 +140,7 @@ def _read_other_format(email: EmailMessage, provider_id: str) -> Iterator[Status
             _failure(code, "returned", provider_id)
             for code in _DIAGNOSTIC.findall(_text_of(email)) or [""]
         ]
-        # servers on the way may name several codes: the address is dead only if all say it
+        # servers on the way may name several codes: the address is dead only if all codes say so
         yield next((failure for failure in failures if failure.error is None), failures[0])
 
 

@@ -66,7 +66,7 @@ class Session(smtplib.SMTP):
         code, text = self.docmd("STARTTLS")
         self._expect("connect", code, text, 220)
         if self._received:
-            raise ERRORS.error("bad_reply")  # somebody added replies before the encryption
+            raise ERRORS.error("bad_reply")  # an attacker injected replies before the encryption
         plain = self._open_socket
         self.sock = self._http.tls_context.wrap_socket(plain, server_hostname=self._host)
         self._greet()

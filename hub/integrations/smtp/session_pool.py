@@ -23,7 +23,7 @@ MAX_MESSAGES = 100  # of one session; some servers close it after that many
 
 
 class SessionPool:
-    """The sessions of one connection. Threads share it, and each uses a session of its own."""
+    """The sessions of one connection. Threads share it, and each uses its own session."""
 
     def __init__(self, http: ProviderHttpClient, server: Server) -> None:
         self._http = http

@@ -55,7 +55,7 @@ EVENTS = {
     "queued": "it waits at the provider",
     "initiated": "the provider started it",
     "ringing": "the phone rings",
-    "in_progress": "somebody or a voicemail answered",
+    "in_progress": "a person or a voicemail answered",
     "completed": "it was answered and has ended. A voicemail is completed, too",
     "busy": "the line was busy",
     "failed": "it could not be made",

@@ -62,7 +62,7 @@ def _signing_key(secret: str, digest: str) -> SigningKey:
 def is_signed(keys: SigningKeys, request: WebhookRequest, signature: str) -> bool:
     """Return whether Twilio signed a request with one of these keys.
 
-    The URL is tried unchanged first. Twilio's own validator then tries it with and without its
+    The unchanged URL is tried first. Twilio's own validator then tries it with and without its
     port.
     """
     header = request.headers.get(SIGNATURE_SETTINGS)

@@ -110,7 +110,7 @@ class Speech:
             spoken = Gather(
                 action=key_url, method="POST", input="dtmf", num_digits=1, timeout=KEY_SECONDS
             )
-        spoken.pause(length=1)  # people need a moment until they listen
+        spoken.pause(length=1)  # people need a moment before they listen
         for sentence in sentences:
             self._say(spoken, sentence)
         if key_url:

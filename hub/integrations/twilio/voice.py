@@ -188,7 +188,7 @@ class TwilioVoice(CheckedTwilio):
     stop_codes = frozenset()
 
     Form = VoiceForm
-    on_inbound = None  # type: ignore[assignment]  # calls have a URL of their own
+    on_inbound = None  # type: ignore[assignment]  # calls have their own URL
 
     # settings
     @classmethod

@@ -66,7 +66,7 @@ def stop_request(
     `until`: the time of the last event whose messages are stopped.
 
     Queued messages are canceled. A message that is being sent is not retried. A provider that can
-    cancel an accepted message, such as a call, is asked to. No further step of their routes
+    cancel an accepted message, such as a call, is asked to. No other step of their routes
     follows, also after messages that were sent.
     """
     rows = _read_unfinished(request_id, event_types, until)
@@ -158,7 +158,7 @@ def _stop_messages(stored_rows: Sequence[Sequence[Any]], reason: str) -> None:
 
 @transaction
 def end_fallbacks(request_id: str, signer_id: str, event_types: Iterable[str]) -> None:
-    """Let no further step follow the sent messages of a signer, who has opened the document."""
+    """Let no other step follow the sent messages of a signer, who has opened the document."""
     rows = read(_TIMED, request=request_id, signer=signer_id, types=[*map(str, event_types)])
     write(_CLEAR_TIMER, [{"key": message_id} for (message_id,) in rows])
 

@@ -23,7 +23,7 @@ def find_expiry(
 ) -> datetime:
     """Return until when a message may be sent: its own expiry, or the end of its lifetime.
 
-    A lifetime that ends in the recipient's night, or at a weekend without reminders, is prolonged.
+    A lifetime that ends in the recipient's night, or at a weekend without reminders, is extended.
     """
     end = night.prolong(night_of_recipient, created_at + _lifetime(integration))
     return min(expires_at or LATEST, end)

@@ -128,7 +128,7 @@ def copy_message(message: Message, content: Mapping[str, Any]) -> Draft:
 
 
 def find_obsolete(message: Message) -> Conflict | None:
-    """Return why a message is of no use anymore, or None if it is needed.
+    """Return why a message is no longer needed, or None if it is.
 
     Its link has expired, or it asks for a signature that is no longer needed. A claim would end
     such a message, so it is not resent. Posts to a team are, because they report what happened.

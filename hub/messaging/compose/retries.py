@@ -1,7 +1,7 @@
-"""Try a message again that did not reach its recipient, by the rule of its connection.
+"""Retry a message that did not reach its recipient, by the rule of its connection.
 
-A message is never sent again after its provider accepted it, so each new try is a message of its
-own that follows the former one.
+A message is never sent again after its provider accepted it, so each retry is a new
+message that follows the previous one.
 """
 
 from __future__ import annotations

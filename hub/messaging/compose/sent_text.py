@@ -1,4 +1,4 @@
-"""Find the text that recipients received: a provider's template has text of its own."""
+"""Find the text that recipients received: a provider's template has its own text."""
 
 from __future__ import annotations
 

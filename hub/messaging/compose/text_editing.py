@@ -1,4 +1,4 @@
-"""Edit message texts: drafts, published versions, and texts in further languages.
+"""Edit message texts: drafts, published versions, and texts in other languages.
 
 Each change names the revision that its admin saw, so that two admins do not overwrite each other.
 """

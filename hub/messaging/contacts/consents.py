@@ -162,7 +162,7 @@ def _newest_entry(contact_id: str, channel: str, source_id: str | None) -> Conse
 
 
 def _changes(row: Consent, former: Consent) -> bool:
-    """Return whether an entry is newer than the former one, and decides otherwise."""
+    """Return whether an entry is newer than the previous one, and decides otherwise."""
     return row.given != former.given and not isinstance(former.at, BadTime) and row.at >= former.at
 
 

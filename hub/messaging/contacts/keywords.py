@@ -109,7 +109,7 @@ def recognize_keyword(
 ) -> Keyword | None:
     """Return the request in a message, or None.
 
-    `stop`, `start` and `help_` are the `spellings` of further phrases.
+    `stop`, `start` and `help_` are the `spellings` of additional phrases.
     """
     if len(text) > MAX_TEXT_LENGTH:
         return None

@@ -74,7 +74,7 @@ def _find_source(address: str, connection: ConnectionInfo, at: datetime) -> str 
 
 
 def _event_prefix(connection: ConnectionInfo) -> str:
-    """Return the prefix of the events of calls, also over an account without calls of its own."""
+    """Return the prefix of the events of calls, also over an account without its own calls."""
     try:
         own = integrations.get(connection.integration)
     except NotFound:

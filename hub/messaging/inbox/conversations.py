@@ -219,7 +219,7 @@ def find_opt_out(conversation: ConversationSummary) -> OptOut | None:
 
 
 def _find_source(conversation: ConversationSummary) -> str | None:
-    """Return the source of the last received message, which a reply belongs to as well."""
+    """Return the source of the last received message, which a reply also belongs to."""
     last_received = db.session.get(InboundMessage, conversation.row.last_id)
     return last_received.source_id if last_received else None
 

@@ -254,7 +254,7 @@ def _record_events(
 ) -> None:
     """Store the platform event of a received message, with the message and request it answers.
 
-    A pressed button is an event of its own, too. `is_new`: the message was stored just now.
+    A pressed button is also a separate event. `is_new`: the message was stored just now.
     """
     payload: dict[str, Any] = {
         "inbound": row_id,

@@ -21,7 +21,7 @@ from hub.models import Contact, Message
 
 # a call without a report for longer has ended, and its last callback was lost
 MAX_DURATION = timedelta(minutes=10)
-CHECK_AFTER = timedelta(seconds=2)  # until a free line is looked for again
+CHECK_AFTER = timedelta(seconds=2)  # until the next check for a free line
 IN_PROGRESS = [
     status.value for status in (Status.SENDING, Status.UNKNOWN, Status.ACCEPTED, Status.SENT)
 ]
@@ -66,11 +66,11 @@ def postpone_people_on_calls(
 def _lock_free_people(contact_ids: Collection[str]) -> set[str]:
     """Lock and return the people who are on no call.
 
-    Another connection may be about to call a person in a transaction of its own. It has locked the
+    Another connection may be about to call a person in a separate transaction. It has locked the
     person then, and the person counts as busy. So no two transactions wait for each other.
     """
     locked = set(db.session.scalars(_LOCK.where(Contact.id.in_(contact_ids))))
-    # a statement of its own, which sees what was committed before the lock
+    # a separate statement, which sees what was committed before the lock
     on_call = select(Message.contact_id).where(
         Message.contact_id.in_(locked), Message.channel == Channel.VOICE.value, *_is_active()
     )

@@ -239,7 +239,7 @@ def _move_recipient(row: MessageRow, error: RecipientMoved, integration: Integra
 
 
 def _delay_recipient(row: MessageRow, error: TransientError, reported_at: datetime) -> None:
-    """Delay further messages from a sender to a recipient for as long as the provider asks."""
+    """Delay more messages from a sender to a recipient for as long as the provider asks."""
     if error.retry_after:
         for sender in senders.find_senders([row.connection_id]).values():
             recipient_pacing.pause_recipient(

@@ -21,7 +21,7 @@ from hub.messaging.send.calls import DueMessage
 from hub.messaging.state.fallback_timers import LOST, has_reached
 from hub.models import Event, Message, Route, RouteStep, Signer, SigningRequest
 
-REACHED = "reached"  # the code of messages that an earlier one made superfluous
+REACHED = "reached"  # the code of messages that are no longer needed because of an earlier one
 MAX_STEPS = 50  # more messages than any route leads to
 
 

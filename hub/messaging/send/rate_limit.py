@@ -1,7 +1,7 @@
 """Limit the rate of a sender with a token bucket, and halve the rate when the provider asks.
 
 A sender without a limit needs no bucket until its provider rate-limits it. It then starts from the
-rate it actually reached. These functions only calculate; `throttle_gate` reads and writes the rows.
+rate it actually reached. These functions are pure. `throttle_gate` reads and writes the rows.
 """
 
 from __future__ import annotations

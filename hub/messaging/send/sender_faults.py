@@ -22,7 +22,7 @@ FAILED = (Status.FAILED, Status.UNDELIVERED)
 
 @dataclass(frozen=True)
 class SenderFault:
-    """The newest of a connection's codes that name the sender's setup, and how often it came."""
+    """The newest of a connection's codes that name the sender's setup, and its frequency."""
 
     code: str
     count: int

@@ -2,7 +2,7 @@
 
 Throttles are read and locked before any message, changed in memory, and written once. A sender
 without a limit has no row until its provider limits it or cannot be reached. The row is deleted
-once all is well, so that workers need not wait for each other without need.
+once the sender has recovered, so that workers do not wait for each other unnecessarily.
 """
 
 from __future__ import annotations

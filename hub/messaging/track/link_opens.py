@@ -30,7 +30,7 @@ from hub.models import Link, Message, Signer, SigningRequest
 log = structlog.get_logger(__name__)
 
 VALID_AFTER_CLOSING = timedelta(days=30)
-MAX_OPENS = 1_000_000  # further ones are not counted
+MAX_OPENS = 1_000_000  # more are not counted
 OPENED = "link opened"  # the name of the fact about the first open
 HINT = "A hint: it does not say by whom, and a link scanner can look like a person."
 
@@ -117,7 +117,7 @@ def expired_links(before: datetime) -> Any:
 
 # ── Opens ─────────────────────────────────────────────────────────────────────────────────────────
 def count_open(link_id: str) -> None:
-    """Count that a person opened a link. A failure is logged, and never keeps anyone from it."""
+    """Count that a person opened a link. A failure is logged, and the link still opens."""
     try:
         _count(link_id)
     except SQLAlchemyError as error:
@@ -188,7 +188,7 @@ def read_opens(message_ids: Collection[str]) -> dict[str, LinkOpens]:
 
 
 def read_opens_of(message: Message) -> LinkOpens | None:
-    """Return the opens of the link in a message, which a resent message shares with its former."""
+    """Return the opens of the link in a message. A resent message has the link of the first one."""
     return read_opens(same_text_ids(message)).get(_owner_of(message))
 
 
@@ -198,7 +198,7 @@ def _owner_of(message: Message) -> str:
 
 
 def same_text_ids(message: Message) -> Sequence[str]:
-    """Return a message and the former ones of the same step, whose text it repeats."""
+    """Return a message and the previous ones of the same step, whose text it repeats."""
     ids = [message.id]
     for row in predecessors.list_former(message.after_id):
         if row.step_id != message.step_id:

@@ -237,7 +237,7 @@ _HUB_FACTS = {
     "stopped": ("Stopped", "The message was no longer needed."),
     "too late": (
         "Too late to cancel",
-        "The message was being sent when it became unnecessary. It is not retried, and no further"
+        "The message was being sent when it became unnecessary. It is not retried, and no other"
         " step follows.",
     ),
     "withdrawn": (
@@ -291,7 +291,7 @@ _HUB_FACTS = {
     "file gone": ("Not sent", "The attached file was deleted."),
     "taken over": ("Sent again as a template", "The 24-hour window was closed for free text."),
     "link not shortened": (
-        "Link not shortened further",
+        "Shortening service failed",
         "The message contains the short link of Signpost.",
     ),
     "tried again": ("Scheduled again", "The connection tries again later."),

@@ -1,4 +1,4 @@
-"""Ask providers to cancel stopped messages that have not reached anybody yet.
+"""Ask providers to cancel stopped messages that no one has received.
 
 A message that was answered in the meantime is not canceled. The provider reports the final
 status, before or after the response, or never.
@@ -33,7 +33,7 @@ WITHDRAWN = "withdrawn"
 NOT_WITHDRAWN = "not withdrawn"
 BATCH = 10
 LEASE = timedelta(seconds=60)  # longer than a call of a provider
-# before each further try; a phone rings for half a minute at most
+# before each new attempt; a phone rings for half a minute at most
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 4, 8, 16))
 
 

@@ -1,4 +1,4 @@
-"""The web server: gunicorn with a worker class of its own. Each process creates the application."""
+"""The web server: gunicorn with its own worker class. Each process creates the application."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class State(Enum):
     ANSWERING = auto()  # a thread
     SENDING = auto()  # a client that reads the response slowly
     IDLE = auto()  # the next request, which has not begun
-    CLOSING = auto()  # the client to close, after the last response
+    CLOSING = auto()  # the client closes the connection, after the last response
     CLOSED = auto()
 
 

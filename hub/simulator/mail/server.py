@@ -31,7 +31,7 @@ RATE_LIMITED = "450 4.7.1 Too many messages, slow down"
 NOT_SIGNED_IN = "530 5.7.0 Authentication required"
 FAULTY = "451 4.3.0 Temporary fault"
 START_SECONDS = 60.0
-RETURN_PAUSES = (0.3, 2.0, 10.0, 60.0)  # seconds before each try to send an email back
+RETURN_PAUSES = (0.3, 2.0, 10.0, 60.0)  # seconds before each attempt to send an email back
 
 logging.getLogger("mail.log").setLevel(logging.ERROR)
 
@@ -65,7 +65,8 @@ class Handler:
         self._store = store
         self._faults = faults
         self._send_back = send_back
-        self._returns: set[asyncio.Task[None]] = set()  # a task without a reference may vanish
+        # a task without a reference may be garbage-collected
+        self._returns: set[asyncio.Task[None]] = set()
 
     async def auth_XOAUTH2(self, server: SMTP, args: list[str]) -> AuthResult:
         """Sign in with an access token: `AUTH XOAUTH2 <base64>`."""
@@ -154,7 +155,7 @@ class _Controller(Controller):
 
 
 class MailServer:
-    """The server in a thread of its own. It offers STARTTLS, and accepts unencrypted sessions too.
+    """The server in its own thread. It offers STARTTLS, and accepts unencrypted sessions too.
 
     `folder` holds its key, and `options` are those of aiosmtpd.
     """

@@ -30,7 +30,7 @@ MAX_BATCH = 1000
 RETRY_PAUSES = (1.0, 5.0, 25.0)  # seconds
 POST_SECONDS = 10.0
 Event = dict[str, Any]
-Waiting = tuple[float, int, int, Event]  # when due, its number, how often tried, the event
+Waiting = tuple[float, int, int, Event]  # due time, number, number of attempts, event
 
 
 class EventWebhook:
@@ -46,7 +46,7 @@ class EventWebhook:
         self._stopping = False
 
     def add(self, events: Sequence[Event], *, repeats: bool = False) -> None:
-        """Post events one after the other, each in a request of its own at the earliest."""
+        """Post events one after the other, each in a separate request at the earliest."""
         due_at = time.monotonic()
         with self._changed:
             for event in events:

@@ -122,7 +122,7 @@ class Messages:
         )
 
     def replace(self, post: Post, draft: Draft) -> Post:
-        """Replace the content of a message. The history keeps the former content with its
+        """Replace the content of a message. The history keeps the previous content with its
         buttons.
         """
 

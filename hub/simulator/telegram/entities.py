@@ -139,7 +139,7 @@ def _tag(span: Span, *, end: bool) -> Markup:
     if span.kind == "spoiler":
         return Markup("</span>") if end else Markup('<span class="sp-spoiler">')
     tag = SHOWN.get(span.kind)
-    return Markup(f"</{tag}>" if end else f"<{tag}>") if tag else Markup()  # noqa: S704 - a tag out of the table
+    return Markup(f"</{tag}>" if end else f"<{tag}>") if tag else Markup()  # noqa: S704
 
 
 def _link_tag(address: str, *, end: bool) -> Markup:

@@ -1,4 +1,4 @@
-"""Phone numbers that answer calls by themselves. All other phones ring until somebody acts."""
+"""Phone numbers that answer calls automatically. All other phones ring until someone acts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hub.core.vocabulary import Status
 
 @dataclass(frozen=True)
 class ScriptedPhone:
-    """A number that acts by itself when it is called, and the final status of the message.
+    """A number that acts automatically when it is called, and the final status of the message.
 
     `keys` are pressed one after the other. `ends` is a final status without an answer.
     """

@@ -1,5 +1,5 @@
 // Lets a frame follow a form: `data-follows="#button"` on an `iframe` names the button of the form that shows in it. The button is
-// pressed whenever inplace.js has shown what was typed. The new page loads in a frame of its own, hidden beside the old one, so
+// pressed whenever inplace.js has shown what was typed. The new page loads in a separate frame, hidden beside the old one, so
 // that nothing flickers, and that Back leads to the page before. Without this module, the reader presses the button.
 
 let count = 0;

@@ -45,7 +45,7 @@ ConnectTeam = Callable[[str], TeamConnection]
 
 @pytest.fixture
 def run_in_app(app: Flask) -> RunInApp[Any]:
-    """Return a function that runs a callable in an application context of its own."""
+    """Return a function that runs a callable in a separate application context."""
 
     def run(question: Callable[[], T]) -> T:
         with app.app_context():

@@ -34,7 +34,7 @@ def words(page: str) -> str:
 
 @pytest.fixture
 def run_in_app(app: Flask) -> Callable[[Callable[[], Any]], Any]:
-    """Return a function that runs a callable in an application context of its own."""
+    """Return a function that runs a callable in a separate application context."""
 
     def run(action: Callable[[], Any]) -> Any:
         with app.app_context():

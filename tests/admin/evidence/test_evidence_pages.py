@@ -187,7 +187,7 @@ def test_visitor_verifies_a_file(request_id: str, app: Flask, run: Run) -> None:
     assert "This is a PDF." in pdf
     assert "The file is not intact." not in pdf
     assert verify_on_page(app, None).status_code == 422
-    # raw, because the test client keeps a large form in a file of its own
+    # raw, because the test client keeps a large form in a separate file
     answer = Browser(app).client.post(
         "/evidence", data=b"x" * 5_000_000, content_type="multipart/form-data; boundary=x"
     )

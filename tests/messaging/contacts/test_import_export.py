@@ -52,7 +52,7 @@ PEOPLE = (
     | EMAILS.map(lambda text: (Address.EMAIL, text))
     | OTHERS
 )
-TIMES = st.datetimes(datetime(2001, 1, 1), datetime(2026, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - the strategy adds it
+TIMES = st.datetimes(datetime(2001, 1, 1), datetime(2026, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 CHANNELS = st.sampled_from(["", *(channel.value for channel in Channel)])
 CLOSED = st.fixed_dictionaries(
     {

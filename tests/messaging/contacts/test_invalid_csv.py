@@ -54,7 +54,7 @@ def test_oversized_cell_is_refused_with_its_line(hub_demo: Flask, column: str, s
         try:
             report = import_file(file, test=True)
         except Refused as refusal:
-            assert "Line 2" in str(refusal) or size < 100_000, str(refusal)  # noqa: PT017 - either way is right
+            assert "Line 2" in str(refusal) or size < 100_000, str(refusal)  # noqa: PT017
             continue
         assert (
             report.stored + report.duplicates == 0

@@ -62,7 +62,7 @@ def test_opt_out_of_a_source_stops_only_its_own_messages(
     own_opt_out = json_of(signing_app.post("/suppressions", {"address": ERIC, "why": "Called us."}))
     assert statuses_of_both(signing_app, other_source) == ["suppressed", "queued"]
     other_opt_out = json_of(other_source.post("/suppressions", {"address": ERIC}))
-    assert other_opt_out["id"] != own_opt_out["id"], "each source has an opt-out of its own"
+    assert other_opt_out["id"] != own_opt_out["id"], "each source has its own opt-out"
     assert other_opt_out["why"] == ""
     assert signing_app.post(f"/suppressions/{own_opt_out['id']}/lift", WHY).status_code == 200
     assert statuses_of_both(signing_app, other_source) == ["queued", "suppressed"]

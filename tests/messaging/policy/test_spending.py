@@ -54,7 +54,7 @@ def test_daily_spending_limit_is_enforced(connection: Connection) -> None:
     assert status_and_code(post_message(ANNA)) == (
         "suppressed",
         "spend_day",
-    ), "a country without a price of its own costs what others do"
+    ), "a country without its own price costs what others do"
     assert status_and_code(post_message(text="b")) == ("queued", "")
     assert len(claim(connection)) == 1
     assert status_and_code(post_message(text="c")) == ("suppressed", "spend_day")

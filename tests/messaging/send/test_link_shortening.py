@@ -120,7 +120,7 @@ def test_message_has_the_link_of_signpost_when_a_service_fails(service: str, fau
     assert message.due_at is not None
     assert message.due_at <= now()
     titles = [entry.title for entry in timeline(message)]
-    assert "Link not shortened further" in titles
+    assert "Shortening service failed" in titles
 
 
 def test_slow_service_is_left_after_two_seconds_and_then_for_a_minute(hub_demo: Flask) -> None:
@@ -135,7 +135,7 @@ def test_slow_service_is_left_after_two_seconds_and_then_for_a_minute(hub_demo: 
     event = event_body(signers=[signer_body("Anna", "+442071234567")])
     event["request"]["id"] = "agr-1002"
     accept.accept_event(EventIn.model_validate(event), source_id(), test=True)
-    # each job of a worker is a process of its own, with an application that remembers nothing
+    # each job of a worker is a separate process, with an application that remembers nothing
     with hub.create_app(config_of(hub_demo), blueprints=False).app_context():
         began = time.monotonic()
         assert shorten() == 1
