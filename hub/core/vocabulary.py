@@ -43,7 +43,7 @@ TEXT_CHANNELS = (*PHONE_CHANNELS, Channel.EMAIL, Channel.CHAT)  # whose texts ad
 class Feedback(DescribedEnum):
     """A fact about a sent message beside its status. It is reported as a separate event."""
 
-    BOUNCED = "bounced", "the message came back after it was accepted"
+    BOUNCED = "bounced", "the message was returned after it was accepted"
     COMPLAINED = "complained", "the recipient reported the message as spam"
     UNSUBSCRIBED = "unsubscribed", "the recipient unsubscribed at the provider"
 
@@ -63,7 +63,7 @@ class Scope(DescribedEnum):
         "add and remove opt-outs, record consents, invite signers to chats",
     )
     WEBHOOKS_MANAGE = "webhooks:manage", "manage the webhooks that receive platform events"
-    EVIDENCE_READ = "evidence:read", "read the evidence of requests, and consents with theirs"
+    EVIDENCE_READ = "evidence:read", "read the evidence of requests and of consents"
 
 
 class Address(DescribedEnum):

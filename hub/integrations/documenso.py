@@ -78,7 +78,7 @@ class Documenso(SourceIntegration):
     setup = "About 5 minutes"
     guide = (
         "Enter the **Server address**: that of your own server, or of Documenso’s cloud.",
-        "Make up a long random text and enter it as the **Webhook secret**. Save.",
+        "Generate a long random text, enter it as the **Webhook secret**, and save.",
         "In Documenso, open the settings of your team, **Webhooks**, **Create Webhook**. Enter the"
         " webhook URL of this page and the same secret.",
         "Choose the events `document.sent`, `document.opened`, `document.signed`,"

@@ -250,7 +250,7 @@ class RemindersIn(Strict):
         default=False,
         description=(
             "Remind on working days only: from Monday to Friday, or from Sunday to Thursday in"
-            " countries with that week. The country is that of the number."
+            " countries where these are usual. The phone number decides the country."
         ),
     )
 

@@ -105,8 +105,8 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
         "Opt-out line",
         render_kw={"legend": "First SMS to a contact", "autocomplete": "off", "maxlength": 120},
         description=(
-            "Ends the first SMS about a request to each contact, and counts in its segments."
-            " The line `Reply STOP to opt out.` is sent in the language of the text."
+            "The last line of the first SMS about a request to each contact. It counts toward the"
+            " segments. The line `Reply STOP to opt out.` is sent in the language of the text."
         ),
     )
     opt_out_prefixes = StringField(

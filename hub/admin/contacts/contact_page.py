@@ -74,9 +74,9 @@ class ConsentForm(FlaskForm):  # type: ignore[misc]
     )
     proof = StringField(
         "Evidence",
-        [InputRequired("Enter the evidence: who said it, when, and in which words.")],
-        description="Enter who said it, when, and in which words. For example: Eric Smith, by"
-        " phone on May 3, “Please text me.” Stored encrypted.",
+        [InputRequired("Enter the evidence: who consented or refused, when, and in which words.")],
+        description="Enter who consented or refused, when, and in which words. For example: Eric"
+        " Smith, by phone on May 3, “Please text me.” Stored encrypted.",
     )
 
 

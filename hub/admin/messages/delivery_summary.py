@@ -13,7 +13,7 @@ from flask import url_for
 from hub import integrations
 from hub.admin.view.datetimes import format_datetime, format_time, zone_title
 from hub.admin.view.filters import capitalize_first, duration
-from hub.core.vocabulary import Status
+from hub.core.vocabulary import Channel, Status
 from hub.integrations.base import Problem
 from hub.lib.text import within_sentence
 from hub.messaging.policy import policy
@@ -180,6 +180,8 @@ def _by_status(situation: Situation) -> DeliverySummary:
     )
     title = title.format(provider=provider)
     text = capitalize_first(text.format(provider=provider))
+    if situation.status == Status.SENT and situation.connection.channel == Channel.EMAIL:
+        text = "No mail server has confirmed the delivery yet. Most mail servers never do."
     if situation.status == Status.SUPPRESSED:
         title = f"Not sent. {describe_block(message.code)}"
     if problem := situation.problem:

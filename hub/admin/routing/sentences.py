@@ -32,12 +32,12 @@ AUDIENCES: Mapping[str, str] = {
 MEMBERS: Mapping[tuple[str, str], str] = {
     (EventType.SENT, Audience.SIGNER): "next to sign",
     (EventType.REMINDER, Audience.SIGNER): "next to sign",
-    (EventType.SIGNED, Audience.SIGNER): "the event’s own signer",
-    (EventType.DECLINED, Audience.SIGNER): "the event’s own signer",
-    (EventType.DECLINED, Audience.OTHERS): "earlier signatures only",
+    (EventType.SIGNED, Audience.SIGNER): "the one who signed",
+    (EventType.DECLINED, Audience.SIGNER): "the one who declined",
+    (EventType.DECLINED, Audience.OTHERS): "only those who signed",
     (EventType.COMPLETED, Audience.SIGNER): "every signer",
     (EventType.EXPIRED, Audience.SIGNER): "pending signers",
-    (EventType.EXPIRED, Audience.OTHERS): "earlier signatures only",
+    (EventType.EXPIRED, Audience.OTHERS): "only those who signed",
     (EventType.CANCELED, Audience.SIGNER): "invited signers",
 }
 GOALS: Mapping[str, str] = {

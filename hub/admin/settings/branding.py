@@ -51,7 +51,7 @@ class BrandingForm(Form):
     remove_logo = BooleanField("Remove the logo")
     support = StringField(
         "Support contact",
-        description="How to reach a person, such as an email address or a phone number.",
+        description="An email address, a phone number, or another way to reach a person.",
         render_kw={"maxlength": branding.MAX_SUPPORT_LENGTH},
     )
     footer = TextAreaField(

@@ -110,12 +110,10 @@ def _keyword_repliers() -> str:
         for integration_class in two_way
         if integration_class.replies_to_keywords
     ]
-    if own := " and ".join(
-        integration_class.title
-        for integration_class in two_way
-        if not integration_class.replies_to_keywords
-    ):
-        sentences.append(f"Signpost replies on {own}.")
+    own = [entry.title for entry in two_way if not entry.replies_to_keywords]
+    if own:
+        listed = " and ".join(filter(None, (", ".join(own[:-1]), own[-1])))
+        sentences.append(f"Signpost replies on {listed}.")
     return " ".join(sentences)
 
 

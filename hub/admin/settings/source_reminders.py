@@ -37,7 +37,7 @@ class SenderFields(Form):
     test_reminded_by = SelectField(
         "Reminders of test requests are sent by",
         choices=SENDERS,
-        description="A `request.reminder` that is posted with a test key changes only this one.",
+        description="A `request.reminder` that a test key posts changes only this setting.",
     )
 
 
@@ -50,7 +50,7 @@ class ScheduleFields(Form):
         render_kw={**DAYS, "placeholder": "1", "shared_help": True},
         description=(
             "Enter days separated by commas, such as 3, 7, 14. Reminders are sent at the time of"
-            " day of the invitation, but never from 21 to 8 o’clock by the signer’s clock."
+            " day of the invitation, but never between 21:00 and 8:00 of the signer’s local time."
         ),
     )
     most = IntegerField(
@@ -65,8 +65,8 @@ class ScheduleFields(Form):
     working_days = BooleanField(
         "Remind on working days only",
         description=(
-            "From Monday to Friday, or from Sunday to Thursday in countries with that week. The"
-            " country is that of the phone number. Signpost does not know public holidays."
+            "Monday to Friday, or Sunday to Thursday in countries where these are the working days."
+            " The phone number decides the country. Public holidays count as working days."
         ),
     )
 

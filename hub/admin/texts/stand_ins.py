@@ -68,9 +68,9 @@ class TextFamily:
             return
         tag = format_language(shown.locale).lower()
         if "-" not in tag or language_of(tag) not in self._sent_by_locale(shown.channel):
-            yield "Also used for regions of this language that have no text of their own."
+            yield "Also used for regions of this language without their own text."
         if self.find_text(shown.channel, render.default_locale()) is shown:
-            yield "Also used for every language that has no text of its own."
+            yield "Also used for every language without its own text."
         channels = [
             channel
             for channel in WRITTEN_CHANNELS

@@ -40,7 +40,7 @@ class TextFileForm(Form):
     )
     save_as = SelectField(
         "Save as",
-        choices={DRAFTS: "Drafts, to publish later", PUBLISH: "New versions, sent at once"},
+        choices={DRAFTS: "Drafts, to publish later", PUBLISH: "New versions, used immediately"},
     )
 
 

@@ -37,7 +37,7 @@ def build_form(
     fields |= _form_boxes(template.locale, text)
     fields["note"] = StringField(
         "Reason for the change",
-        description="It is shown in the list of versions. Example: `Shorter, on request of Legal`.",
+        description="It is shown in the list of versions. Example: `Shorter, as Legal requested`.",
         render_kw={"maxlength": MAX_NOTE_LENGTH, "autocomplete": "off", "optional": True},
     )
     fields["sample"] = SelectField("Preview with", choices=dict(samples))

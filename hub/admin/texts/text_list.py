@@ -99,7 +99,7 @@ def audience_title(template: Template) -> str:
 
 
 def _stand_in_note(name: str, rows: Mapping[tuple[str, str, str], TextRow]) -> str:
-    """Return which channels have no texts of their own, so that they use those of SMS."""
+    """Return the channels without their own texts, which use those of SMS."""
     own = {
         row.channel
         for row in rows.values()

@@ -10,7 +10,7 @@ EVENT_TITLES = {
     EventType.VIEWED: "Document opened by a signer",
     EventType.SIGNED: "Document signed by a signer",
     EventType.DECLINED: "Signing declined by a signer",
-    EventType.COMPLETED: "Request completed",
+    EventType.COMPLETED: "Document completed",
     EventType.REMINDER: "Reminder sent to signers",
     EventType.EXPIRED: "Request expired",
     EventType.CANCELED: "Request canceled by the sender",
@@ -41,7 +41,7 @@ AUDIENCE_TITLES = {
 
 
 def template_title(template: Template) -> str:
-    """Return the title of a template: of its own, or that of its event for a post to a team."""
+    """Return the title of a template, or that of its event for a post to a team."""
     if template.audience == Audience.TEAM and template.event_type in {*EventType}:
         return f"Team post: {EVENT_TITLES[EventType(template.event_type)]}"
     return TEMPLATE_TITLES.get(template.name, template.name.replace("_", " ").capitalize())

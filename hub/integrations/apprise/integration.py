@@ -52,7 +52,7 @@ class Apprise(IncomingWebhook):
     summary = "Posts in a team’s channel or app, through Discord, Google Chat, ntfy and others."
     docs_url = "https://appriseit.com/services/"
     reach = "One channel, group or device"
-    cost = "Free, or as the service charges"
+    cost = "Free, or depends on the service"
     setup = "About 5 minutes"
     guide = (
         "Choose a service from the list in Signpost’s documentation, under **Apprise**.",

@@ -66,7 +66,7 @@ class KafkaForm(ConfigForm):
         validators=[_check_servers],
         description=(
             "Enter one or more servers of the cluster with their ports, separated by commas, such"
-            " as `kafka-1.example.com:9093`. The cluster names its other servers."
+            " as `kafka-1.example.com:9093`. Signpost gets the other servers from the cluster."
         ),
         render_kw={"legend": "Cluster", "mono": True, "autocomplete": "off"},
     )

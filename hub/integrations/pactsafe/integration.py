@@ -60,7 +60,7 @@ class PactSafeForm(ConfigForm):
     api_key = SecretField(
         "API key",
         required=True,
-        description="An API access token of your PactSafe profile, with which requests are read.",
+        description="An API access token of your PactSafe profile, to read requests with.",
     )
     default_region = RegionField()
 
@@ -79,7 +79,7 @@ class PactSafe(SourceIntegration):
     guide = (
         "In PactSafe, open your profile and create an API access token. Enter it as the"
         " **API key**.",
-        "Make up a long random text and enter it as the **Secret code**. Save.",
+        "Generate a long random text, enter it as the **Secret code**, and save.",
         "In PactSafe, open **Settings**, **Integrations**, **Add Hook**. Enter the webhook URL of"
         " this page, choose the method **POST**, and enter the same secret code.",
         "Choose the events **Request Sent**, **Request Signed**, **Request Complete** and **Request"

@@ -45,7 +45,7 @@ class SendGrid(emails.EmailIntegration):
     provider = "SendGrid"
     summary = "Emails to signers through SendGrid’s API, with signed reports about each email."
     docs_url = errors.DOCS
-    cost = "That of your SendGrid plan"
+    cost = "Depends on your SendGrid plan"
     setup = "About 15 minutes"
     guide = (
         (

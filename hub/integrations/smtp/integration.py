@@ -52,7 +52,7 @@ class Smtp(emails.EmailIntegration):
     provider = "The mail server"
     summary = "Emails to signers through your own mail server or mail provider, as text and HTML."
     docs_url = "https://www.rfc-editor.org/rfc/rfc6409"
-    cost = "That of your mail provider"
+    cost = "Depends on your mail provider"
     setup = "About 10 minutes"
     guide = (
         (
@@ -60,8 +60,8 @@ class Smtp(emails.EmailIntegration):
             " outgoing mail, and create a mailbox or an app password for Signpost."
         ),
         (
-            "Let the provider’s guide help you to set up SPF and DKIM records for the domain of the"
-            " From address. Without them, mailboxes treat the messages as spam or refuse them."
+            "Follow the provider’s guide to set up SPF and DKIM records for the domain of the From"
+            " address. Without them, mailboxes treat the messages as spam or refuse them."
         ),
         (
             "Paste the settings here and save them. Choose **Test connection**, which signs in and"

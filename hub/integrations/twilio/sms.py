@@ -37,7 +37,7 @@ class TwilioSms(CheckedTwilio):
     cost = "From $0.0083 per segment"
     setup = "About 5 minutes"
     guide = (
-        "Open the Twilio Console. Copy **Account SID** and **Auth Token** from **Account Info**.",
+        "In the Twilio Console, copy **Account SID** and **Auth Token** from **Account Info**.",
         (
             "Under **Phone Numbers**, **Active numbers**, choose a number with the"
             " **SMS** capability. Or choose a **Messaging Service**."

@@ -153,7 +153,7 @@ class TwilioVoice(CheckedTwilio):
     cost = "From $0.014 per minute"
     setup = "About 5 minutes"
     guide = (
-        "Open the Twilio Console. Copy **Account SID** and **Auth Token** from **Account Info**.",
+        "In the Twilio Console, copy **Account SID** and **Auth Token** from **Account Info**.",
         (
             "Under **Phone Numbers**, **Active numbers**, choose a number with the **Voice**"
             " capability. Under **Voice**, **Settings**, **Geo permissions**, allow the countries"

@@ -57,7 +57,7 @@ class WhatsApp(CheckedTwilio):
             " and register a sender. Or try the **sandbox** with the sender"
             " `+14155238886`, which can send to phones that have texted its `join` words."
         ),
-        "Copy **Account SID** and **Auth Token** from **Account Info**.",
+        "Copy the **Account SID** and the **Auth Token** from **Account Info**.",
         "Paste them here with the sender, save them, and choose **Test connection**.",
         (
             "In the settings of the sender, set **Webhook URL for incoming messages** to"

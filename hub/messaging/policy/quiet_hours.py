@@ -93,13 +93,13 @@ class QuietHours:
 SUNDAY = 6
 # by name: title and hours, of laws about advertising and not about messages that people expect
 PRESETS = {
-    "us": ("United States: 8 to 21 o’clock", QuietHours("21:00", "08:00")),
+    "us": ("United States: 8:00 to 21:00", QuietHours("21:00", "08:00")),
     "us_strict": (
-        "United States, stricter states such as Florida: 8 to 20 o’clock",
+        "United States, stricter states such as Florida: 8:00 to 20:00",
         QuietHours("20:00", "08:00"),
     ),
-    "fr": ("France: 8 to 22 o’clock, not on Sundays", QuietHours("22:00", "08:00", (SUNDAY,))),
-    "in": ("India: 10 to 21 o’clock", QuietHours("21:00", "10:00")),
+    "fr": ("France: 8:00 to 22:00, not on Sundays", QuietHours("22:00", "08:00", (SUNDAY,))),
+    "in": ("India: 10:00 to 21:00", QuietHours("21:00", "10:00")),
 }
 
 

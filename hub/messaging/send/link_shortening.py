@@ -2,7 +2,7 @@
 
 The text of such a message contains a short link of Signpost from the beginning. It waits at most
 WAIT for the service, so a service that fails delays a message and never keeps it back. The
-service's link leads to that of Signpost: the service does not learn the link to sign, and opens
+service's link leads to that of Signpost: the service never sees the link to sign, and opens
 are counted and links end as usual.
 """
 

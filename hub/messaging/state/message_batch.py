@@ -119,7 +119,7 @@ _UPDATE_ROWS = Statement(
     .where(messages.c.id == bindparam("key"))
     .values({name: bindparam(f"new_{name}") for name in CHANGED_COLUMNS})
 )
-# statements of their own, because they are rare: SQLite writes the index of each column that an
+# separate statements, because they are rare: SQLite writes the index of each column that an
 # UPDATE names, changed or not, and the contacts of a batch are spread over the whole index
 _CHANGE_CONTACT = Statement(
     update(messages)

@@ -260,7 +260,7 @@ def _attempt_for(
     if (
         attempt is not None
         and attempt.connection_id in origin.connection_ids
-        # a status may name the message only, as the segments of a text have IDs of their own
+        # a status may name the message only, as the segments of a text have their own IDs
         and (not update.provider_id or attempt.provider_id in (None, update.provider_id))
     ):
         owner = by_provider.get((attempt.connection_id, update.provider_id))

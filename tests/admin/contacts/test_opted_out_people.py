@@ -119,7 +119,7 @@ def test_conversation_after_stop_shows_a_reason_instead_of_a_composer(
     page = admin.get(path).text
     assert "<textarea" not in page
     assert "You cannot reply: " in words(page)
-    assert "No messages are sent on WhatsApp until the person opts in again" in words(page)
+    assert "Signpost sends no messages on WhatsApp until the person opts in again" in words(page)
     run_in_app(lambda: receive_text(whatsapp(), "START", 3))
     assert "<textarea" in admin.get(path).text
 

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from hub.admin.messages.delivery_summary import Situation, summarize
-from hub.core.vocabulary import ConnectionState, Status
+from hub.core.vocabulary import Channel, ConnectionState, Status
 from hub.db.types import first_id_at
 from hub.integrations.base import Problem
 from hub.messaging.policy import policy
@@ -104,3 +104,11 @@ def test_provider_is_named_and_times_have_a_zone() -> None:
     assert summarize(make_situation(Status.SENDING)).text == "Twilio has not responded yet."
     waiting = make_situation(Status.QUEUED, tries=1, due_at=PLANNED)
     assert summarize(waiting).title == "Next attempt at 09:30:00 UTC."
+
+
+def test_sent_email_names_mail_servers_and_no_carrier() -> None:
+    situation = make_situation(Status.SENT)
+    assert "carrier" in summarize(situation).text
+    situation.connection.channel = Channel.EMAIL
+    assert "carrier" not in summarize(situation).text
+    assert "Most mail servers never do." in summarize(situation).text

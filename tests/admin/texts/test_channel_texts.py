@@ -1,4 +1,4 @@
-"""Texts of their own for WhatsApp and chats, and the texts that stand in for missing ones."""
+"""Separate texts for WhatsApp and chats, and the texts that stand in for missing ones."""
 
 from __future__ import annotations
 

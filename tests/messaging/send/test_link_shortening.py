@@ -94,7 +94,7 @@ def test_service_replaces_the_link_and_leads_to_that_of_signpost(
     assert waiting.due_at > now(), "it waits for the service"
     assert shorten() == 1
     [(short, target)] = made(simulator).items()
-    assert target == own[0], "the service does not learn the link to sign"
+    assert target == own[0], "the service never sees the link to sign"
     assert short in text_of(message_id)
     assert own[0] not in text_of(message_id)
     message = db.session.get_one(Message, message_id)
