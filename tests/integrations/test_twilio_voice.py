@@ -105,6 +105,11 @@ def test_call_without_a_reachable_hub_reads_the_text_once() -> None:
     assert "StatusCallback" not in payload
 
 
+def test_no_key_is_swallowed_as_the_end_of_an_entry() -> None:
+    """By default, Twilio takes # as the end of an entry and reports nothing."""
+    assert 'finishOnKey=""' in rendered("Anna")["Twiml"]
+
+
 def test_call_rings_as_long_as_the_setting_says() -> None:
     assert rendered("Anna", ring_seconds=18)["Timeout"] == 18
     assert rendered("Anna", ring_seconds=None)["Timeout"] == 25

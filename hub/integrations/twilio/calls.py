@@ -79,10 +79,10 @@ def read_call(request: WebhookRequest, form: Mapping[str, str]) -> list[WebhookE
     """Return the event in a webhook of a call."""
     status = form.get("CallStatus", "")
     has_message = bool(request.query.get("message"))
-    if "Digits" in form:
-        if has_message:
-            return [_heard(request, form)]
-        return [_opted_out(form)] if form["Digits"] == STOP else []
+    if "Digits" in form and not has_message:
+        return [_opted_out(form)] if form["Digits"] == STOP and person(form) else []
+    if form.get("Digits"):
+        return [_heard(request, form)]
     if status not in STATUSES:
         return [Unrecognized(description=f"Signpost does not know the call status {status[:60]}.")]
     return [_status(request, form)] if has_message else [_foreign(form)]

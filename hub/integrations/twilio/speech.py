@@ -91,8 +91,13 @@ class Speech:
         return self._farewell("stopped")
 
     def called_back(self, key_url: str) -> str:
-        """Return the TwiML for a caller of the number."""
-        return self._respond([self._phrase("callback"), self._phrase("callback_menu")], key_url)
+        """Return the TwiML for a caller of the number. No `key_url`: the caller's is withheld."""
+        menu = self._phrase("callback_menu" if key_url else "callback_withheld")
+        return self._respond([self._phrase("callback"), menu], key_url)
+
+    def ended(self) -> str:
+        """Return the TwiML if no key was pressed."""
+        return self._farewell("goodbye")
 
     def _reading(self, sentences: Sequence[str], key_url: str, *, is_last: bool) -> str:
         menu = self._phrase("last_menu" if is_last else "menu") if key_url else ""
@@ -108,7 +113,12 @@ class Speech:
         spoken = response
         if key_url:
             spoken = Gather(
-                action=key_url, method="POST", input="dtmf", num_digits=1, timeout=KEY_SECONDS
+                action=key_url,
+                method="POST",
+                input="dtmf",
+                num_digits=1,
+                finish_on_key="",  # or # would end the call, and Twilio would report no key
+                timeout=KEY_SECONDS,
             )
         spoken.pause(length=1)  # people need a moment before they listen
         for sentence in sentences:

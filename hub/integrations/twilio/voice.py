@@ -318,7 +318,8 @@ class TwilioVoice(CheckedTwilio):
         form = parse_fields(request)
         key = form.get("Digits", "")[:1]
         speech = self.speech(locale)
-        if key == STOP:
+        is_known = message is not None or bool(calls.person(form))
+        if key == STOP and is_known:
             twiml = speech.stopped()
         elif message is not None and key == AGAIN and calls.reading(request) < MAX_READINGS:
             following = calls.reading(request) + 1
@@ -327,10 +328,13 @@ class TwilioVoice(CheckedTwilio):
                 _key_url(message, following),
                 is_last=following == MAX_READINGS,
             )
-        elif key:
+        elif key and is_known:
             twiml = speech.confirmed()
+        elif message is not None:
+            twiml = speech.ended()
         else:
-            twiml = speech.called_back(request.url.partition("?")[0] + CALLBACK_OVERRIDES)
+            key_url = request.url.partition("?")[0] + CALLBACK_OVERRIDES
+            twiml = speech.called_back(key_url if is_known else "")
         return "text/xml", twiml
 
     # the test

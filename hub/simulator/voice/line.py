@@ -92,6 +92,8 @@ class Line:
         call = self.calls.get(sid)
         if call is None or call.is_final or not call.action:
             raise ValueError("The call does not wait for a key.")
+        if key == call.end_key:  # Twilio reports no key then
+            return self.wait_for_no_key(sid)
         self.calls.change(sid, action="", lines=[*call.lines, ["person", "", f"Pressed {key}"]])
         fields = {**self._fields(call, "in-progress"), "Digits": key, "msg": "Gather End"}
         _, _, body = callbacks.call(
@@ -158,7 +160,9 @@ class Line:
             return self.end(sid, "completed")
         lines = [*call.lines, *_said([list(line) for line in spoken.lines])]
         after = [list(line) for line in spoken.after]
-        call = self.calls.change(sid, lines=lines, action=spoken.action, after=after)
+        call = self.calls.change(
+            sid, lines=lines, action=spoken.action, after=after, end_key=spoken.end_key
+        )
         return call if spoken.action or call.is_final else self.end(sid, "completed")
 
     # ── callbacks ──

@@ -13,6 +13,7 @@ class Spoken:
     lines: list[tuple[str, str]] = field(default_factory=list)  # the language and the sentence
     action: str = ""
     after: list[tuple[str, str]] = field(default_factory=list)  # said if no key is pressed
+    end_key: str = ""  # ends the entry of keys, so that it is no key itself
 
 
 def read_twiml(document: str | bytes) -> Spoken | None:
@@ -25,16 +26,17 @@ def read_twiml(document: str | bytes) -> Spoken | None:
         return None
     lines: list[tuple[str, str]] = []
     after: list[tuple[str, str]] = []
-    action = ""
+    action = end_key = ""
     for verb in root:
         if verb.tag == "Gather" and not action:
             action = verb.get("action", "")
+            end_key = verb.get("finishOnKey", "#")
             lines += _sentences(verb)
         elif verb.tag == "Say":
             (after if action else lines).append(_sentence(verb))
         elif verb.tag == "Hangup":
             break
-    return Spoken(lines, action, after)
+    return Spoken(lines, action, after, end_key)
 
 
 def _sentences(verb: ElementTree.Element) -> list[tuple[str, str]]:
