@@ -32,12 +32,12 @@ AUDIENCES: Mapping[str, str] = {
 MEMBERS: Mapping[tuple[str, str], str] = {
     (EventType.SENT, Audience.SIGNER): "next to sign",
     (EventType.REMINDER, Audience.SIGNER): "next to sign",
-    (EventType.SIGNED, Audience.SIGNER): "the one who signed",
-    (EventType.DECLINED, Audience.SIGNER): "the one who declined",
-    (EventType.DECLINED, Audience.OTHERS): "only those who signed",
-    (EventType.COMPLETED, Audience.SIGNER): "every signer",
+    (EventType.SIGNED, Audience.SIGNER): "the signer who signed",
+    (EventType.DECLINED, Audience.SIGNER): "the signer who declined",
+    (EventType.DECLINED, Audience.OTHERS): "signers who have signed",
+    (EventType.COMPLETED, Audience.SIGNER): "all signers",
     (EventType.EXPIRED, Audience.SIGNER): "pending signers",
-    (EventType.EXPIRED, Audience.OTHERS): "only those who signed",
+    (EventType.EXPIRED, Audience.OTHERS): "signers who have signed",
     (EventType.CANCELED, Audience.SIGNER): "invited signers",
 }
 GOALS: Mapping[str, str] = {
