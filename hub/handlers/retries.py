@@ -49,6 +49,8 @@ def skip(handler_id: str, event_id: str) -> None:
     """Give up an event for a handler. It can be retried later. Raises NotFound or Conflict."""
     row = find_handler(handler_id)
     delivery = deliveries.find(handler_id, event_id)
+    if delivery.state == DeliveryState.SKIPPED:
+        return  # the button was pressed twice
     is_unfinished = WebhookDelivery.state.in_(UNFINISHED)
     if not _change(row.id, _SKIPPED, is_unfinished, WebhookDelivery.event_id == delivery.event_id):
         raise Conflict(

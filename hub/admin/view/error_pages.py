@@ -99,6 +99,11 @@ PROBLEMS = {
         "The page exists, but it does not accept this kind of request.",
         "Open the page and use its button.",
     ),
+    409: Problem(
+        "This is not possible at the moment",
+        "Something has changed since the page was opened.",
+        "Go back and reload the page.",
+    ),
     413: Problem(
         "The upload is too large",
         "The form or file is larger than this page accepts.",
