@@ -41,7 +41,7 @@ class MissingValue(ValueError):
 
 
 class StandIn(str):
-    """A word that replaces a missing value, such as "Someone". No optional part is shown for it.
+    """A word that replaces a missing value, such as "Somebody". No optional part is shown for it.
 
     `within` is its form within a sentence.
     """
