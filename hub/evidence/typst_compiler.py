@@ -38,6 +38,8 @@ MAX_PROBED = 10_000  # more different characters take too long; the others are r
 MAX_TRIES = 20
 MISSING = re.compile(r'the text `"(.*?)"` could not be displayed', re.DOTALL)
 ESCAPED = re.compile(r"\\u\{([0-9a-fA-F]+)\}")
+# line breaks, joiners and isolates: they shape the letters and the direction beside them
+KEPT = "\n\u200c\u200d\u2066\u2067\u2068\u2069"
 NOT_REPLACED = {"evidence"}  # the attached file is bytes, and needs no glyphs
 
 
@@ -129,8 +131,7 @@ def _replace(data: dict[str, Any], characters: set[str]) -> dict[str, Any]:
 def _without_controls(text: str) -> str:
     """Return a text without control characters, which have no glyphs and no meaning here."""
     return "".join(
-        character if character.isprintable() or character in "\n\u200c\u200d" else " "
-        for character in text
+        character if character.isprintable() or character in KEPT else " " for character in text
     )
 
 

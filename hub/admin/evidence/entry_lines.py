@@ -10,6 +10,7 @@ from typing import Any
 from hub.admin.view.filters import phone
 from hub.admin.view.status_badges import channel_title
 from hub.evidence.pdf import PdfLine
+from hub.lib.text import isolate
 
 Entry = Mapping[str, Any]
 ERASED = "[removed]"
@@ -70,7 +71,7 @@ class EntryDescriptions:
         if not isinstance(part, Mapping):
             return ""
         value = self._values.get(str(part.get("sha256")), {}).get("value", ERASED)
-        return phone(value) if isinstance(value, str) else str(value)
+        return isolate(phone(value)) if isinstance(value, str) else str(value)
 
     def _text(self, entry: Entry) -> str:
         """Return the text of a message, or whether it is no longer stored."""
@@ -80,7 +81,7 @@ class EntryDescriptions:
         content = self._values.get(part["sha256"], {}).get("value")
         if not isinstance(content, Mapping):
             return f"Text no longer stored. SHA-256 {part['sha256']}"
-        return str(content.get("text") or content.get("subject") or "")
+        return isolate(str(content.get("text") or content.get("subject") or ""))
 
     def _recipient(self, entry: Entry) -> str:
         return self._recipients.get(str(entry.get("message")), "")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from hub.admin.evidence.entry_lines import pdf_lines
 from hub.connections import demo
 from hub.core.vocabulary import Role
 from hub.evidence import holds, signing_keys
@@ -123,6 +124,46 @@ def test_pdf_has_the_file_attached(request_id: str, admin: Browser, run: Run) ->
     ],
 )
 def test_pdf_is_written_for_any_text(text: str) -> None:
+    evidence = evidence_of(text)
+    pdf = write_pdf(evidence, [PdfLine("2026-11-30 00:00:00", text, text, text)])
+    assert pdf.startswith(b"%PDF-")
+    assert canonical_json.encode(evidence) in attached_files(pdf)
+    assert b"<pdfaid:part>3</pdfaid:part>" in pdf, "characters without a glyph were replaced"
+
+
+@pytest.mark.parametrize("letters", ["x", "https://sign.example/?a=", "Ж", "漢", "한", "ก", "👍"])
+def test_words_of_any_length_stay_on_the_page(letters: str) -> None:
+    """A line that does not break would end outside the page, as a long link did."""
+    word = letters * (12_000 // len(letters))
+    line = PdfLine("2026-11-30 00:00:00", "Signer named", word, "Signing app")
+    pdf = write_pdf(evidence_of("1"), [line])
+    assert max(map(int, re.findall(rb"/Count (\d+)", pdf))) >= 3
+
+
+def test_numbers_beside_right_to_left_names_keep_their_order() -> None:
+    evidence = {
+        "entries": [
+            {
+                "entry": {
+                    "kind": "person.stored",
+                    "role": "signer",
+                    "by": "app",
+                    "at": "2026-11-30T00:00:00Z",
+                    "name": {"sha256": "1"},
+                    "mobile_number": {"sha256": "2"},
+                }
+            }
+        ],
+        "values": {"1": {"value": "محمد علي"}, "2": {"value": "+13175551234"}},
+    }
+    [line] = pdf_lines(evidence)
+    assert line.text == "\u2068محمد علي\u2069, +1 317-555-1234"
+    pages = write_pdf(evidence_of("1"), [line])
+    assert b"<pdfaid:part>3</pdfaid:part>" in pages
+
+
+def evidence_of(text: str) -> dict[str, Any]:
+    """Return evidence with one entry, whose text and request have this text."""
     evidence: dict[str, Any] = {
         "about": {
             "recorded_by": "https://hub.example",
@@ -139,11 +180,8 @@ def test_pdf_is_written_for_any_text(text: str) -> None:
         "entries": [{"entry": {"text": text}, "hash": "00"}],
         "values": {},
     }
-    evidence = canonical_json.representable(evidence)
-    pdf = write_pdf(evidence, [PdfLine("2026-11-30 00:00:00", text, text, text)])
-    assert pdf.startswith(b"%PDF-")
-    assert canonical_json.encode(evidence) in attached_files(pdf)
-    assert b"<pdfaid:part>3</pdfaid:part>" in pdf, "characters without a glyph were replaced"
+    described: dict[str, Any] = canonical_json.representable(evidence)
+    return described
 
 
 def test_hold_is_placed_and_removed(request_id: str, admin: Browser, run: Run) -> None:
