@@ -12,15 +12,14 @@ from flask import current_app
 from sqlalchemy import func, select
 
 from hub import integrations
-from hub.connections import connection_tests, settings_form, signing_apps
+from hub.connections import connection_tests, saved_settings, settings_form, signing_apps
 from hub.connections.connection_tests import (
     ConnectionTestResult,
     PassedTest,
-    fingerprint,
     lock_connection,
-    readable_settings,
     set_state,
 )
+from hub.connections.saved_settings import StoredSettings
 from hub.core.errors import Conflict, NotFound, Refused
 from hub.core.quotes import quoted
 from hub.core.vocabulary import ConnectionState, Status
@@ -29,15 +28,12 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.messaging.send import connection_pause, destinations
-from hub.messaging.state import unreadable_rows
 from hub.models import Connection, Message, Route, RouteStep
 from hub.shared import audit
-from hub.signing import team_subscriptions
 
 MAX_TITLE_LENGTH = 80
 MAX_SLUG_LENGTH = 48
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-IN_PROGRESS = (Status.SENDING, Status.UNKNOWN, Status.ACCEPTED, Status.SENT)
 COUNT_TO = 1000  # larger numbers are shown as 1,000
 
 
@@ -169,78 +165,22 @@ def save(
     enabled or broken connection is tested if its account or a secret changed, and is broken if that
     fails. Raises InvalidSettings.
     """
-    version, must_test, former_account_in_use = _store(connection_id, values, passed)
-    if not must_test:
-        return SaveResult(version is not None, former_account_in_use=former_account_in_use)
+    stored = _store(connection_id, values, passed)
+    is_new = stored.version is not None
+    if not stored.must_test:
+        return SaveResult(is_new, former_account_in_use=stored.former_account_in_use)
     tested = connection_tests.run_test(connection_id)
     if not tested.check.ok:
-        _mark_broken(connection_id, version or 0, tested.check.title)
-    return SaveResult(True, tested, former_account_in_use)
+        _mark_broken(connection_id, stored.version or 0, tested.check.title)
+    return SaveResult(is_new, tested, stored.former_account_in_use)
 
 
 @transaction
 def _store(
     connection_id: str, values: Mapping[str, Any], passed: PassedTest | None = None
-) -> tuple[int | None, bool, bool]:
-    """Store settings.
-
-    Return their version (None if nothing changed), whether a test is needed, and whether messages
-    are in progress in the previous account.
-    """
+) -> StoredSettings:
     connection = _require_not_archived(lock_connection(connection_id))
-    integration_class = integrations.get(connection.integration)
-    before, unreadable = readable_settings(connection)
-    after = settings_form.get_settings(settings_form.read_form(integration_class, values, before))
-    fields = settings_form.changed_fields(before, after)
-    account = integration_class.account_of(after)
-    destination = integration_class.destination_of(after)
-    is_outdated = not integration_class.supports("invite") and connection.destination != destination
-    is_stored = connection.settings_version and unreadable is None
-    if not fields and is_stored and not is_outdated:
-        return None, False, False
-    credentials_changed = account != connection.account or any(
-        name in fields for name in settings_form.secret_field_names(integration_class)
-    )
-    former_account_in_use = account != connection.account and _has_messages_in_progress(connection)
-    if fields == ["per_second"] and connection.ready:
-        # the sending rate needs no test
-        connection.checked_version = connection.settings_version + 1
-    connection.settings = after
-    connection.settings_version = connection.settings_version + 1
-    settings_fingerprint = fingerprint(integration_class.name, after, test=connection.test)
-    if passed is not None and passed.fingerprint == settings_fingerprint:
-        connection_tests.record_pass(connection, passed)
-    former_account = connection.account
-    connection.account = account
-    connection.sender = integration_class.senders_of(after).default
-    connection.per_second = after.get("per_second") or None
-    former_destination = integration_class.destination_of(before)
-    # otherwise keep a destination that a link or the provider has changed; it is outdated if a new
-    # version of the integration writes destinations in another form
-    if is_outdated or destination != former_destination or account != former_account:
-        connection.destination = destination
-    team_subscriptions.subscribe_new(connection)
-    if unreadable is not None:
-        unreadable_rows.recheck(Connection.__tablename__, connection.id)
-    # only the names, never the values
-    audit.record("connection.saved", connection.id, connection.title, fields=fields)
-    must_test = credentials_changed and connection.state in (
-        ConnectionState.ENABLED,
-        ConnectionState.BROKEN,
-    )
-    return connection.settings_version, must_test, former_account_in_use
-
-
-def _has_messages_in_progress(connection: Connection) -> bool:
-    """Return whether a provider may still report on messages of the connection's account."""
-    if not connection.account:
-        return False
-    rows = select(Message.id).where(
-        Message.connection_id == connection.id,
-        Message.status.in_(IN_PROGRESS),
-        Message.due_at.is_not(None),
-    )
-    return db.session.scalar(rows.limit(1)) is not None
+    return saved_settings.store(connection, values, passed)
 
 
 @transaction
