@@ -1,10 +1,14 @@
-"""The application in which a command of the terminal does its work."""
+"""The application in which a command of the terminal does its work, and what the command writes."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 if TYPE_CHECKING:
     from hub.core.config import Config
@@ -31,3 +35,15 @@ def open_application() -> Iterator[Config]:
         finally:
             db.session.remove()
             db.engine.dispose()
+
+
+def write_output(data: bytes, output: Path | None) -> None:
+    """Write what a command returns into a file, or else to the standard output."""
+    if output is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        raise click.ClickException(f"Cannot write {output}: {error.strerror}.") from None

@@ -8,7 +8,7 @@ from typing import IO
 
 import click
 
-from hub.run.command_application import open_application
+from hub.run.command_application import open_application, write_output
 
 
 @click.group(short_help="Export and verify the evidence of requests.")
@@ -38,11 +38,7 @@ def export_evidence(request_id: str, output: Path | None, as_pdf: bool) -> None:
             data = pdf.write_pdf(evidence, pdf_lines(evidence))
         else:
             data = export.encode_evidence(evidence)
-    if output:
-        output.write_bytes(data)
-    else:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+    write_output(data, output)
 
 
 @evidence.command()

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from hub.run.command_application import open_application
+from hub.run.command_application import open_application, write_output
 
 if TYPE_CHECKING:
     from hub.signing.text_import import ImportPlan
@@ -42,11 +42,7 @@ def export_texts(language: str | None, output: Path | None) -> None:
             data = text_export.export_all()
         else:
             data = text_export.export_language(language).encode()
-    if output:
-        output.write_bytes(data)
-    else:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+    write_output(data, output)
 
 
 @texts.command("import", short_help="Import texts from a PO file.")

@@ -156,6 +156,8 @@ def test_activity_names_the_command_line(run: Run, request_id: str) -> None:
         ("release", UNKNOWN),
         ("hold", "agr-1001", "--reason", " "),
         ("erase", "nobody"),
+        ("export", "agr-1001", "--output", "/no/such/folder/evidence.json"),
+        ("export", "agr-1001", "--output", "/proc/version"),
     ],
     ids=" ".join,
 )
