@@ -47,9 +47,12 @@ from tests.databases import Template
 from tests.databases import close as close
 from tests.postgres_connections import shared_connections
 from tests.quick_setup import cheap_password_hashes as cheap_password_hashes
+from tests.quick_setup import remembered_versions as remembered_versions
+from tests.quick_setup import shared_routes as shared_routes
 from tests.quick_setup import shared_statements as shared_statements
 from tests.quick_setup import shared_templates as shared_templates
 from tests.quick_setup import shared_url_rules as shared_url_rules
+from tests.quick_setup import tmp_path as tmp_path
 
 PASSWORD = "four words nobody knows"
 POSTGRES = os.environ.get("HUB_TEST_DATABASE_URL", "")
@@ -83,6 +86,13 @@ def queue_url() -> Iterator[str]:
         yield url
         server.terminate()
         server.wait(10)
+
+
+@pytest.fixture(scope="session")
+def queue_client(queue_url: str) -> Iterator[redis.Redis]:
+    """Return a client of the queue server that keeps its connection."""
+    with redis.Redis.from_url(queue_url) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
@@ -130,6 +140,7 @@ def settings() -> dict[str, str]:
 def environ(
     tmp_path: Path,
     queue_url: str,
+    queue_client: redis.Redis,
     postgres_url: str,
     template: Template,
     secret_keys: dict[str, str],
@@ -139,8 +150,7 @@ def environ(
     folder = tmp_path / "data"
     folder.mkdir(mode=0o700)
     template.copy_files(folder)
-    with redis.Redis.from_url(queue_url) as client:
-        client.flushall()
+    queue_client.flushall()
     return {
         "HUB_DATA_DIR": str(folder),
         "HUB_DATABASE_URL": postgres_url,

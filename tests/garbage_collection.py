@@ -14,7 +14,7 @@ gc.disable()
 
 def pytest_collection_finish() -> None:
     """Exempt everything imported so far, and search the rest less often than by default."""
-    gc.collect()
+    # what could be freed now is little, and to find it takes half a second in each process
     gc.freeze()
     gc.set_threshold(100_000, 10, 10)
     gc.enable()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Hashable, Iterator
 from dataclasses import is_dataclass
+from functools import cache
+from itertools import count
+from pathlib import Path
 from types import CodeType
 from typing import Any
 
@@ -17,8 +21,30 @@ from sqlalchemy import Engine
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
+from werkzeug.routing.matcher import State, StateMachineMatcher
 
 from hub.accounts import passwords
+
+_folder_numbers = count(1)
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Create a folder for this test, numbered in the order of the tests.
+
+    pytest's own fixture lists the folders of all earlier tests to find the next number.
+    """
+    folder = tmp_path_factory.getbasetemp() / f"test-{next(_folder_numbers)}"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def remembered_versions() -> Iterator[None]:
+    """Read the version of each package once: redis-py parses its metadata for each connection."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.metadata, "version", cache(importlib.metadata.version))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,6 +86,51 @@ def shared_url_rules() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Rule, "compile", compile_once)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_routes(shared_url_rules: None) -> Iterator[None]:
+    """Build the tree in which Werkzeug searches a route once for all applications with its rules.
+
+    A rule of an earlier application equals that of a later one in everything that a match reads.
+    """
+    add_rule = StateMachineMatcher.add
+    sort = StateMachineMatcher.update
+    trees: dict[Hashable, tuple[State, list[Rule]]] = {}
+
+    def keep_rule(matcher: StateMachineMatcher, rule: Rule) -> None:
+        vars(matcher).setdefault("rules", []).append(rule)
+
+    def use_tree(matcher: StateMachineMatcher) -> None:
+        rules = vars(matcher).get("rules", [])
+        key = tuple(map(_what_a_match_reads, rules))
+        if key not in trees:
+            matcher._root = State()
+            for rule in rules:
+                add_rule(matcher, rule)
+            sort(matcher)
+            trees[key] = (matcher._root, rules)
+        matcher._root = trees[key][0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StateMachineMatcher, "add", keep_rule)
+        patch.setattr(StateMachineMatcher, "update", use_tree)
+        yield
+
+
+def _what_a_match_reads(rule: Rule) -> Hashable:
+    """Return what differs between rules. The parts of equal rules are one list (see above)."""
+    return (
+        id(rule._parts),
+        rule.endpoint,
+        frozenset(rule.methods or ()),
+        rule.provide_automatic_options,  # type: ignore[attr-defined]
+        rule.strict_slashes,
+        rule.websocket,
+        rule.alias,
+        rule.redirect_to,
+        rule.map.redirect_defaults,
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)
