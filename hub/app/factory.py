@@ -10,7 +10,7 @@ from flask import Flask, Request
 from werkzeug.routing import MapAdapter
 
 from hub import models
-from hub.app import body_limits, logs, wsgi
+from hub.app import body_limits, logs, middleware
 from hub.core import config as settings
 from hub.core.config import Config
 from hub.db import engine, store
@@ -71,7 +71,7 @@ def create(config: Config | None = None, blueprints: Sequence[str] = BLUEPRINTS)
     unmatched.init_app(app)
     for module in blueprints:
         importlib.import_module(module).init_app(app)
-    wsgi.add_middleware(app, config)
+    middleware.add_middleware(app, config)
     return app
 
 

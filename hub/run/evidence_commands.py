@@ -41,7 +41,7 @@ def export_evidence(request_id: str, output: Path | None, as_pdf: bool) -> None:
     write_output(data, output)
 
 
-@evidence.command()
+@evidence.command(short_help="Verify a file of evidence.")
 @click.argument("file", type=click.File("rb"))
 @click.option(
     "--key",
@@ -117,7 +117,7 @@ def erase(address: str) -> None:
 @click.option(
     "--compromised",
     is_flag=True,
-    help="Someone else may know the old key. It then does not confirm the new one.",
+    help="Someone else may know the old key. The old key then does not confirm the new one.",
 )
 def rotate_key(compromised: bool) -> None:
     """Create a new signing key and print its public half.

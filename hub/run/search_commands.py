@@ -14,13 +14,13 @@ def search() -> None:
     """Manage the index that finds people and requests by name, title and address."""
 
 
-@search.command()
+@search.command(short_help="Replace the key of the index, and index all rows.")
 def rebuild() -> None:
     """Create a new key for the index, and write all entries again under it.
 
     Use it if the old key may be known to someone, or after you added a missing encryption key.
-    Searches find only what is indexed again, the newest rows first. If the command is interrupted,
-    `hub cron` continues.
+    The newest rows are indexed first, and searches find only indexed rows. If the command is
+    interrupted, `hub cron` continues.
     """
     with open_application():
         from hub.search import indexing

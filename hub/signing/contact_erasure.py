@@ -44,9 +44,9 @@ from hub.models import (
 from hub.search import entries
 from hub.shared import audit
 from hub.shared.address_keys import keys_of_contact
-from hub.signing import found_people
-from hub.signing.found_people import FoundPeople
+from hub.signing import people_lookup
 from hub.signing.people import SENDER_ID
+from hub.signing.people_lookup import FoundPeople
 
 STOP_REASON = "The person was erased."
 MAX_REASON = 500  # characters
@@ -105,7 +105,7 @@ def erase_contact(contact_id: str, *, reason: str) -> ErasureResult:
     Refused.
     """
     # read before the write lock, because the details of everyone are decrypted
-    found = found_people.find_people(find_contact(contact_id))
+    found = people_lookup.find_people(find_contact(contact_id))
     db.session.rollback()
     return _erase(contact_id, found, reason)
 

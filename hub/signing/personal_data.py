@@ -31,8 +31,8 @@ from hub.models import (
     Suppression,
 )
 from hub.shared.address_keys import keys_of_contact
-from hub.signing import contact_erasure, found_people
-from hub.signing.found_people import FoundPeople
+from hub.signing import contact_erasure, people_lookup
+from hub.signing.people_lookup import FoundPeople
 
 
 def collect_personal_data(contact_id: str) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def collect_personal_data(contact_id: str) -> dict[str, Any]:
     An entry of a row that cannot be decrypted holds the reason instead of the data.
     """
     contact = contact_erasure.find_contact(contact_id)
-    found = found_people.find_people(contact)
+    found = people_lookup.find_people(contact)
     titles = {row.id: row.title for row in db.session.scalars(select(Connection))}
     lists: dict[str, tuple[str, Iterable[Any], Callable[[Any], dict[str, Any]]]] = {
         "consents": ("consents", _read_rows(Consent, Consent.contact_id == contact.id), _consent),

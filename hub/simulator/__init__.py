@@ -1,10 +1,11 @@
 """Simulate the providers on this machine: their APIs, their webhooks, and pages that show the
 messages.
 
-Twilio and its phones are in this package. Slack, Telegram, Teams and Apprise each have a package of
-their own, and signing apps share one.
+Twilio and its phones are in this package. Slack, Telegram, Teams and Apprise each have their own
+package, and signing apps share one.
 
-    accept            check a new message              resources     JSON of the API's resources
+    message_creation  check and create a message       resources     JSON of the API's resources
+    content_templates the account's templates
     rest              routes of Twilio's API           content_rest  routes of the Content API
     account           credentials and state            page, people  phones and their actions
     store, file       messages in SQLite               posts         messages of teams and chats

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from hub.simulator import resources, whatsapp
-from hub.simulator.content import Template
+from hub.simulator.content_templates import Template
 from hub.simulator.context import current_simulator
 from hub.simulator.errors import RestError
 from hub.simulator.rest import add_request_id, check_access

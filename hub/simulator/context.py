@@ -13,14 +13,14 @@ from flask import Flask, current_app
 from hub.core.config import Config
 from hub.simulator import sample_templates
 from hub.simulator.account import Account
-from hub.simulator.content import Templates
+from hub.simulator.content_templates import Templates
 from hub.simulator.mail.mailbox import Mailbox
 from hub.simulator.mail.returns import post_to_hub
 from hub.simulator.mail.server import Handler, MailServer
 from hub.simulator.media import MediaFiles
 from hub.simulator.posting import HubResponse
 from hub.simulator.posts import Posts
-from hub.simulator.receiver.requests import WebhookLog
+from hub.simulator.receiver.webhook_log import WebhookLog
 from hub.simulator.record_store import RecordStore
 from hub.simulator.sendgrid.events import EventWebhook
 from hub.simulator.slack.messages import Messages

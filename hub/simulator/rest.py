@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from hub.simulator import accept, inbound, resources, scripted_numbers
+from hub.simulator import inbound, message_creation, resources, scripted_numbers
 from hub.simulator.context import SimulatorContext, current_simulator
 from hub.simulator.errors import RestError, request_id
 from hub.simulator.store import Message
@@ -67,7 +67,7 @@ def create_message(account_sid: str) -> tuple[Response, int]:
         raise RestError(20429, headers={"Retry-After": "1"})
     simulator.pause(simulator.faults.latency)
     media = [url for url in request.form.getlist("MediaUrl") if url]
-    message = accept.create_message(request.form, media, simulator)
+    message = message_creation.create_message(request.form, media, simulator)
     scripted_number = scripted_numbers.recipient(message.recipient)
     if scripted_number.fails_once and simulator.store.is_first_attempt(
         message.recipient, message.body
@@ -227,12 +227,12 @@ def update_number(account_sid: str, sid: str) -> Response:
     account = current_simulator().account
     url = request.form.get("SmsUrl")
     if sid == account.number_sid and url is not None:
-        if url and not accept.is_url(url):
+        if url and not message_creation.is_url(url):
             raise RestError(21502, url)
         account.set_sms_url(url)
     if sid == account.number_sid:
         for name in ("VoiceUrl", "StatusCallback"):
-            if request.form.get(name) and not accept.is_url(request.form[name]):
+            if request.form.get(name) and not message_creation.is_url(request.form[name]):
                 raise RestError(21502, request.form[name])
         account.set_voice_urls(request.form.get("VoiceUrl"), request.form.get("StatusCallback"))
     return fetch_number(account_sid, sid)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hub.simulator.content import Template
+from hub.simulator.content_templates import Template
 
 SENT = {"1": "Ada", "2": "Acme", "3": "NDA.pdf"}
 SIGNED = {"1": "Ada", "2": "NDA.pdf"}

@@ -7,7 +7,7 @@ from typing import Any
 
 from hub import integrations
 from hub.admin.contacts.suppressions import REASONS
-from hub.admin.routing.sentences import AUDIENCES
+from hub.admin.routing.route_descriptions import AUDIENCES
 from hub.admin.view.status_badges import channel_title
 from hub.admin.view.template_titles import EVENT_TITLES, TEMPLATE_TITLES
 from hub.core.errors import NotFound

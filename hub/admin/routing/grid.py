@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from flask import url_for
 from sqlalchemy import select
 
-from hub.admin.routing.route_warnings import RouteChecks, RouteWarning, read_checks
-from hub.admin.routing.sentences import (
+from hub.admin.routing.route_descriptions import (
     EVENTS,
     MEMBERS,
     StepWords,
@@ -17,6 +16,7 @@ from hub.admin.routing.sentences import (
     describe_schedule,
     describe_steps,
 )
+from hub.admin.routing.route_warnings import RouteChecks, RouteWarning, read_checks
 from hub.core.vocabulary import Audience, EventType
 from hub.db.engine import db
 from hub.messaging.track.route_results import RouteResult, count_results

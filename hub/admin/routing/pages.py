@@ -12,6 +12,13 @@ from hub.accounts import sources
 from hub.admin.auth.guard import admin, has_role, require_role
 from hub.admin.routing import dry_run
 from hub.admin.routing.grid import COLUMNS, Grid, cell_url, read_grid
+from hub.admin.routing.route_descriptions import (
+    AUDIENCES,
+    EVENTS,
+    MEMBERS,
+    StepWords,
+    describe_steps,
+)
 from hub.admin.routing.route_form import (
     RouteForm,
     add_problems,
@@ -20,13 +27,6 @@ from hub.admin.routing.route_form import (
     find_changed_step,
     read_route,
     set_choices,
-)
-from hub.admin.routing.sentences import (
-    AUDIENCES,
-    EVENTS,
-    MEMBERS,
-    StepWords,
-    describe_steps,
 )
 from hub.admin.settings.source_reminders import ScheduleFields, schedule_values
 from hub.admin.view import confirmation

@@ -8,7 +8,7 @@ from typing import Any
 
 from wtforms import BooleanField, FieldList, Form, FormField, HiddenField, SelectField, StringField
 
-from hub.admin.routing.sentences import GOALS
+from hub.admin.routing.route_descriptions import GOALS
 from hub.admin.view.status_badges import channel_title
 from hub.core.errors import Refused
 from hub.core.vocabulary import Channel, Connective, Goal

@@ -13,7 +13,7 @@ from hub.integrations.api import (
     describe_last,
     record_exchanges,
 )
-from hub.integrations.twilio import refusals
+from hub.integrations.twilio import check_failures
 from hub.integrations.twilio.integration import TwilioIntegration
 
 TRIAL = (
@@ -55,7 +55,7 @@ class CheckedTwilio(TwilioIntegration):
             # a standard key may not read the account, but it lists messages if it can send them
             self._call_with_key(lambda: self._sending.messages.list(limit=1, page_size=1))
         if account.status != "active":
-            return refusals.report_inactive_account(account.status)
+            return check_failures.report_inactive_account(account.status)
         result = self._check_senders()
         if not result.ok:
             return result
@@ -93,7 +93,7 @@ class CheckedTwilio(TwilioIntegration):
         try:
             service = self._call(lambda: self._with_token.messaging.v1.services(sid).fetch())
         except PermanentError as error:
-            return refusals.report_unknown_service(sid, field, error.code)
+            return check_failures.report_unknown_service(sid, field, error.code)
         countries = ", ".join(
             country
             for country, country_service in self.settings.get("services", {}).items()
@@ -114,12 +114,12 @@ class CheckedTwilio(TwilioIntegration):
     def _failed_check(self, problem: SendError) -> CheckResult:
         """Return the result of a test that Twilio refused, by its code."""
         if isinstance(problem, KeyRejected):
-            return refusals.report_rejected_key(problem.code)
+            return check_failures.report_rejected_key(problem.code)
         if isinstance(problem, ConnectionBroken) and problem.code in ("", "20003"):
             code = problem.code or "20003"
             if self.is_secondary_token_valid():
-                return refusals.report_promoted_secondary_token(code)
-            return refusals.report_rejected_token(self.settings["account_sid"], code)
+                return check_failures.report_promoted_secondary_token(code)
+            return check_failures.report_rejected_token(self.settings["account_sid"], code)
         if problem.code == "20404":
-            return refusals.report_unknown_account(problem.code)
-        return refusals.report_unreachable(problem)
+            return check_failures.report_unknown_account(problem.code)
+        return check_failures.report_unreachable(problem)

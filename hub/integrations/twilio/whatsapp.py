@@ -24,7 +24,7 @@ from hub.integrations.api import (
     to_other,
     webhook,
 )
-from hub.integrations.twilio import content, refusals
+from hub.integrations.twilio import check_failures, content
 from hub.integrations.twilio.account import AccountForm, services
 from hub.integrations.twilio.check import CheckedTwilio
 from hub.integrations.twilio.inbound import without_channel
@@ -133,10 +133,10 @@ class WhatsApp(CheckedTwilio):
         sender_id = self.sender_prefix + number
         sender = next((sender for sender in senders if sender.sender_id == sender_id), None)
         if sender is None:
-            return refusals.report_unknown_whatsapp_sender(number)
+            return check_failures.report_unknown_whatsapp_sender(number)
         status = str(sender.status).lower()
         if not status.startswith("online"):
-            return refusals.report_offline_whatsapp_sender(number, status)
+            return check_failures.report_offline_whatsapp_sender(number, status)
         return CheckResult(True, "", f"{number} is registered for WhatsApp.")
 
     def fetch_templates(self) -> list[TemplateInfo]:

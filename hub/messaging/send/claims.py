@@ -35,6 +35,7 @@ from hub.messaging.policy.session_windows import WINDOW_CLOSED
 from hub.messaging.send import connection_pause, media_check, outcomes
 from hub.messaging.send.attachments import attach_files
 from hub.messaging.send.calls import Claim, DueMessage, Outcome
+from hub.messaging.send.concurrency_limit import limit_to_free_lines
 from hub.messaging.send.due_messages import (
     choose_messages,
     find_due_connections,
@@ -43,7 +44,6 @@ from hub.messaging.send.due_messages import (
 )
 from hub.messaging.send.final_status import find_final_status, find_final_status_before_call
 from hub.messaging.send.isolation import Isolation
-from hub.messaging.send.lines import limit_to_free_lines
 from hub.messaging.send.outbound import build_outbound
 from hub.messaging.send.predecessors import NONE, Succession, find_successions
 from hub.messaging.send.thread_order import find_edited_post_id, find_provider_thread

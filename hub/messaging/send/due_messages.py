@@ -16,7 +16,7 @@ from hub.messaging.compose.outbox import ASKING
 from hub.messaging.policy.connection_info import CONNECTION_COLUMNS
 from hub.messaging.send import destinations
 from hub.messaging.send.calls import DueMessage
-from hub.messaging.send.lines import postpone_people_on_calls
+from hub.messaging.send.concurrency_limit import postpone_people_on_calls
 from hub.messaging.send.recipient_pacing import BATCH_SIZE, RecipientPacing
 from hub.messaging.send.thread_order import postpone_blocked_by_thread
 from hub.messaging.send.throttle_gate import MAX_PAUSE

@@ -10,9 +10,9 @@ from typing import Any
 from flask import Response, jsonify, request
 
 from hub.simulator import resources
-from hub.simulator.accept import E164, is_url
 from hub.simulator.context import SimulatorContext, current_simulator
 from hub.simulator.errors import RestError
+from hub.simulator.message_creation import E164, is_url
 from hub.simulator.rest import ACCOUNT, MAX_PAGE_SIZE, PAGE_SIZE, rest
 from hub.simulator.voice.calls import Call, current_time, new_sid
 from hub.simulator.voice.scripts import find_script

@@ -1,6 +1,6 @@
 """Limit how many messages a provider has in progress at once, such as the calls of a connection.
 
-The throttle of the sender is locked meanwhile, so two workers never use the same free line.
+The throttle of the sender is locked during the check, so two workers never use the same free line.
 """
 
 from __future__ import annotations

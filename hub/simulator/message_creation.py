@@ -1,4 +1,4 @@
-"""Check a new message as Twilio does before it returns 201."""
+"""Check and create a new message, as Twilio does before it returns 201."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from hub.lib import phones
-from hub.simulator import content, scripted_numbers, segments, whatsapp
+from hub.simulator import scripted_numbers, segments, whatsapp
 from hub.simulator.account import TRIAL_NOTICE
+from hub.simulator.content_templates import (
+    ERROR_BY_STATUS,
+    Filled,
+    Template,
+    fill,
+    variables,
+)
 from hub.simulator.context import SimulatorContext
 from hub.simulator.errors import RestError
 from hub.simulator.store import Message
@@ -45,9 +52,7 @@ def create_message(
     now = time.time()
     starts_at = _scheduled_time(form, service, now)
     filled_template = (
-        content.fill(template, content.variables(form.get("ContentVariables", "")))
-        if template
-        else None
+        fill(template, variables(form.get("ContentVariables", ""))) if template else None
     )
     text = (TRIAL_NOTICE if simulator.account.trial and not _on_whatsapp(to) else "") + (
         filled_template.body if filled_template else body
@@ -77,7 +82,7 @@ def create_message(
     )
 
 
-def _template(form: Mapping[str, str], simulator: SimulatorContext) -> content.Template | None:
+def _template(form: Mapping[str, str], simulator: SimulatorContext) -> Template | None:
     sid = form.get("ContentSid", "")
     if not sid:
         if form.get("ContentVariables"):
@@ -95,8 +100,8 @@ def _on_whatsapp(address: str) -> bool:
 
 def _failure_code(
     to: str,
-    template: content.Template | None,
-    filled_template: content.Filled | None,
+    template: Template | None,
+    filled_template: Filled | None,
     simulator: SimulatorContext,
 ) -> int:
     """Return the code with which WhatsApp fails this message after accepting it, or 0."""
@@ -106,7 +111,7 @@ def _failure_code(
     if (
         template
         and filled_template
-        and (code := filled_template.error or content.ERROR_BY_STATUS.get(template.status, 0))
+        and (code := filled_template.error or ERROR_BY_STATUS.get(template.status, 0))
     ):
         return code
     approved = template is not None and template.status == "approved"
@@ -117,7 +122,7 @@ def _failure_code(
     )
 
 
-def _check_content(body: str, media: list[str], template: content.Template | None) -> None:
+def _check_content(body: str, media: list[str], template: Template | None) -> None:
     if not body and not media and not template:
         raise RestError(21602)
     if len(body) > MAX_BODY_LENGTH:
