@@ -118,8 +118,11 @@ def find_mosquitto() -> str:
 
 
 @contextmanager
-def mosquitto_server(folder: Path) -> Iterator[MosquittoServer]:
-    """Run a broker that asks for a user and a password."""
+def mosquitto_server(folder: Path, *, largest: int = 0) -> Iterator[MosquittoServer]:
+    """Run a broker that asks for a user and a password.
+
+    `largest`: the largest packet in bytes that it accepts; by default any.
+    """
     authority, trusted, _ = certificates.write(folder)
     passwords = folder / "passwords"
     passwords.touch(mode=0o600)
@@ -137,6 +140,7 @@ def mosquitto_server(folder: Path) -> Iterator[MosquittoServer]:
         f"listener {server.port} 127.0.0.1\n"
         f"listener {server.tls_port} 127.0.0.1\n"
         f"certfile {trusted}\nkeyfile {trusted}\n"
+        + (f"max_packet_size {largest}\n" if largest else "")
     )
     server.start()
     try:

@@ -5,6 +5,7 @@ from typing import Any
 from hub.integrations.broker import NOT_CONNECTED, ConnectFailed, Rejection, WrongSetting
 
 UNCONFIRMED = Rejection("The broker did not confirm the event in time.")
+TOO_LARGE = Rejection("The event is larger than the broker allows.", final=True)
 CERTIFICATE = (
     "The certificate of the broker was not accepted. It is for another name, has expired, or is"
     " signed by an unknown authority. HUB_CA_FILE can name the certificate of your own authority."

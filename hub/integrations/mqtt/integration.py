@@ -15,12 +15,13 @@ from hub.integrations.broker import (
     Server,
     WrongSetting,
 )
-from hub.integrations.mqtt import errors
+from hub.integrations.mqtt import errors, packets
 from hub.integrations.mqtt.form import MqttForm
 
 # the names of responses that belong to no packet
 CONNECT = "connect"
 END = "end"
+TOO_LARGE = 0  # in place of a packet that was not sent
 
 
 class MqttPublisher(broker.Publisher):
@@ -31,13 +32,14 @@ class MqttPublisher(broker.Publisher):
         self._client: Any = None
         self._answers: dict[Any, Any] = {}  # reason codes by packet, and of the connection
         self._changed = threading.Condition()
+        self._largest = packets.MAX_PACKET_SIZE  # bytes of a packet
 
     def publish(self, events: Sequence[BrokerEvent]) -> list[Rejection | None]:
         """Publish events, and wait for the confirmations of all of them."""
         client = self.open()
-        packets = [self._send(client, event) for event in events]
-        self._wait(set(packets), broker.PUBLISH_SECONDS)
-        results = [errors.rejection_of(self._answers.pop(packet, None)) for packet in packets]
+        sent = [self._send(client, event) for event in events]
+        self._wait(set(sent) - {TOO_LARGE}, broker.PUBLISH_SECONDS)
+        results = [self._result_of(packet) for packet in sent]
         if any(result is not None and not result.final for result in results):
             self.close()
         return results
@@ -78,7 +80,7 @@ class MqttPublisher(broker.Publisher):
         client._create_socket_connection = self._open_socket  # type: ignore[method-assign]
         if self.settings.get("user"):
             client.username_pw_set(self.settings["user"], self.settings.get("password"))
-        client.on_connect = lambda *event: self._record(CONNECT, event[3])
+        client.on_connect = self._record_connection
         client.on_disconnect = lambda *event: self._record(END, event[3])
         client.on_publish = lambda *event: self._record(event[2], event[3])
         return client
@@ -98,25 +100,30 @@ class MqttPublisher(broker.Publisher):
             raise WrongSetting(problem, "encryption") from None
 
     def _send(self, client: Any, event: BrokerEvent) -> int:
-        from paho.mqtt.packettypes import PacketTypes
-        from paho.mqtt.properties import Properties
-
-        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-        properties.ContentType = broker.CONTENT_TYPE
-        properties.UserProperty = list(event.attributes.items())
-        topic = f"signpost/{event.source}/{event.type}"
+        if packets.size_of(event) > self._largest:
+            return TOO_LARGE  # the broker would close the connection, with all other events
+        topic = packets.topic_of(event)
+        properties = packets.properties_of(event)
         return int(client.publish(topic, event.body, qos=1, properties=properties).mid)
+
+    def _result_of(self, packet: int) -> Rejection | None:
+        is_sent = packet != TOO_LARGE
+        return errors.rejection_of(self._answers.pop(packet, None)) if is_sent else errors.TOO_LARGE
+
+    def _record_connection(self, *event: Any) -> None:
+        self._largest = getattr(event[4], "MaximumPacketSize", packets.MAX_PACKET_SIZE)
+        self._record(CONNECT, event[3])
 
     def _record(self, packet: Any, reason: Any) -> None:
         with self._changed:
             self._answers[packet] = reason
             self._changed.notify_all()
 
-    def _wait(self, packets: set[Any], seconds: float) -> None:
+    def _wait(self, awaited: set[Any], seconds: float) -> None:
         """Wait for responses, at most `seconds`, and no longer than the connection lasts."""
         with self._changed:
             self._changed.wait_for(
-                lambda: END in self._answers or packets <= self._answers.keys(), seconds
+                lambda: END in self._answers or awaited <= self._answers.keys(), seconds
             )
 
 

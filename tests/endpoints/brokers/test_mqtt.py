@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from hub.core.errors import Refused
 from hub.db.types import now
 from hub.endpoints import broker_tests, endpoints
 from hub.endpoints.endpoints import EndpointSettings
+from hub.integrations.broker import BrokerEvent, Network, Rejection
+from hub.integrations.mqtt.integration import MqttPublisher
+from hub.integrations.mqtt.packets import size_of
 from tests.chaos import certificates
 from tests.endpoints.brokers.broker_endpoints import change_settings, problems
 from tests.endpoints.brokers.test_order import by_key, ids, report_about
@@ -96,6 +100,27 @@ def test_hundreds_of_events_are_published_together(mosquitto: MosquittoServer) -
     notify()
     assert set(states(endpoint_id)) == {"delivered"}
     assert len(mosquitto.wait_for(300)) == len(stored)
+
+
+@pytest.mark.parametrize("surplus", [0, 1, 5_000])
+def test_event_that_is_too_large_fails_alone(tmp_path: Path, surplus: int) -> None:
+    """A broker closes the connection at a packet that is too large, with all that it carries."""
+    largest = 3_000
+    with mosquitto_server(tmp_path, largest=largest) as server:
+        network = Network(frozenset(server.allowed.split(",")), str(server.ca_file))
+        publisher = MqttPublisher(server.settings(), network)
+        small = BrokerEvent("1", "sms_sent", "default", "2026-11-30T00:00:00Z", "k1", b"{}")
+        empty = replace(small, id="2", key="k2", body=b"")
+        body = b"x" * (largest - size_of(empty) + surplus)
+        results = publisher.publish([small, replace(empty, body=body), replace(small, id="3")])
+        publisher.close()
+        assert results[0] is None
+        assert results[2] is None
+        if surplus:
+            assert results[1] == Rejection("The event is larger than the broker allows.", True)
+        else:
+            assert results[1] is None
+        assert len(server.wait_for(3 - bool(surplus))) == 3 - bool(surplus)
 
 
 # ── Failures ──────────────────────────────────────────────────────────────────────────────────────
