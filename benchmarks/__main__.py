@@ -1,4 +1,4 @@
-"""Measure, print the table and what falls short: `python -m benchmarks [--quick] [SCENARIO…]`.
+"""Measure, and print the table and missed goals: `python -m benchmarks [--quick] [SCENARIO…]`.
 
 A run of everything writes benchmarks/RESULTS.md. The exit code is 0 when every line reaches its
 goal. BENCH_RUNS and BENCH_SECONDS say how often and for how long each line is measured. `python -m
@@ -95,7 +95,7 @@ def main() -> int:
         )
         return 2
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(1))  # so that what was started is ended
+        signal.signal(number, lambda *_: sys.exit(1))  # so that started processes are ended
     os.chdir(ROOT)
     machine.use_two_cores()
     folder = Path(tempfile.mkdtemp(prefix="hub-bench-"))

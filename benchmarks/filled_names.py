@@ -83,7 +83,7 @@ class IndexEntries:
 
 @transaction
 def _finish_indexing() -> None:
-    """Let `hub cron` index no rows of before."""
+    """Let `hub cron` index no older rows."""
     for kind in (unindexed.CONTACT, unindexed.REQUEST):
         progress.advance(kind, None)
 

@@ -1,4 +1,4 @@
-"""Fill a hub's tables straight: messages that wait, messages that were accepted, or a history of
+"""Fill a hub's tables directly: messages that wait, messages that were accepted, or a history of
 what was delivered.
 
 The rows are as the hub writes them, so far as they are read: addresses can be found, the bodies of

@@ -65,8 +65,8 @@ class Grown:
 
     hub: Hub
     provider: Provider
-    shown: list[str]  # messages to look at
-    filled: int  # attempts that were written straight, not made
+    shown: list[str]  # messages whose pages are opened
+    filled: int  # attempts that were inserted directly, not made
     durations: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
 
@@ -106,7 +106,7 @@ def _grow(plan: Plan, crew: Crew, size: int) -> Grown:
     hub = Hub(crew, provider.url, name=f"hub-{size}")
     message_ids = hub.fill("history", size)
     hub.start_queue()
-    hub.start_web()  # costs nothing while nobody asks
+    hub.start_web()  # costs nothing without requests
     return Grown(hub, provider, message_ids, size)
 
 

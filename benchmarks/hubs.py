@@ -66,7 +66,7 @@ class Hub:
             "HUB_DATA_DIR": str(self.data_dir),
             "HUB_BIND": f"127.0.0.1:{self.port}",
             "HUB_LOG_LEVEL": "WARNING",
-            "HUB_API_PER_MINUTE": "1000000",  # counted as ever, and never reached
+            "HUB_API_PER_MINUTE": "1000000",  # counted as usual, and never reached
             "HUB_TWILIO_API_URL": provider_url,
             "HUB_HTTP_ALLOW": provider_url.removeprefix("http://"),
         }

@@ -19,7 +19,7 @@ from benchmarks.provider import Provider
 from benchmarks.table import Row, at_most, figure_row, format_runs, percentile, unmeasured_row
 
 EVENTS = 30
-SILENCE = 25.0  # longer than a drain lingers
+SILENCE = 25.0  # longer than a dispatcher waits for more work
 GOALS = (
     ("event posted → provider called, hub idle, p50", at_most(40, "ms")),
     ("event posted → provider called, hub idle, p95", at_most(150, "ms")),

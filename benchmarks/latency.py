@@ -3,7 +3,7 @@ SQLite file (FULL).
 
 A whole hub (`hub up`) sends a backlog as fast as 64 threads can, with a provider that takes 100 ms.
 Meanwhile 500 callbacks a second come in, each about another message that the provider has. They
-leave at their moments whatever became of those before them (benchmarks.pacer), and latency counts
+leave at their times, independently of earlier ones (benchmarks.pacer), and latency counts
 from that moment on: waiting for a stalled server is part of it. How long until a callback is
 applied is seen from outside: one in ten of the messages is looked up in the database every 5 ms
 until it says `delivered`.

@@ -54,7 +54,7 @@ def find_wrk() -> str:
 def send_load(server: Started, port: int, write: Callable[[], Path], seconds: float) -> Load:
     """Send as fast as the server answers; every answer must be a 2xx.
 
-    `write` makes the file: each try says what was not said before.
+    `write` makes the file, with new requests for each attempt.
     """
     for _ in range(TRIES):
         load = _run_wrk(server, port, write(), seconds)

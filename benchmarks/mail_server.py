@@ -19,7 +19,7 @@ from benchmarks.running import Crew, Started, accepts_connections, find_free_por
 COUNTS = "xcounts"
 
 
-# ── What the run sees of it ───────────────────────────────────────────────────────────────────────
+# ── Counts for the run ────────────────────────────────────────────────────────────────────────────
 class MailServer(Provider):
     """A running mail server."""
 

@@ -2,7 +2,7 @@
 RATE START`.
 
 Request number n of the file is meant to leave at START + n / RATE (the machine's monotonic clock),
-whatever became of those before it, and its latency counts from that moment: a server that stalls is
+independently of earlier requests, and its latency counts from that moment: a server that stalls is
 charged for all that had to wait (no coordinated omission). Prints JSON: the milliseconds of each
 request, and how late the pacer itself was.
 """

@@ -55,7 +55,7 @@ _TAKEN = (
 )
 
 
-# ── What the run sees of it ───────────────────────────────────────────────────────────────────────
+# ── Counts for the run ────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class Counts:
     """Counts of the provider until `at` on the machine's monotonic clock."""

@@ -91,7 +91,7 @@ def _write_callbacks(crew: Crew, hub: Hub, seconds: float) -> Path:
 def send_load_to_hub(
     hub: Hub, web: Started, table: str, write: Callable[[], Path], seconds: float
 ) -> Load:
-    """Press requests upon the hub; of each that was answered there must be a row in `table`."""
+    """Send requests to the hub; each accepted one must have a row in `table`."""
     before = 0
 
     def fresh() -> Path:

@@ -1,4 +1,4 @@
-"""RESULTS.md: the table with machine, versions, date and method, as the last whole run left it."""
+"""Write RESULTS.md: the table of the last complete run, with machine, versions and method."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def accepts_connections(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-# ── What they use ─────────────────────────────────────────────────────────────────────────────────
+# ── Processor time and memory ─────────────────────────────────────────────────────────────────────
 def process_family(pid: int) -> list[psutil.Process]:
     """Return a process and its descendants."""
     try:

@@ -50,7 +50,7 @@ class Hub:
             "HUB_SIMULATOR_MAIL_BIND": f"127.0.0.1:{free_port()}",
             "HUB_DATABASE_URL": database_url,
         }
-        if database_url:  # a shared database wants its keys told
+        if database_url:  # a shared database requires explicit keys
             self.environ |= {
                 "HUB_SECRET_KEY": "s" * 40,
                 "HUB_ENCRYPTION_KEYS": data_dir.encryption_keys(folder / "keys"),

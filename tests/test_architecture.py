@@ -87,7 +87,7 @@ COMPILED_NAMES = {
     "hub.db.store.write",
 }
 
-# from the bottom to the top: a layer imports only itself and what stands before it
+# from the bottom to the top: a layer imports only itself and the layers before it
 LAYERS = (
     "core",
     "lib",

@@ -89,7 +89,7 @@ class Workers:
 
     def kill_all(self) -> None:
         for process in psutil.Process(self.process.pid).children():
-            with suppress(psutil.NoSuchProcess):  # it may have ended by itself
+            with suppress(psutil.NoSuchProcess):  # it may have already ended
                 process.kill()
 
     @property

@@ -65,7 +65,7 @@ def create_source(name: str, slug: str = "") -> str:
         reason = "Use lowercase letters, digits and single dashes, such as acme-leases."
         raise Refused("bad_slug", reason, field="slug")
     if db.session.scalar(select(Source.id).where(Source.slug == slug)) is not None:
-        reason = f"Another source has the name {slug} in commands. Choose another name."
+        reason = f"Another source already has the slug {slug}. Choose another name."
         raise Conflict("slug_taken", reason, field="slug")
     source = Source(slug=slug, name=clean_name)
     db.session.add(source)

@@ -47,7 +47,7 @@ def app_with_scopes(client: SigningApp, *scopes: Scope) -> SigningApp:
     return SigningApp(client.client, text)
 
 
-# ── The table ───────────────────────────────────────────────────────────────────────────────────
+# ── The table ─────────────────────────────────────────────────────────────────────────────────────
 def test_every_route_requires_one_scope_or_is_public(app: Flask) -> None:
     endpoints = {rule.endpoint for rule in api_rules(app)}
     declared = {route.endpoint: route.operation.scope for route in list_routes(app)}
@@ -105,7 +105,7 @@ def test_unknown_scopes_are_refused(signing_app: StrictApp, scopes: tuple[str, .
     assert refusal.value.field == "scopes"
 
 
-# ── Expiry ──────────────────────────────────────────────────────────────────────────────────────
+# ── Expiry ────────────────────────────────────────────────────────────────────────────────────────
 def test_expired_key_gets_the_same_error_on_every_route(app: Flask, signing_app: StrictApp) -> None:
     text = api_keys.create_key(
         "Brief", test=True, grant=KeyPermissions(expires_at=now() + timedelta(hours=1))
@@ -176,7 +176,7 @@ def load_key(key_id: str) -> ApiKey:
     return db.session.get_one(ApiKey, key_id)
 
 
-# ── The limit ───────────────────────────────────────────────────────────────────────────────────
+# ── The limit ─────────────────────────────────────────────────────────────────────────────────────
 def test_key_over_its_limit_gets_a_retry_after(app: Flask, signing_app: StrictApp) -> None:
     text = api_keys.create_key("Slow", test=True, grant=KeyPermissions(per_minute=3))
     caller = StrictApp(signing_app.client, text)
@@ -216,7 +216,7 @@ class TestWithALowLimit:
         assert statuses == [200] * 5
 
 
-# ── Nothing is kept by who stands between ───────────────────────────────────────────────────────
+# ── No proxy or browser stores a response ─────────────────────────────────────────────────────────
 def test_api_responses_are_not_cached_except_the_document(
     app: Flask, signing_app: StrictApp
 ) -> None:

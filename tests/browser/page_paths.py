@@ -23,7 +23,7 @@ NO_PAGES = (
     "admin.email_of_text",  # another
     "short_links.",  # its pages have no style sheet, and their own test
 )
-# the view → the addresses it is looked at; braces are filled from the requests and messages of
+# the view → the paths that are opened; braces are filled from the requests and messages of
 # `lived_in`
 ADMIN: dict[str, tuple[str, ...]] = {
     "admin.overview": ("/",),

@@ -211,7 +211,7 @@ def prepare(page: Page, name: str) -> None:
         page.get_by_label("Preview with").select_option(deed.get_attribute("value"))
         expect(page.locator("#preview")).to_contain_text("have the same phone number")
         page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
-    if name == "rules":  # typed, and not kept: other tests send over this connection
+    if name == "rules":  # typed and not saved, because other tests send over this connection
         filled = {
             "countries": "US, CA, DE",
             "per_hour": "5",

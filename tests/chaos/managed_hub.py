@@ -80,7 +80,7 @@ class Hub:
         self.data_dir = crew.folder / "hub"
         self.bind, simulator_bind = (f"127.0.0.1:{find_free_port()}" for _ in range(2))
         self.url = f"http://{self.bind}"
-        self.ended: Counter[str] = Counter()  # parts that ended without being told to
+        self.ended: Counter[str] = Counter()  # processes that ended unexpectedly
         self.simulator = self._simulator(simulator_bind)
         environ = {
             "HUB_DATA_DIR": str(self.data_dir),
@@ -90,7 +90,7 @@ class Hub:
             "HUB_CA_FILE": str(ca_file or ""),
             "HUB_DATABASE_URL": database_url,
         }
-        if database_url:  # a shared database wants its keys told
+        if database_url:  # a shared database requires explicit keys
             environ |= {
                 "HUB_SECRET_KEY": secrets.token_hex(32),
                 "HUB_ENCRYPTION_KEYS": "k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),

@@ -1,4 +1,4 @@
-"""A hub of version 0.2.0 is upgraded in the middle of its work, keeps its data, and goes on.
+"""A hub of version 0.2.0 is upgraded in the middle of its work, keeps its data, and continues.
 
 Version 0.2.0 itself wrote the rows of `hub_0_2_0.json.gz`: open and ended requests, messages,
 reminders and posts to a team that wait, an edited text, rules of a connection, an opt-out, keywords
@@ -227,7 +227,7 @@ def test_subscriptions_of_teams_are_kept() -> None:
     assert EventType.DECLINED not in posted
 
 
-# ── How it goes on ────────────────────────────────────────────────────────────────────────────────
+# ── Work after the upgrade ────────────────────────────────────────────────────────────────────────
 def test_waiting_message_is_sent_and_its_report_is_applied(upgraded: Flask) -> None:
     [invitation] = messages_to("eric")
     postpone_waiting()

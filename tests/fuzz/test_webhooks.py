@@ -58,7 +58,7 @@ from tests.hub_fixtures import (
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "4"))
 SEED = int(os.environ.get("FUZZ_SEED", "12"))
 QUICK = 10.0  # seconds; what takes longer is a separate run
-EVERY = 60  # webhooks between two looks at what became of them
+EVERY = 60  # webhooks between two checks of their results
 OWN_FAULT = "Internal error"
 
 

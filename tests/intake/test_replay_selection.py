@@ -59,7 +59,7 @@ def test_unknown_message_is_reported(delivered: str, wrong: str) -> None:
 
 def test_replay_selects_callbacks_since_a_time(hub_demo: Flask, sent: str) -> None:
     post_callback(hub_demo, status_form(hub_demo, SID, "sent"), target=status_target(sent))
-    time.sleep(0.002)  # ids tell milliseconds
+    time.sleep(0.002)  # IDs contain milliseconds
     between = now()
     post_callback(hub_demo, status_form(hub_demo, SID, "delivered"), target=status_target(sent))
     assert replay.replay(Selection(since=between)).read_count == 1

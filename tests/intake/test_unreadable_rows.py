@@ -257,7 +257,7 @@ def damage_all(table: Table) -> int:
     return spoiled
 
 
-# ── What has to go on ─────────────────────────────────────────────────────────────────────────────
+# ── Work that continues ───────────────────────────────────────────────────────────────────────────
 def assert_others_are_delivered(count: int = OTHER_MESSAGES) -> None:
     """Send messages to other people and check that each is delivered."""
     ids = [

@@ -1,4 +1,4 @@
-"""Emails that the simulator accepts and sends back by itself, as the hub receives them."""
+"""Emails that the simulator accepts and automatically returns, as the hub receives them."""
 
 from __future__ import annotations
 

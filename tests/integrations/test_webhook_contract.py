@@ -53,7 +53,7 @@ def samples(cls: type[Integration]) -> list[WebhookRequest]:
     ]
 
 
-# ── What it hears ─────────────────────────────────────────────────────────────────────────────────
+# ── Webhooks ──────────────────────────────────────────────────────────────────────────────────────
 @every
 def test_integration_has_the_current_contract_version(cls: type[Integration]) -> None:
     assert cls.contract == integrations.CONTRACT

@@ -105,7 +105,7 @@ def test_late_request_is_not_sent(
 def test_request_is_not_sent_after_the_machine_was_suspended(
     http: ProviderHttpClient, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    http.request("GET", f"{url}/")  # the connection is kept, and nothing else takes time
+    http.request("GET", f"{url}/")  # opens the connection
     Page.requests.clear()
     clock = iter([100.0, 100.0 + provider_http.SEND_DEADLINE + 1])
     with monkeypatch.context() as suspended:

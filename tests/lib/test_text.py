@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hub.lib import text
 
-# the alphabet of GSM 03.38, written down here once more: https://www.3gpp.org/dynareport/23038.htm
+# the alphabet of GSM 03.38, independently of the hub's: https://www.3gpp.org/dynareport/23038.htm
 BASIC = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"

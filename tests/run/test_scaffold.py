@@ -1,4 +1,4 @@
-"""`hub new-integration`: new files work at once, and refusals explain why."""
+"""`hub new-integration`: new files work immediately, and refusals explain why."""
 
 from __future__ import annotations
 

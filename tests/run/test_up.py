@@ -125,7 +125,7 @@ def test_demo_starts_prints_its_addresses_and_stops_completely(demo: Demo) -> No
     demo.process.wait()
     assert not still_running(family, 30), "not even a killed one leaves a process"
 
-    demo.start()  # at once, though the killed one could not tidy up
+    demo.start()  # immediately, although the killed hub could not clean up
     demo.interrupt()
 
 

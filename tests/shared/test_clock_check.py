@@ -81,7 +81,7 @@ def test_leap_deletes_nothing(signing_app: SigningApp, days: int) -> None:
             == 0
         )
         assert {**count_rows(), "Message": 1} == {**before, "Message": 1}
-        add_rows()  # what is made meanwhile says nothing for the clock
+        add_rows()  # newer rows do not confirm the clock
         chores.run_chores(ShutdownSignal(5))
         assert count_rows()["MessageBody"] == before["MessageBody"]
     assert clock_check.is_trusted(), "it resumes when the clock is right again"
@@ -172,7 +172,7 @@ def test_system_without_proc_uses_the_process_uptime(monkeypatch: pytest.MonkeyP
     clock_check._boot_id.cache_clear()
 
 
-# ── Any sequence of leaps, restarts and pauses ──────────────────────────────────────────────────
+# ── Any sequence of leaps, restarts and pauses ────────────────────────────────────────────────────
 class Machine:
     """A machine whose clock may be wrong, with a check about every ten minutes."""
 

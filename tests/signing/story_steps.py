@@ -1,4 +1,4 @@
-"""Tell the story of a request over HTTP: post events, deliver, and read phones and mailboxes."""
+"""Play a request over HTTP: post events, deliver messages, and read phones and mailboxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reports that arrive late or in another order: what is kept, and what still follows."""
+"""Reports that arrive late or in another order: stored statuses, and later steps."""
 
 from __future__ import annotations
 

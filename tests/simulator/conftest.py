@@ -288,7 +288,7 @@ def restartable_simulator(tmp_path: Path) -> Iterator[Simulator]:
     simulator.start()
     yield simulator
     if simulator.process is not None and simulator.process.poll() is None:
-        simulator.stop(signal.SIGKILL)  # nothing is to be kept, and it is quicker
+        simulator.stop(signal.SIGKILL)  # nothing must be stored, and this is faster
 
 
 @pytest.fixture

@@ -232,7 +232,7 @@ FOLLOWED: dict[str, tuple[Callable[[ThreadedBrowser], None], Callable[[ThreadedB
         set_rules(per_day="9"),
     ),
 }
-# what a person elsewhere does, or what passes by itself, and where that is tested
+# remedies outside of Signpost, or problems that end without one, and where they are tested
 OTHER_SENDER = {
     "address_not_allowed": "tests/lib/test_private_addresses.py",
     "unreachable": "tests/messaging/send/test_circuit_breaker.py",

@@ -1,4 +1,4 @@
-"""Pages tell people who opted out from addresses that cannot be reached."""
+"""Pages distinguish people who opted out from addresses that cannot be reached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Separate texts for WhatsApp and chats, and the texts that stand in for missing ones."""
+"""Separate texts for WhatsApp and chats, and the texts that replace missing ones."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def running_process(environ: dict[str, str], *arguments: str) -> Iterator[subpro
     try:
         yield process
     finally:
-        with suppress(psutil.NoSuchProcess):  # it may end by itself just now
+        with suppress(psutil.NoSuchProcess):  # it may have just ended
             for line in (
                 psutil.Process(process.pid).children(recursive=True)
                 if process.poll() is None
@@ -194,7 +194,7 @@ def test_planned_end_of_a_run_waits_for_calls_in_progress(
     assert status(message_id) == Status.ACCEPTED
 
 
-# ── A worker that stands still ────────────────────────────────────────────────────────────────────
+# ── A suspended worker ────────────────────────────────────────────────────────────────────────────
 def queue_message() -> str:
     return queue_text("room", "Hello.", channel="", connection_slug="fake-chat")
 

@@ -101,7 +101,7 @@ def test_call_in_progress_keeps_its_lease(hub_demo: Flask, connection: Connectio
 def test_callback_stored_by_a_clock_ahead_is_processed_at_once(
     hub_demo: Flask, connection: Connection, simulator: object
 ) -> None:
-    message_id = queue_text("+15005550016")  # calls back about nothing by itself
+    message_id = queue_text("+15005550016")  # sends no callbacks
     deliver()
     [attempt] = attempts(message_id)
     assert attempt.provider_id

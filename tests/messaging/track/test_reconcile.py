@@ -75,7 +75,7 @@ def test_expired_lease_is_looked_up_after_a_minute(
     due = message(message_id).due_at
     assert due is not None
     assert due > now() + timedelta(seconds=50)
-    claims.record_and_claim([call_provider(claim)], {})  # the worker goes on after all
+    claims.record_and_claim([call_provider(claim)], {})  # the worker continues after its lease
     assert status(message_id) == Status.ACCEPTED
 
 
