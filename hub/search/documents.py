@@ -17,6 +17,7 @@ from hub.lib.address_parts import address_parts
 from hub.lib.crypto import EncryptedField
 from hub.lib.search_words import index_words
 from hub.models import Contact, Signer, SigningRequest
+from hub.search.unindexed import PERSON_FIELDS
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def _contact_document(contact_id: str, stored: tuple[Any, ...]) -> Document:
 
 
 def read_requests(ids: Collection[str]) -> dict[str, Document]:
-    """Return the documents of requests: title, sender, and names of signers."""
+    """Return the documents of requests: title, and names and email addresses of their people."""
     return {
         request_id: _request_document(request_id, stored)
         for request_id, stored in stored_requests(ids).items()
@@ -86,7 +87,9 @@ def _request_document(request_id: str, stored: tuple[Any, ...]) -> Document:
     texts = [_text(_decrypt(REQUEST_TITLE, request_id, title))]
     people = [_decrypt(REQUEST_SENDER, request_id, sender)]
     people += [_decrypt(SIGNER_DETAILS, signer_id, details) for signer_id, details in signers]
-    texts += [_text(person.get("name")) for person in people if isinstance(person, dict)]
+    for person in people:
+        if isinstance(person, dict):
+            texts += [_text(person.get(name)) for name in PERSON_FIELDS]
     words = frozenset(word for text in texts for word in index_words(text))
     return Document(words, stored=stored)
 

@@ -1,4 +1,4 @@
-"""Mark contacts and requests whose names or titles have changed.
+"""Mark contacts and requests whose names, titles or email addresses have changed.
 
 The mark is stored in the transaction of the change, so that no change is lost. It is all that
 accepting an event does for the index.
@@ -16,6 +16,8 @@ from hub.models import UnindexedRow
 
 CONTACT = "contact"
 REQUEST = "request"
+# The fields of a person that find the request. A number is found as a contact once it has messages.
+PERSON_FIELDS = ("name", "email")
 
 _rows = get_table(UnindexedRow)
 _ADD = Statement(

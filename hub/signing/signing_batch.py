@@ -24,6 +24,7 @@ from hub.db.types import keyring, new_id, now
 from hub.lib.crypto import EncryptedField
 from hub.models import Signer, SigningRequest
 from hub.search import unindexed
+from hub.search.unindexed import PERSON_FIELDS
 
 requests = get_table(SigningRequest)
 signers = get_table(Signer)
@@ -204,8 +205,8 @@ class RequestRecord:
 
     def _searchable(self) -> tuple[str | None, ...]:
         """Return the texts by which a search finds the request."""
-        names = [signer.details.get("name") for signer in self.people]
-        return self.title, (self.sender or {}).get("name"), *names
+        people = [self.sender or {}, *(person.details for person in self.people)]
+        return self.title, *(person.get(name) for person in people for name in PERSON_FIELDS)
 
     def _remember_values(self) -> None:
         self._indexed = self._searchable()

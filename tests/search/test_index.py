@@ -46,6 +46,21 @@ def test_request_is_found_by_title_sender_and_signers(signing_app: SigningApp) -
     assert people("zoe mu") == [ERIC]
 
 
+def test_request_is_found_by_an_email_address_without_messages(signing_app: SigningApp) -> None:
+    """The messages go to the number of the signer."""
+    post_request(signing_app, "Lease", person("Eric Smith", email="e.smith@old.example"))
+    post_request(signing_app, "Loan", person("Anna Berg", ANNA))
+    index_all()
+    for query in ("e.smith@old.example", "smith@old", "OLD.example"):
+        assert requests(query) == ["Lease"], query
+    body = event_body(signers=[person("Eric Smith", email="eric@new.example")])
+    body["request"] |= {"id": "Lease"}
+    assert signing_app.post("/events", body).status_code == 202
+    index_all()
+    assert requests("e.smith@old.example") == []
+    assert requests("eric@new.example") == ["Employment Agreement"], "its title is new too"
+
+
 def test_contact_is_found_by_any_part_of_an_address(signing_app: SigningApp) -> None:
     post_request(signing_app, "Lease", person("Eric Smith", email="Eric.Smith@mail.acme.example"))
     post_request(signing_app, "Loan", person("Anna Berg", ANNA))

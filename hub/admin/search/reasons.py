@@ -11,6 +11,7 @@ from hub.core.vocabulary import Address
 from hub.lib.address_parts import address_parts, query_parts
 from hub.lib.search_words import matched_terms, query_terms
 from hub.models import Contact, Message, SigningRequest
+from hub.search.unindexed import PERSON_FIELDS
 
 
 def contact_reason(row: Contact, query: str) -> str:
@@ -51,11 +52,13 @@ def _texts(row: SigningRequest) -> Iterable[tuple[str, str]]:
     """Yield the texts of a request that a search finds, each with its description."""
     if title := _read(row, "title"):
         yield "Document title", str(title)
-    for person in row.people:
-        if name := (_read(person, "details") or {}).get("name"):
-            yield f"{person.role.capitalize()} {name}", str(name)
-    if name := (_read(row, "sender") or {}).get("name"):
-        yield f"Sender {name}", str(name)
+    people = [(person.role.capitalize(), _read(person, "details")) for person in row.people]
+    for role, details in [*people, ("Sender", _read(row, "sender"))]:
+        name, email = ((details or {}).get(field) for field in PERSON_FIELDS)
+        if name:
+            yield f"{role} {name}", str(name)
+        if email:
+            yield f"{role} {email}", str(email)
 
 
 def _read(row: Any, name: str) -> Any:

@@ -76,6 +76,7 @@ def test_observer_is_found_with_the_role(viewer: Browser, signing_app: SigningAp
     with viewer.app.app_context():
         index_all()
     assert "Observer Olga Petrova" in find(viewer, "petrova")
+    assert "Observer olga@example.com" in find(viewer, "olga@example.com")
 
 
 def test_message_is_found_by_its_id(viewer: Browser, signing_app: SigningApp) -> None:
