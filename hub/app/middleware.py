@@ -23,7 +23,8 @@ def add_middleware(app: Flask, config: Config) -> None:
     if config.link_hosts:
         app.wsgi_app = _LinkDomain(app.wsgi_app, config.link_hosts)  # type: ignore[method-assign]
     if config.trusted_proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies)  # type: ignore[method-assign]
+        proxied = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies)
+        app.wsgi_app = proxied  # type: ignore[method-assign]
 
 
 class _PathPrefix:

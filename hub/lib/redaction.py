@@ -15,8 +15,8 @@ VISIBLE_CARD_DIGITS = 4  # as on a receipt
 _CARD = re.compile(r"(?<![\w+-])\d(?:[ .-]?\d){12,18}(?![\w-])")
 # words for a one-time code or its purpose, in the languages of most messages
 _CODE_WORDS = re.compile(
-    r"code|codice|c[oó]digo|kode|\bkod\b|\botp\b|\bpins?\b|\btans?\b|password|passwort|kennwort|contrase[nñ]a|mot"
-    r" de passe|senha|"
+    r"code|codice|c[oó]digo|kode|\bkod\b|\botp\b|\bpins?\b|\btans?\b|"
+    r"password|passwort|kennwort|contrase[nñ]a|mot de passe|senha|"
     r"verif|security|einmal|одноразов|код|sign(?:ing)?[ -]in\b|log(?:ging)?["
     r" -]?in\b|anmeld|验证码|驗證碼|認証|コード|인증",
     re.IGNORECASE,

@@ -89,7 +89,8 @@ class Posts:
                 "UPDATE posts SET body = ?, edits = edits + ? WHERE seq = ?",
                 (body, edited, post.seq),
             )
-            row = db.execute(f"SELECT {COLUMNS} FROM posts WHERE seq = ?", (post.seq,)).fetchone()  # noqa: S608
+            query = f"SELECT {COLUMNS} FROM posts WHERE seq = ?"  # noqa: S608
+            row = db.execute(query, (post.seq,)).fetchone()
         return _post(row)
 
     def delete(self, post: Post) -> None:

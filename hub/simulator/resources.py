@@ -210,7 +210,8 @@ def service_number_json(account: Account) -> dict[str, Any]:
         "service_sid": service_sid,
         "sid": account.number_sid,
         "url": (
-            f"https://messaging.twilio.com/v1/Services/{service_sid}/PhoneNumbers/{account.number_sid}"
+            f"https://messaging.twilio.com/v1/Services/{service_sid}"
+            f"/PhoneNumbers/{account.number_sid}"
         ),
     }
 

@@ -117,8 +117,9 @@ class Store(File):
 
     def add(self, message: Message) -> None:
         with self.writing() as db:
-            placeholders = ", ".join("?" * len(COLUMNS))
-            sql = f"INSERT INTO messages ({', '.join(COLUMNS)}, pending) VALUES ({placeholders}, ?)"  # noqa: S608
+            columns = ", ".join((*COLUMNS, "pending"))
+            placeholders = ", ".join("?" * (len(COLUMNS) + 1))
+            sql = f"INSERT INTO messages ({columns}) VALUES ({placeholders})"  # noqa: S608
             db.execute(sql, (*astuple(message)[:-1], not message.inbound))
 
     def get(self, sid: str) -> Message | None:
@@ -140,10 +141,8 @@ class Store(File):
         sql = " AND ".join(condition for condition, _ in all_conditions)
         values = [value for condition, value in all_conditions if "?" in condition]
         order = "ASC" if oldest_first else "DESC"
-        rows = self.rows(
-            f"SELECT * FROM messages WHERE {sql} ORDER BY seq {order} LIMIT ? OFFSET ?",  # noqa: S608
-            (*values, limit, skip),
-        )
+        query = f"SELECT * FROM messages WHERE {sql} ORDER BY seq {order}"  # noqa: S608
+        rows = self.rows(f"{query} LIMIT ? OFFSET ?", (*values, limit, skip))
         return [_message(row) for row in rows]
 
     def pending(self) -> list[Message]:
@@ -200,8 +199,9 @@ class Store(File):
     def change(self, sid: str, **columns: Any) -> None:
         columns["updated"] = time.time()
         assignments = ", ".join(f"{name} = ?" for name in columns)
+        sql = f"UPDATE messages SET {assignments} WHERE sid = ?"  # noqa: S608
         with self.writing() as db:
-            db.execute(f"UPDATE messages SET {assignments} WHERE sid = ?", (*columns.values(), sid))  # noqa: S608
+            db.execute(sql, (*columns.values(), sid))
 
     def cancel(self, sid: str) -> bool:
         """Cancel a scheduled message; return False if it is too late."""

@@ -30,7 +30,8 @@ def without(name: str) -> dict[str, Any]:
 
 
 def with_signer(**fields: Any) -> dict[str, Any]:
-    return {**DESIGN, "signers": [{**DESIGN["signers"][0], **fields}]}  # type: ignore[dict-item,index]
+    signer = DESIGN["signers"][0]  # type: ignore[index]
+    return {**DESIGN, "signers": [{**signer, **fields}]}  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,11 @@ def test_ids_sort_by_creation_time() -> None:
     assert abs(creation_time(ids[0]) - now()) < timedelta(seconds=5)
 
 
-@given(st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+EARLIEST = datetime(1971, 1, 1)  # noqa: DTZ001
+LATEST = datetime(2200, 1, 1)  # noqa: DTZ001
+
+
+@given(st.datetimes(EARLIEST, LATEST, timezones=st.just(UTC)))
 def test_id_contains_its_time(moment: datetime) -> None:
     smallest = first_id_at("msg", moment)
     assert is_id("msg", smallest)
@@ -82,8 +86,9 @@ def test_time_is_stored_in_utc_with_microseconds(moment: datetime) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_time_without_a_zone_is_refused(dialect: object) -> None:
+    without_zone = datetime(2026, 1, 1)  # noqa: DTZ001
     with pytest.raises(ValueError, match="has no time zone"):
-        Time().process_bind_param(datetime(2026, 1, 1), dialect)  # type: ignore[arg-type]  # noqa: DTZ001
+        Time().process_bind_param(without_zone, dialect)  # type: ignore[arg-type]
 
 
 def test_id_is_stored_as_sixteen_bytes(in_app: Flask) -> None:

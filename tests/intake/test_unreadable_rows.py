@@ -199,7 +199,8 @@ def add_slow_rows() -> None:
 def damage(table: Table, key: dict[str, Any], column: Column[Any], value: Any) -> bool:
     """Write a value past every check, and return False if the database refuses it."""
     where = " AND ".join(f"{name} = :key_{name}" for name in key)
-    statement = text(f'UPDATE {table.name} SET "{column.name}" = :value WHERE {where}')  # noqa: S608
+    sql = f'UPDATE {table.name} SET "{column.name}" = :value WHERE {where}'  # noqa: S608
+    statement = text(sql)
     with db.engine.connect() as connection:
         if POSTGRES:
             connection.execute(text("SET session_replication_role = replica"))

@@ -327,7 +327,13 @@ def outbound(text: str, card: Card | None = None, *buttons: Button) -> Outbound:
     st.sampled_from([str, escape_markdown, escape_html]),
     st.integers(200, 900),
 )
-def test_message_fits_and_keeps_its_links(text, title, facts, escape, limit) -> None:  # type: ignore[no-untyped-def]
+def test_message_fits_and_keeps_its_links(
+    text: str,
+    title: str,
+    facts: list[tuple[str, str]],
+    escape: Callable[[str], str],
+    limit: int,
+) -> None:
     button = Button("Open document", "https://sign.example/r/1")
     message = outbound(text, Card(title, tuple(facts), ("A note",)), button)
     written = plain_text(message, limit, escape=escape)

@@ -184,7 +184,8 @@ def test_webhook_problem_is_a_warning_that_names_the_button(
 def test_bot_that_cannot_join_groups_cannot_post_to_a_team(
     telegram: Telegram, http_recorder: HttpRecorder
 ) -> None:
-    http_recorder.answer(200, {"ok": True, "result": {**ME["result"], "can_join_groups": False}})  # type: ignore[dict-item]
+    bot = {**ME["result"], "can_join_groups": False}  # type: ignore[dict-item]
+    http_recorder.answer(200, {"ok": True, "result": bot})
     http_recorder.answer(200, webhook_info())
     assert "/setjoingroups" in telegram.check().warnings[0]
 

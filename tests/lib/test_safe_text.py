@@ -163,7 +163,8 @@ def test_provider_receives_no_unsafe_characters(
     for string in texts_in(instance(cls).render(message)):
         assert not unsafe_characters(string), string
     if filled is not None:
-        assert all("\n" not in value for value in message.template.variables.values())  # type: ignore[union-attr]
+        assert message.template is not None
+        assert all("\n" not in value for value in message.template.variables.values())
 
 
 # ── The API ───────────────────────────────────────────────────────────────────────────────────────

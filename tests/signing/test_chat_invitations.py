@@ -61,7 +61,9 @@ def post_event(
 
 def load_request() -> SigningRequest:
     db.session.rollback()
-    return db.session.scalars(select(SigningRequest).order_by(SigningRequest.id)).first()  # type: ignore[return-value]
+    found = db.session.scalars(select(SigningRequest).order_by(SigningRequest.id)).first()
+    assert found is not None
+    return found
 
 
 def token_of(invitation: chat_invitations.Invitation) -> str:

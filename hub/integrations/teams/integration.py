@@ -45,7 +45,10 @@ class Teams(IncomingWebhook):
         "Cards in a team’s channel, with links that open documents and actions that ask for"
         " confirmation."
     )
-    docs_url = "https://support.microsoft.com/office/create-incoming-webhooks-with-workflows-for-microsoft-teams-8ae491c7-0394-4861-ba59-055e33f75498"
+    docs_url = (
+        "https://support.microsoft.com/office/create-incoming-webhooks-with-workflows"
+        "-for-microsoft-teams-8ae491c7-0394-4861-ba59-055e33f75498"
+    )
     reach = "One Teams channel"
     cost = "Free"
     setup = "About 5 minutes"

@@ -21,4 +21,5 @@ class Workflow:
 
     @property
     def url(self) -> str:
-        return f"https://{self.host}:443{PATH.format(self.id)}?api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig={self.sig}"
+        query = f"api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig={self.sig}"
+        return f"https://{self.host}:443{PATH.format(self.id)}?{query}"

@@ -47,7 +47,9 @@ def with_app_context(
 
 def demo_connection() -> Connection:
     db.session.rollback()
-    return db.session.scalars(select(Connection).order_by(Connection.id)).first()  # type: ignore[return-value]
+    found = db.session.scalars(select(Connection).order_by(Connection.id)).first()
+    assert found is not None
+    return found
 
 
 @with_app_context

@@ -100,7 +100,9 @@ def send_text_for_event() -> Message:
         EventIn.model_validate(event_body(signers=[signer_body("Eric")])), source_id(), test=True
     )
     db.session.rollback()
-    return db.session.scalars(select(Message).order_by(Message.id.desc())).first()  # type: ignore[return-value]
+    newest = db.session.scalars(select(Message).order_by(Message.id.desc())).first()
+    assert newest is not None
+    return newest
 
 
 def resend(admin: ThreadedBrowser, message_id: str) -> Message:

@@ -379,7 +379,8 @@ def test_merging_handles_every_table_with_contacts() -> None:
 
 
 def test_merging_compares_every_unique_column_of_suppressions() -> None:
-    unique = [index for index in Suppression.__table__.indexes if index.unique]  # type: ignore[attr-defined]
+    indexes = Suppression.__table__.indexes  # type: ignore[attr-defined]
+    unique = [index for index in indexes if index.unique]
     columns = {column.name for index in unique for column in index.columns}
     assert columns == {
         "address_key",

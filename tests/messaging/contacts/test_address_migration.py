@@ -49,7 +49,8 @@ def add_duplicates(connection: Connection) -> None:
     Each contact has a message, a consent and an opt-out.
     """
     moment = now()
-    db.session.execute(Setting.__table__.delete().where(Setting.name == address_migration.SETTING))  # type: ignore[attr-defined]
+    is_progress = Setting.name == address_migration.SETTING
+    db.session.execute(Setting.__table__.delete().where(is_progress))  # type: ignore[attr-defined]
     for number in (
         f"{code}{first + n}" for code, first in COUNTRIES for n in range(PEOPLE // len(COUNTRIES))
     ):

@@ -52,7 +52,9 @@ PEOPLE = (
     | EMAILS.map(lambda text: (Address.EMAIL, text))
     | OTHERS
 )
-TIMES = st.datetimes(datetime(2001, 1, 1), datetime(2026, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+EARLIEST = datetime(2001, 1, 1)  # noqa: DTZ001
+LATEST = datetime(2026, 1, 1)  # noqa: DTZ001
+TIMES = st.datetimes(EARLIEST, LATEST, timezones=st.just(UTC))
 CHANNELS = st.sampled_from(["", *(channel.value for channel in Channel)])
 CLOSED = st.fixed_dictionaries(
     {

@@ -31,7 +31,9 @@ from tests.messaging.track.reconcile_steps import send_with_unknown_outcome
 from tests.messaging.track.test_reconcile import lose_response
 
 TWO_HOURS = timedelta(hours=2)
-MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+EARLIEST = datetime(2000, 1, 1)  # noqa: DTZ001
+LATEST = datetime(2100, 1, 1)  # noqa: DTZ001
+MOMENTS = st.datetimes(EARLIEST, LATEST, timezones=st.just(UTC))
 
 
 @given(MOMENTS, MOMENTS)
