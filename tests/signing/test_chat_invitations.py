@@ -61,9 +61,7 @@ def post_event(
 
 def load_request() -> SigningRequest:
     db.session.rollback()
-    found = db.session.scalars(select(SigningRequest).order_by(SigningRequest.id)).first()
-    assert found is not None
-    return found
+    return db.session.scalars(select(SigningRequest).order_by(SigningRequest.id).limit(1)).one()
 
 
 def token_of(invitation: chat_invitations.Invitation) -> str:
