@@ -17,6 +17,7 @@ from hub.integrations.base import CheckResult
 from hub.models import Connection, Message, SigningRequest
 from hub.signing import reminders
 from tests.evidence.conftest import entries_of, export_file, report_status, value_of, verify
+from tests.fake_provider import FakeProvider
 from tests.hub_fixtures import (
     ANNA,
     ERIC,
@@ -27,6 +28,7 @@ from tests.hub_fixtures import (
     signer_body,
     source_id,
 )
+from tests.signing.post_steps import ConnectTeam, deliver_posts, load_request, post_event
 
 
 def test_evidence_says_who_was_sent_what(request_id: str) -> None:
@@ -94,6 +96,28 @@ def test_evidence_names_the_message_that_follows_a_failure(
     assert entries_of(data, "message.created")[-1]["follows"] == second
     [action] = entries_of(data, "action")
     assert (action["action"], action["actor"]) == ("message.resent", "API key Demo")
+    assert verify(data).is_intact
+
+
+def test_evidence_cannot_press_the_buttons_of_posts(
+    connect_team: ConnectTeam, fake_provider: FakeProvider
+) -> None:
+    """The tokens of buttons act for anybody, and evidence is given to third parties."""
+    connect_team("E1")
+    post_event()
+    [post] = deliver_posts(fake_provider, "E1")
+    tokens = {button.token for button in post.buttons if button.token}
+    assert tokens
+    data = export_file(load_request().id)
+    assert not [token for token in tokens if token in data.decode()]
+    contents = [item.get("value") for item in json.loads(data)["values"].values()]
+    [content] = [item for item in contents if isinstance(item, dict) and "card" in item]
+    assert [button["text"] for button in content["buttons"]] == [
+        button.text for button in post.buttons
+    ]
+    assert [button.get("url") for button in content["buttons"]] == [
+        None if button.token else button.url for button in post.buttons
+    ]
     assert verify(data).is_intact
 
 

@@ -72,8 +72,20 @@ RECEIVED_FIELDS = (
 
 
 def received_content(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of stored content that is evidence: what its recipient receives."""
-    return {name: content[name] for name in RECEIVED_FIELDS if content.get(name)}
+    """Return the part of stored content that is evidence: what its recipient receives.
+
+    Buttons that act are without their token and URL. With them, any reader of the evidence of an
+    open request could press the buttons.
+    """
+    received = {name: content[name] for name in RECEIVED_FIELDS if content.get(name)}
+    if "buttons" in received:
+        received["buttons"] = [_without_action(button) for button in received["buttons"]]
+    return received
+
+
+def _without_action(button: Mapping[str, Any]) -> dict[str, Any]:
+    secret = ("token", "url") if button.get("token") else ()
+    return {name: value for name, value in button.items() if name not in secret}
 
 
 def hash_content(content: Mapping[str, Any]) -> dict[str, bytes]:
