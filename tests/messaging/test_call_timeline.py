@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from hub.admin.connections.rules_summary import summarize_rules
-from hub.messaging.track.timeline import timeline
+from hub.db.engine import db
+from hub.messaging.track.timeline import explain_failure, timeline
+from hub.models import StatusEvent
 from tests.conftest import Browser
 from tests.hub_fixtures import message
-from tests.messaging.voice_steps import calls, report, settle, start_call, successor
+from tests.messaging.voice_steps import calls, press, report, settle, start_call, successor
 
 SID = "CA" + "1" * 32
 
@@ -28,6 +32,36 @@ def test_canceled_call_is_named_as_such(hub_demo: Flask) -> None:
     report(hub_demo, "canceled", message=message_id, sid=SID)
     settle()
     assert timeline(message(message_id))[-1].title == "Canceled at Twilio"
+
+
+@pytest.mark.parametrize("is_key_first", [True, False])
+def test_end_of_a_call_does_not_deny_the_key(hub_demo: Flask, is_key_first: bool) -> None:
+    message_id = start_call(calls(hub_demo), SID)
+    acts = [
+        lambda: press(hub_demo, "2", message=message_id, sid=SID),
+        lambda: report(hub_demo, "completed", message=message_id, sid=SID),
+    ]
+    for act in acts if is_key_first else reversed(acts):
+        act()
+        settle()
+    entries = {entry.title: entry for entry in timeline(message(message_id))}
+    assert "Key 2 was pressed" in entries
+    assert entries["Call ended"].code == ""
+    assert "no key" not in entries["Call ended"].text
+    [reason] = db.session.scalars(
+        select(StatusEvent.reason).where(StatusEvent.provider_status == "completed")
+    )
+    assert reason == "", "evidence has it, too"
+
+
+def test_call_without_a_key_has_a_code_and_an_explanation(hub_demo: Flask) -> None:
+    message_id = start_call(calls(hub_demo), SID)
+    report(hub_demo, "completed", message=message_id, sid=SID)
+    settle()
+    assert timeline(message(message_id))[-1].code == "no_key"
+    problem = explain_failure(message(message_id))
+    assert problem is not None
+    assert "no key was pressed" in problem.text
 
 
 def test_page_of_a_connection_shows_when_it_never_calls(hub_demo: Flask) -> None:

@@ -128,9 +128,11 @@ class EntryDescriptions:
         return title, " ".join(filter(None, (f"{outcome}{provider_id}{code}.", reason)))
 
     def status(self, entry: Entry) -> tuple[str, str]:
-        words = entry.get("status") or entry["provider_status"]
+        reported = str(entry["provider_status"])
+        status = str(entry.get("status") or reported)
+        word = f" ({reported})" if reported != status and entry["by"] == "provider" else ""
         code = f"Code {entry['code']}." if entry.get("code") else ""
-        title = f"{str(words).capitalize()}: {self._recipient(entry)}"
+        title = f"{status.capitalize()}{word}: {self._recipient(entry)}"
         return title, " ".join(filter(None, (code, self._value(entry, "reason"))))
 
     def feedback(self, entry: Entry) -> tuple[str, str]:

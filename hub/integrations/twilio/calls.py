@@ -109,7 +109,8 @@ def call_status(status: str, code: str = "", **fields: Any) -> StatusUpdate:
         status=meaning,
         provider_status=status,
         code=code,
-        reason=known.text if known else "",
+        # the key can be reported before or after the end of its call, so the end does not deny it
+        reason=known.text if known and code != NO_KEY else "",
         error=None if code in CODES.values() else reported_error(code),
         event=status.replace("-", "_") if status in STATUSES else "",
         try_again=status in CALLED_AGAIN,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -63,9 +63,7 @@ def timeline(message: Message) -> list[Entry]:
             select(PlatformEvent).where(PlatformEvent.message_id == message.id)
         )
     }
-    entries = [
-        Entry(message.created_at, "planned", "Created", _planned_text(message), source="hub")
-    ]
+    entries = [Entry(message.created_at, "planned", "Created", _planned_text(message))]
     for attempt in attempts:
         entries += _attempt_entries(attempt, provider, event_types)
     opens = link_opens.read_opens_of(message)
@@ -76,6 +74,8 @@ def timeline(message: Message) -> list[Entry]:
     ]
     entries += _open_entries(opens)
     entries += _reached_twice(message)
+    if Status.read(message.status).is_delivered:  # a key of a call counts in any order
+        entries = [replace(one, code="") if one.kind == "completed" else one for one in entries]
     return sorted(entries, key=lambda entry: entry.at)
 
 
