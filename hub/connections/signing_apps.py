@@ -25,7 +25,7 @@ class WebhookFailures:
     waiting_count: int  # those that are retried
     failed_count: int  # those that are not
     reason: str  # of the newest one
-    next_try: datetime | None
+    next_attempt: datetime | None
 
 
 def find_source(slug: str) -> str:
@@ -58,11 +58,11 @@ def find_failures(connection_id: str) -> WebhookFailures | None:
         ProviderCallback.error != literal_column("''"),
     )
     rows = select(ProviderCallback.fetch_at).where(*failed).limit(COUNT_TO).subquery()
-    total, waiting, next_try = db.session.execute(
+    total, waiting, next_attempt = db.session.execute(
         select(func.count(), func.count(rows.c.fetch_at), func.min(rows.c.fetch_at))
     ).one()
     if not total:
         return None
     newest = select(ProviderCallback.error).where(*failed).order_by(ProviderCallback.id.desc())
     reason = db.session.scalar(newest.limit(1)) or ""
-    return WebhookFailures(waiting, total - waiting, reason, next_try)
+    return WebhookFailures(waiting, total - waiting, reason, next_attempt)

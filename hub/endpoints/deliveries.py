@@ -92,7 +92,7 @@ def find_waiting(endpoint_id: str, event_ids: Sequence[str]) -> set[str]:
     return set(db.session.scalars(query))
 
 
-def next_try(endpoint_id: str) -> datetime | None:
+def next_attempt(endpoint_id: str) -> datetime | None:
     """Return when the next delivery of an endpoint is due; None if none waits."""
     return db.session.scalar(
         select(func.min(WebhookDelivery.due_at)).where(

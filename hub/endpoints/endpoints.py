@@ -195,7 +195,7 @@ def list_query(source_id: str | None = None, *, test: bool | None = None) -> Sel
     return query
 
 
-def troubled_query() -> Select[Any]:
+def failing_query() -> Select[Any]:
     """Return the query of endpoints that will be, or were, disabled without an admin."""
     is_off = (WebhookEndpoint.state == EndpointState.DISABLED) & (
         WebhookEndpoint.state_reason != "admin"

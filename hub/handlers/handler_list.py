@@ -32,7 +32,7 @@ class HandlerSummary:
     details: Mapping[str, str]
     counts: Mapping[str, int]
     last_success: datetime | None
-    next_try: datetime | None
+    next_attempt: datetime | None
     problem: str  # of the last attempt that failed, of an event that is not delivered yet
 
     @property
@@ -151,7 +151,7 @@ def _summarize(row: WebhookEndpoint, counts: Mapping[str, int]) -> HandlerSummar
         details_of(row),
         counts,
         _last_success(row.id),
-        deliveries.next_try(row.id),
+        deliveries.next_attempt(row.id),
         _last_problem(row.id),
     )
 

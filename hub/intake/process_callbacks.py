@@ -201,12 +201,12 @@ def _result_row(callback: CallbackRow) -> dict[str, Any]:
     return {
         "key": callback.id,
         "new_tries": attempt_count,
-        "new_due_at": _next_try(callback, attempt_count),
+        "new_due_at": _next_attempt(callback, attempt_count),
         "new_error": callback.error,
     }
 
 
-def _next_try(callback: CallbackRow, attempt_count: int) -> datetime | None:
+def _next_attempt(callback: CallbackRow, attempt_count: int) -> datetime | None:
     """Return the time of the next try; None once a callback is processed or set aside."""
     if not callback.error or callback.final or now() - callback.received_at >= MATCH_WINDOW:
         return None

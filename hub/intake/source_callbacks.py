@@ -232,24 +232,24 @@ def _store_failure(claim: ClaimedWebhook, error: Exception) -> None:
         connection_pause.pause_connection(
             claim.connection_id, str(error), attempt_started_at=claim.started_at
         )
-    _store_next_try(claim, error)
+    _store_next_attempt(claim, error)
 
 
 @transaction
-def _store_next_try(claim: ClaimedWebhook, error: Exception) -> None:
-    next_try = None if _is_final(claim, error) else now() + _pause(claim, error)
-    _write_result(claim, next_try, _describe(claim, error))
-    if next_try is not None and isinstance(error, SlowDown):
+def _store_next_attempt(claim: ClaimedWebhook, error: Exception) -> None:
+    next_attempt = None if _is_final(claim, error) else now() + _pause(claim, error)
+    _write_result(claim, next_attempt, _describe(claim, error))
+    if next_attempt is not None and isinstance(error, SlowDown):
         sooner = update(ProviderCallback).where(
             ProviderCallback.connection_id == claim.connection_id,
-            ProviderCallback.fetch_at < next_try,
+            ProviderCallback.fetch_at < next_attempt,
         )
-        db.session.execute(sooner.values(fetch_at=next_try))
+        db.session.execute(sooner.values(fetch_at=next_attempt))
 
 
-def _write_result(claim: ClaimedWebhook, next_try: datetime | None, error: str) -> None:
+def _write_result(claim: ClaimedWebhook, next_attempt: datetime | None, error: str) -> None:
     row = update(ProviderCallback).where(ProviderCallback.id == claim.id)
-    db.session.execute(row.values(fetch_at=next_try, tries=claim.tries + 1, error=error))
+    db.session.execute(row.values(fetch_at=next_attempt, tries=claim.tries + 1, error=error))
 
 
 def _is_final(claim: ClaimedWebhook, error: Exception) -> bool:

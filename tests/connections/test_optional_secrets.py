@@ -62,6 +62,6 @@ def test_form_says_what_removes_the_secret() -> None:
     hints = [
         with_error_attributes(field, "")["placeholder"] for field in (form["token"], form["key"])
     ]
-    assert hints == ["Stored. Leave empty to keep it. A new Server address removes it"] * 2
+    assert hints == ["Stored. Leave empty to keep it. Changing Server address removes it"] * 2
     blank = settings_form.empty_form(Push, {})
     assert "placeholder" not in with_error_attributes(blank["token"], "")

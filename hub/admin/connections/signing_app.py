@@ -47,13 +47,13 @@ class SourceForm(Form):
 
 @dataclass(frozen=True)
 class ReceivedWebhook:
-    """A webhook of a signing app, as its page lists it. `next_try`: None if it is not retried."""
+    """A webhook of a signing app for display. `next_attempt`: None if it is not retried."""
 
     kind: str
     at: datetime
     error: str
     is_waiting: bool
-    next_try: datetime | None
+    next_attempt: datetime | None
 
 
 def build_signing_app_context(

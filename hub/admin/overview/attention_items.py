@@ -93,7 +93,7 @@ def _wrong_clock() -> Iterator[AttentionItem]:
 
 def _webhook_endpoints() -> Iterator[AttentionItem]:
     """Report endpoints that fail for long, or that Signpost disabled."""
-    for row in db.session.scalars(endpoints.troubled_query()):
+    for row in db.session.scalars(endpoints.failing_query()):
         is_off = row.state == EndpointState.DISABLED
         title = row.description or "An endpoint for events"
         yield AttentionItem(

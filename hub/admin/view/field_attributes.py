@@ -46,4 +46,4 @@ def with_error_attributes(field: Field, classes: str) -> dict[str, Any]:
 def _keep(field: Field) -> str:
     """Return the hint of a stored secret, which a change of another field may remove."""
     labels = " or ".join(getattr(field, "removed_with", ()))
-    return f"{KEEP}. A new {labels} removes it" if labels else KEEP
+    return f"{KEEP}. Changing {labels} removes it" if labels else KEEP

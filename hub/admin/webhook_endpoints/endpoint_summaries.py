@@ -43,7 +43,7 @@ class EndpointSummary:
     headers: list[str]
     user: str
     counts: dict[str, int]  # of deliveries, by state
-    next_try: datetime | None
+    next_attempt: datetime | None
 
     @property
     def title(self) -> str:
@@ -119,7 +119,7 @@ def summarize(endpoint: WebhookEndpoint) -> EndpointSummary:
         headers=list(settings.get("headers", {})),
         user=str(settings.get("user", "")),
         counts=deliveries.count_by_state(endpoint.id),
-        next_try=deliveries.next_try(endpoint.id),
+        next_attempt=deliveries.next_attempt(endpoint.id),
     )
 
 

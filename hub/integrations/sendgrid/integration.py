@@ -136,7 +136,7 @@ class SendGrid(emails.EmailIntegration):
     # receiving
     @webhook("sendgrid")
     def on_events(self, request: WebhookRequest) -> list[WebhookEvent]:
-        """Events, to enter at SendGrid under Settings, Mail Settings, Event Webhooks"""
+        """Events. Enter this URL in SendGrid, under Settings, Mail Settings, Event Webhooks."""
         return events_of(request.body)
 
     def verify(self, request: WebhookRequest) -> None:

@@ -159,7 +159,7 @@ class Smtp(emails.EmailIntegration):
     # receiving
     @webhook("smtp/{connection}")
     def on_email(self, request: WebhookRequest) -> list[WebhookEvent]:
-        """Received emails, for a mail server that posts them as they are"""
+        """Received emails. For a mail server that posts them to this URL, unchanged."""
         return events_of(request.body, self.settings)
 
     def read_file(self, request: WebhookRequest, position: int) -> tuple[str, bytes]:

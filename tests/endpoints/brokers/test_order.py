@@ -160,7 +160,7 @@ def test_later_event_waits_for_an_earlier_one_that_is_retried(
     stored += report_about(key, other)
     notify()
     retried = deliveries(endpoint_id)[0]
-    assert delivery_cases.next_try(endpoint_id) == retried.due_at, "the other event waits"
+    assert delivery_cases.next_attempt(endpoint_id) == retried.due_at, "the other event waits"
     by_event = {row.event_id: row.state for row in deliveries(endpoint_id)}
     assert [by_event[event_id] for _, event_id in stored] == ["pending", "pending", "delivered"]
     with time_machine.travel(now() + timedelta(minutes=1)):
