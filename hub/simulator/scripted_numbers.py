@@ -128,7 +128,7 @@ RECIPIENTS = (
         "+15005550016",
         Status.DELIVERED,
         "No callbacks",
-        "Delivered. Signpost learns it after 15 minutes.",
+        "Delivered. Signpost gets the status after 15 minutes.",
         steps=WITHOUT_CALLBACKS,
     ),
     ScriptedNumber(
