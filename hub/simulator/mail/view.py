@@ -24,9 +24,9 @@ view = Blueprint("mail", __name__)
 view.before_request(guard)
 FAULTS = (
     ("Rejected", scripted_faults.REFUSING),
-    ("Rejected for now", scripted_faults.WAITING),
+    ("Rejected temporarily", scripted_faults.WAITING),
     ("Lost connections", scripted_faults.LOSING),
-    ("Accepted, then answered", scripted_faults.RETURNING),
+    ("Accepted, then returned or answered", scripted_faults.RETURNING),
 )
 SENDGRID_FAULTS = (
     ("Rejected", sendgrid_faults.REFUSING),

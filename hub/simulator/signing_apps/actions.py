@@ -76,7 +76,7 @@ def _find_signer(document: Document, signer_id: str) -> Signer:
 
 
 def play(simulator: SimulatorContext, app: str, document: Document, *, shuffled: bool) -> None:
-    """Play a whole signing: sent, signed by all, completed. `shuffled`: in any order, and twice."""
+    """Play a complete signing: sent, signed, completed. `shuffled`: in any order, and twice."""
     webhooks = [prepare(simulator, app, document, "send")]
     for signer in document["signers"]:
         webhooks.append(prepare(simulator, app, document, "sign", signer["id"]))
