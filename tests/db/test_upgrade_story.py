@@ -10,7 +10,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import shutil
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,7 @@ from hub.models import Connection, Event, Message, MessageBody, Signer, SigningR
 from hub.run import up
 from hub.signing import reminders, routes, team_subscriptions
 from tests.conftest import POSTGRES, config_of, free_port
+from tests.db.conftest import app_environ, end_connections, new_database, running_app
 from tests.hub_fixtures import (
     SigningApp,
     event_body,
@@ -81,14 +84,27 @@ def settings() -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def upgraded(empty_app: Flask) -> Flask:
+@pytest.fixture(scope="module")
+def upgraded_hub(
+    tmp_path_factory: pytest.TempPathFactory, secret_keys: dict[str, str], queue_url: str
+) -> Iterator[tuple[Path, str]]:
+    """Upgrade a hub of version 0.2.0 once, and return its data folder and database."""
+    folder = tmp_path_factory.mktemp("upgraded") / "data"
+    folder.mkdir(mode=0o700)
+    with new_database() as url:
+        environ = app_environ(folder, url, queue_url, {"HUB_DEMO": "1", **secret_keys})
+        with running_app(environ) as app:
+            upgrade(app)
+        if url:
+            end_connections(url)
+        yield folder, url
+
+
+def upgrade(app: Flask) -> None:
     """Store the data of a hub of version 0.2.0, as if it had just run, and upgrade it."""
-    folder = config_of(empty_app).data_dir
-    folder.mkdir(mode=0o700, exist_ok=True)
     for name, content in STORED["files"].items():
-        (folder / name).write_text(content)
-    flask_migrate.Migrate(empty_app, db, directory=engine.MIGRATIONS)
+        (config_of(app).data_dir / name).write_text(content)
+    flask_migrate.Migrate(app, db, directory=engine.MIGRATIONS)
     flask_migrate.upgrade(revision="0.2.0")
     shift = int((now() - EPOCH) / timedelta(microseconds=1)) - STORED["created_at"]
     with db.engine.begin() as connection:
@@ -103,7 +119,24 @@ def upgraded(empty_app: Flask) -> Flask:
                 connection.execute(table.insert(), rows)
     up.migrate()
     db.session.rollback()
-    return empty_app
+
+
+@pytest.fixture
+def upgraded(
+    upgraded_hub: tuple[Path, str],
+    tmp_path: Path,
+    secret_keys: dict[str, str],
+    queue_url: str,
+    settings: dict[str, str],
+) -> Iterator[Flask]:
+    """Return an application with a copy of the upgraded hub."""
+    folder = tmp_path / "data"
+    upgraded_folder, upgraded_database = upgraded_hub
+    shutil.copytree(upgraded_folder, folder)
+    with new_database(upgraded_database) as url:
+        environ = app_environ(folder, url, queue_url, secret_keys | settings)
+        with running_app(environ) as app:
+            yield app
 
 
 def read_value(column: Column[Any], stored: Any, shift: int) -> Any:
