@@ -24,6 +24,7 @@ import pytest
 import redis
 from flask import Flask
 from flask.testing import FlaskClient
+from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import make_url
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
@@ -222,7 +223,6 @@ class Browser:
     email: str = ""
     user_id: str = ""
     client: FlaskClient = field(init=False)
-    tokens: dict[str, str] = field(default_factory=dict)  # by session cookie
 
     def __post_init__(self) -> None:
         self.client = self.app.test_client()
@@ -234,17 +234,12 @@ class Browser:
         return self.client.post(path, data={"csrf_token": self.token(), **(data or {})}, **kwargs)
 
     def token(self) -> str:
-        """Return the CSRF token of the session, read once from a page that is made quickly."""
-        if (token := self.tokens.get(self.session())) is None:
-            page = self.get("/sign-in")
-            token = token_in(page if page.status_code == 200 else self.get("/codes"))
-            self.tokens[self.session()] = token
+        """Return the CSRF token of the session, which Flask-WTF makes for a page with a form."""
+        with self.client.session_transaction(base_url=config_of(self.app).public_url) as session:
+            own: str = session.setdefault("csrf_token", secrets.token_hex(20))
+        serializer = URLSafeTimedSerializer(config_of(self.app).secret_key, salt="wtf-csrf-token")
+        token: str = serializer.dumps(own)
         return token
-
-    def session(self) -> str:
-        """Return the session cookie, or an empty string."""
-        cookie = self.client.get_cookie(self.app.config["SESSION_COOKIE_NAME"], domain="127.0.0.1")
-        return cookie.value if cookie else ""
 
     def sign_in(self, password: str = PASSWORD) -> TestResponse:
         return self.post("/sign-in", {"email": self.email, "password": password})
