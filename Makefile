@@ -4,7 +4,8 @@ PYTHON_IN = .venv/bin/python
 PACKAGE = pyproject.toml bin/install
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	pyproject.toml --group build
-# tests that no database takes part in, and tests of how pages look and act: SQLite's run has them
+# Tests that no database takes part in, and tests of how pages look and act: SQLite's run has them.
+# On PostgreSQL, tests/groups.py also leaves out each test without a fixture of a database.
 NO_DATABASE = tests/core tests/run/web_server tests/simulator \
 	$(filter-out %/test_safe_text.py %/test_assets.py,$(wildcard tests/lib/test_*.py)) \
 	$(filter-out %/test_contract.py,$(wildcard tests/integrations/test_*.py)) \

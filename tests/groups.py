@@ -1,4 +1,4 @@
-"""The tests that one process runs, in the order in which they begin."""
+"""The tests of a run, in the order in which they begin, and those that one process runs."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ SHARING = {
 }
 
 
+# through these fixtures a test gets its database; a `hub` of processes makes its own
+DATABASES = ("postgres_url", "hub")
+
+
 def group_of(node_id: str) -> str:
     """Return the group of a test, which one process runs; '' if any process may run it."""
     path = PurePath(node_id.partition("::")[0]).relative_to("tests")
@@ -33,6 +37,13 @@ def group_of(node_id: str) -> str:
     if path.name.endswith("story.py") or path.name in SHARING:
         return path.name
     return ""
+
+
+def can_use_database(item: pytest.Item) -> bool:
+    """Return whether a fixture of a test leads to a database, or its folder is about one."""
+    names = getattr(item, "fixturenames", ())
+    folder = PurePath(item.nodeid).parts[1]
+    return folder in {"db", "run", "chaos"} or any(name in names for name in DATABASES)
 
 
 def largest_groups_first(items: Iterable[pytest.Item]) -> list[pytest.Item]:
