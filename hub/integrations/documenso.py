@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from hub.integrations.api import (
     CheckResult,
@@ -138,7 +139,7 @@ class Documenso(SourceIntegration):
         self, recipient: Mapping[str, Any], locale: str, *, in_order: bool, completed: bool
     ) -> SourcePerson:
         token = _text(recipient, "token")
-        link = f"{self.server_url()}/sign/{token}" if token else ""
+        link = f"{self.server_url()}/sign/{quote(token, safe='')}" if token else ""
         order = recipient.get("signingOrder")
         is_turn = in_order and type(order) is int and order > 0
         return SourcePerson(

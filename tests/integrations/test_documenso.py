@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from hub.core.vocabulary import EventType
 from hub.integrations.api import SourceEvent, SourcePerson, Unrecognized, WebhookRequest
 from hub.integrations.documenso import EVENTS, Documenso
+from hub.lib.storable import make_storable
 from tests.integrations.http_recorder import HttpRecorder, connect
 
 SETTINGS = {"server": "https://app.documenso.com", "webhook_secret": "a-long-webhook-secret"}
@@ -95,6 +97,20 @@ def test_sent_document_names_its_recipients_and_their_links() -> None:
             ),
         ),
     )
+
+
+@given(st.text(st.characters(), min_size=1))
+def test_token_of_any_shape_is_one_part_of_the_link(token: str) -> None:
+    (event,) = read("DOCUMENT_SENT", {**RECIPIENT, "token": token})
+    (person,) = event.people
+    stored = make_storable(token).strip()
+    if not stored:
+        assert person.signing_url == ""
+        return
+    beginning, _, part = person.signing_url.rpartition("/")
+    assert beginning == "https://sign.example/sign"
+    assert unquote(part) == stored
+    assert not set("?#") & set(part)
 
 
 @pytest.mark.parametrize("kind", ["DOCUMENT_SIGNED", "DOCUMENT_RECIPIENT_COMPLETED"])
