@@ -107,6 +107,7 @@ def find_problems(event_type: str, audience: str, entered: RouteIn) -> Iterator[
     for index, step in enumerate(entered.steps):
         before = entered.steps[index - 1] if index else None
         yield from _step_problems(index, step, before, connections, event_type)
+    yield from _find_repeated_steps(entered.steps)
 
 
 def _read_connections() -> dict[str, Connection]:
@@ -129,6 +130,13 @@ def _step_problems(
             "Choose a channel, or a connection that is not archived.",
             field=f"steps-{index}-over",
         )
+    elif step.connection_id and not reaches_people(connections[step.connection_id]):
+        yield Refused(
+            "posts_to_team",
+            f"{connections[step.connection_id].title} posts to a team and cannot write to single"
+            " people. Choose another channel.",
+            field=f"steps-{index}-over",
+        )
     if step.connective != Connective.OTHERWISE:
         return
     if before is None:
@@ -137,6 +145,34 @@ def _step_problems(
         )
         return
     yield from _condition_problems(index, step, before, connections, event_type)
+
+
+def _find_repeated_steps(steps: Sequence[StepIn]) -> Iterator[Refused]:
+    """Yield steps in any case that can never act, because a step before sends the same message."""
+    always: dict[tuple[str, str | None], int] = {}
+    for index, step in enumerate(steps):
+        if step.connective == Connective.OTHERWISE:
+            continue
+        place = (step.channel, step.connection_id)
+        if place in always:
+            yield Refused(
+                "repeated_step",
+                f"Step {always[place] + 1} already sends this message to the same address. Remove"
+                " one of the two steps, or choose another channel.",
+                field=f"steps-{index}-over",
+            )
+        elif not step.consented_only:
+            always[place] = index
+
+
+def reaches_people(connection: Connection) -> bool:
+    """Return whether a connection can send messages to single people, not only posts to a team."""
+    integration_class = integrations.registry().get(connection.integration)
+    return (
+        integration_class is None
+        or connection.channel != Channel.CHAT
+        or integration_class.reaches_people(connection.destination or "")
+    )
 
 
 def _is_possible_place(step: StepIn, connections: Mapping[str, Connection]) -> bool:
@@ -187,6 +223,7 @@ def is_never_reported(
         if connection.channel == before.channel
         and before.connection_id in (None, connection.id)
         and connection.integration in integrations.registry()
+        and reaches_people(connection)
     ]
     return bool(reliable) and not any(goal in statuses for statuses in reliable)
 

@@ -106,6 +106,25 @@ def test_step_that_can_never_act_is_refused(codes: Sequence[str], step: StepIn) 
     assert condition_codes(step) == codes
 
 
+@pytest.mark.parametrize(
+    ("codes", "steps"),
+    [
+        (["repeated_step"], [StepIn("sms"), StepIn("sms")]),
+        (["repeated_step"] * 2, [StepIn("sms"), StepIn("email"), StepIn("sms"), StepIn("sms")]),
+        (["repeated_step"], [StepIn("sms"), StepIn("sms", consented_only=True)]),
+        ([], [StepIn("sms", consented_only=True), StepIn("sms")]),
+        ([], [StepIn("sms"), StepIn("whatsapp")]),
+        ([], [StepIn("sms"), otherwise("delivered")]),
+        (["repeated_step"], [StepIn("sms"), otherwise("delivered"), StepIn("sms")]),
+        ([], [StepIn("whatsapp"), otherwise("delivered"), StepIn("sms")]),
+    ],
+)
+def test_step_that_always_repeats_another_is_refused(
+    codes: Sequence[str], steps: list[StepIn]
+) -> None:
+    assert problem_codes(RouteIn(steps)) == codes
+
+
 def test_first_step_needs_no_step_before() -> None:
     assert problem_codes(RouteIn([otherwise("delivered")])) == ["nothing_before"]
 

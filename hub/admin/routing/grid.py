@@ -76,7 +76,11 @@ class Grid:
     @property
     def channels(self) -> set[str]:
         """The channels that are connected."""
-        return {connection.channel for connection in self.connections.values()}
+        return {
+            connection.channel
+            for connection in self.connections.values()
+            if routes.reaches_people(connection)
+        }
 
     def route(self, event_type: str, audience: str) -> Route | None:
         """Return the route that applies: the source's own, or the general one."""

@@ -13,7 +13,7 @@ from hub.admin.view.status_badges import channel_title
 from hub.core.errors import Refused
 from hub.core.vocabulary import Channel, Connective, Goal
 from hub.models import Connection
-from hub.signing.routes import MAX_STEPS, RouteIn, StepIn
+from hub.signing.routes import MAX_STEPS, RouteIn, StepIn, reaches_people
 
 UNITS = {"minutes": 1, "hours": 60, "days": 24 * 60}
 FAILS = ""  # the goal of a step that follows only a failure
@@ -88,7 +88,7 @@ def _place_choices(connections: Mapping[str, Connection], chosen: str) -> dict[s
         f"{channel}:{connection.id}": f"{channel_title(channel)} over {connection.title}"
         for channel in CHANNELS
         for connection in connections.values()
-        if connection.channel == channel
+        if connection.channel == channel and reaches_people(connection)
     }
     return choices if chosen in choices else {**choices, chosen: "No longer available"}
 
@@ -173,8 +173,8 @@ def _fields(form: RouteForm) -> Iterator[Any]:
 def edit_steps(entered: RouteIn, action: str) -> RouteIn:
     """Return the route after a button of the form: `also`, `otherwise`, `up-1`, `remove-2`."""
     steps = list(entered.steps)
-    name, _, number = action.partition("-")
-    index = int(number) if number.isdigit() and int(number) < len(steps) else None
+    name, number = _parse_action(action)
+    index = number if number is not None and number < len(steps) else None
     if name == Connective.ALSO and len(steps) < MAX_STEPS:
         steps.append(StepIn(_next_channel(steps)))
     elif name == Connective.OTHERWISE and len(steps) < MAX_STEPS:
@@ -199,13 +199,20 @@ def find_changed_step(entered: RouteIn, action: str) -> int:
     After a step was removed, it is the next one, or the last one.
     """
     last = max(len(entered.steps) - 1, 0)
-    name, _, number = action.partition("-")
-    index = int(number) if number.isdigit() else last
+    name, number = _parse_action(action)
+    index = last if number is None else number
     if name == "up":
         index -= 1
     elif name == "down":
         index += 1
     return min(max(index, 0), last)
+
+
+def _parse_action(action: str) -> tuple[str, int | None]:
+    """Return the name of a button's action, and the index of its step if there is one."""
+    name, _, number = action.partition("-")
+    is_index = number.isascii() and number.isdigit() and len(number) <= len(str(MAX_STEPS))
+    return name, int(number) if is_index else None
 
 
 def _new_condition() -> dict[str, Any]:

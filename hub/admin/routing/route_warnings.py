@@ -104,7 +104,10 @@ class RouteChecks:
             return None
         reason = f"Steps {first + 1} and {index + 1} send to the same {ADDRESSES[step.channel]}"
         if step.connective == Connective.ALSO:
+            chosen = {steps[first].connection_id, step.connection_id}
+            differ = len(chosen) == 2 and None not in chosen
             reason += ", so the message arrives twice"
+            reason += "" if differ else " unless both would use the same connection"
         return RouteWarning(
             f"{reason}.",
             f"{reason}.",
@@ -118,7 +121,9 @@ class RouteChecks:
         return [
             connection
             for connection in self.connections.values()
-            if connection.channel == step.channel and step.connection_id in (None, connection.id)
+            if connection.channel == step.channel
+            and step.connection_id in (None, connection.id)
+            and routes.reaches_people(connection)
         ]
 
     def _sending(self, step: StepIn) -> list[Connection]:
@@ -151,6 +156,10 @@ class RouteChecks:
                 "View connection",
                 url_for("admin.connection", slug=connection.slug),
             )
+        if chosen := self.connections.get(step.connection_id or ""):
+            reason = f"{chosen.title} posts to a team, so this step reaches nobody."
+            url = url_for("admin.connection", slug=chosen.slug)
+            return RouteWarning(reason, reason, "View connection", url)
         if step.connection_id:
             return RouteWarning(
                 f"{channel_title(step.channel)}: connection archived.",

@@ -75,6 +75,11 @@ class Candidate:
     # the goals beside `sent` that the connection reports for nearly every message
     reliable_statuses: Collection[str] = (Goal.DELIVERED, Goal.READ)
 
+    @property
+    def names(self) -> set[str]:
+        """The names by which a preference can mean the connection."""
+        return {self.connection.channel, self.connection.integration}
+
     def reliable_goal(self, goal: str) -> str:
         """Return a goal, or the highest one below it that is reported reliably.
 
@@ -168,6 +173,15 @@ def preference_of(person: Person, candidates: Sequence[Candidate]) -> Sequence[s
         for candidate in candidates
         if candidate.connection.id in person.chats
     ]
+
+
+def names_of(steps: Iterable[Step], candidates: Sequence[Candidate]) -> set[str]:
+    """Return the names by which a preference can mean the channels of steps."""
+    names: set[str] = set()
+    for step in steps:
+        names.add(step.channel)
+        names.update(*(item.names for item in candidates if _performs(step, item)))
+    return names
 
 
 def _choose_own(

@@ -23,6 +23,7 @@ from hub.messaging.compose.candidates import (
     PAID_CHANNELS,
     choose_for_step,
     choose_in_order,
+    names_of,
     preference_of,
 )
 from hub.messaging.compose.candidates import Candidate as Candidate
@@ -234,13 +235,19 @@ def plan_ladders(
         return [PlannedLadder(person, route, rungs, route.steps[0].position)]
     ladders: list[PlannedLadder] = []
     sent: set[tuple[str, str]] = set()  # connections and addresses of first messages
-    for steps in split_ladders(route.steps):
+    names: set[str] = set()  # of the channels of first messages
+    divided = split_ladders(route.steps)
+    for steps in divided:
+        others = [other[0] for other in divided if other is not steps]
         for part in _divide(steps, person):
             is_part = len(part) < len(steps)
+            elsewhere = names | names_of(others, candidates)
             rungs = (
                 [Rung(step, reason=reason) for step in part]
                 if reason
-                else _plan_rungs(route, part, person, candidates, event, is_part=is_part)
+                else _plan_rungs(
+                    route, part, person, candidates, event, is_part=is_part, elsewhere=elsewhere
+                )
             )
             first = next((rung for rung in rungs if rung.can_act), None)
             if first and first.candidate:
@@ -248,6 +255,7 @@ def plan_ladders(
                 if place in sent:
                     rungs = [replace(rung, reason=ALREADY_NOTIFIED) for rung in rungs]
                 sent.add(place)
+                names |= first.candidate.names
             position = min(step.position for step in part)
             ladders.append(PlannedLadder(person, route, rungs, position))
     return ladders
@@ -284,15 +292,22 @@ def _plan_rungs(
     event: PlannedEvent,
     *,
     is_part: bool,
+    elsewhere: Collection[str] = (),
 ) -> list[Rung]:
-    """Return the rungs of a ladder, or of a part of it for one kind of address."""
+    """Return the rungs of a ladder, or of a part of it for one kind of address.
+
+    `elsewhere`: what other ladders of the route begin with. A preference does not move this ladder
+    there, because the person would receive one message instead of two.
+    """
     avoids_paid = route.paid_when_missing is not None and event.missing > route.paid_when_missing
     if avoids_paid:
         candidates = [item for item in candidates if item.connection.channel not in PAID_CHANNELS]
     if len(steps) == 1 and not is_part:
-        rungs = [choose_for_step(person, steps[0], candidates)]
+        named = [name for name in person.preference if name not in elsewhere]
+        rungs = [choose_for_step(replace(person, preference=named), steps[0], candidates)]
     else:
         preference = preference_of(person, candidates)
+        preference = [name for name in preference if name not in elsewhere]
         if is_part:
             preference = [name for name in preference if name != Channel.EMAIL]
         may_add = not is_part or steps[0].channel != Channel.EMAIL

@@ -155,6 +155,17 @@ def test_any_buttons_keep_a_first_step_without_condition(
         assert route.steps[0].connective == Connective.ALSO
 
 
+@pytest.mark.parametrize("number", ["²", "٣", "9" * 5000, "", "-1", "1.0"])
+@pytest.mark.parametrize("name", ["up", "down", "remove"])
+def test_button_of_a_step_that_does_not_exist_changes_nothing(
+    admin: Browser, name: str, number: str
+) -> None:
+    before = admin.post(URL, {"seen": "", **LADDER, "do": "other"})
+    page = admin.post(URL, {"seen": "", **LADDER, "do": f"{name}-{number}"})
+    assert page.status_code == 200
+    assert words(page) == words(before)
+
+
 def test_schedule_of_reminders_is_saved_with_their_route(app: Flask, admin: Browser) -> None:
     url = "/routing/reminder/signer"
     step = {"steps-0-connective": "also", "steps-0-over": "sms", "do": "save"}
