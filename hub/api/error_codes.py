@@ -72,7 +72,7 @@ ERROR_CODES = MappingProxyType(
             409, "The messages of this event are already planned, or it was canceled."
         ),
         "not_their_turn": ErrorCode(409, "Other signers sign first. Remind them instead."),
-        "not_snoozed": ErrorCode(409, "Reminders are not snoozed."),
+        "not_snoozed": ErrorCode(409, "Reminders are not snoozed or stopped."),
         "reminded_recently": ErrorCode(
             409,
             "The last reminder was sent less than an hour ago. `detail` says when to try again.",

@@ -112,8 +112,8 @@ def snooze(request_id: str) -> dict[str, Any]:
 @operation(
     id="unsnoozeRequest",
     tag="Requests",
-    summary="End the snooze",
-    description="Ends the snooze early, so that reminders can be sent again.",
+    summary="Resume reminders",
+    description="Ends a snooze early, and resumes reminders that a user stopped.",
     scope=Scope.MESSAGES_WRITE,
     status=200,
     response=RequestOut,
@@ -123,7 +123,7 @@ def snooze(request_id: str) -> dict[str, Any]:
     example={"signer": "eric"},
 )
 def unsnooze(request_id: str) -> dict[str, Any]:
-    """End the snooze of reminders."""
+    """Resume reminders."""
     own_id = own_request(request_id).id
     body = parse_body(SnoozeIn) if request.get_data() else SnoozeIn()
     return store_and_respond(

@@ -95,6 +95,8 @@ class Signer(Base):
     remind_at: Mapped[datetime | None] = mapped_column(Time)
     # automatic reminders that were due before this time are done
     reminders_handled_at: Mapped[datetime | None] = mapped_column(Time)
+    # a user stopped the reminders; NULL: they are sent
+    reminders_stopped_at: Mapped[datetime | None] = mapped_column(Time)
     reminded_at: Mapped[datetime | None] = mapped_column(Time)
     reminders: Mapped[int] = mapped_column(default=0)
     snoozed_until: Mapped[datetime | None] = mapped_column(Time)  # no reminders before

@@ -37,6 +37,8 @@ def set_checks(request: RequestRecord, *, changed: bool) -> None:
     is_open = request.state == RequestState.OPEN and not request.expired
     source = source_reminders(request.source_id, test=request.test) if is_open else None
     for person in request.people:
+        if person.turn_began:
+            person.reminders_stopped_at = None
         if source is None or not source.by_hub or not can_be_reminded(person):
             person.remind_at = None
         elif changed or person.turn_began or _was_never_checked(person):
@@ -49,10 +51,14 @@ def _was_never_checked(person: SignerRecord) -> bool:
 
 
 def can_be_reminded(person: SignerRecord) -> bool:
-    """Return whether a person was asked to sign, has not signed and was not erased."""
+    """Return whether a person was asked to sign, has not signed and was not erased.
+
+    Nobody is reminded automatically after a user stopped the reminders.
+    """
     return (
         person.is_signer
         and person.has_not_signed
+        and person.reminders_stopped_at is None
         and person.invited_at is not None
         and bool(person.details)
     )

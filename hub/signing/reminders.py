@@ -102,16 +102,17 @@ def snooze(request_id: str, signer: str | None = None) -> datetime:
 
 @transaction
 def unsnooze(request_id: str, signer: str | None = None) -> None:
-    """End the snooze of reminders to all signers, or to one.
+    """Resume reminders to all signers, or to one, that are snoozed or stopped.
 
-    Raises NotFound; Conflict when no reminders are snoozed.
+    Raises NotFound; Conflict when no reminders are snoozed or stopped.
     """
     request, owing = find_owing(request_id, signer)
-    snoozed = [row for row in owing if is_snoozed(row)]
+    snoozed = [row for row in owing if is_snoozed(row) or row.reminders_stopped_at is not None]
     if not snoozed:
-        raise Conflict("not_snoozed", "Reminders are not snoozed.")
+        raise Conflict("not_snoozed", "Reminders are not snoozed or stopped.")
     for row in snoozed:
         row.snoozed_until = None
+        row.reminders_stopped_at = None
     reminder_times.set_checks(request, changed=True)
     _store_snooze(request, snoozed, "request.unsnoozed")
 

@@ -165,6 +165,7 @@ def _reopen(request: RequestRecord, at: datetime) -> None:
         signer.reminders = 0
         signer.reminded_at = None
         signer.reminders_handled_at = None
+        signer.reminders_stopped_at = None
         signer.snoozed_until = None
 
 

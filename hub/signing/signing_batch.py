@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
@@ -22,6 +22,7 @@ from hub.db.encrypted_fields import (
 from hub.db.store import read, write
 from hub.db.types import keyring, new_id, now
 from hub.lib.crypto import EncryptedField
+from hub.messaging.contacts.consents import ConsentEntry
 from hub.models import Signer, SigningRequest
 from hub.search import unindexed
 from hub.search.unindexed import PERSON_FIELDS
@@ -51,6 +52,7 @@ SIGNER_PLAIN = (
     "snoozed_until",
     "remind_at",
     "reminders_handled_at",
+    "reminders_stopped_at",
     "invited_at",
     "opened_at",
     "declined_at",
@@ -82,6 +84,7 @@ class SignerRecord:
     snoozed_until: datetime | None = None
     remind_at: datetime | None = None  # see reminder_times
     reminders_handled_at: datetime | None = None
+    reminders_stopped_at: datetime | None = None
     invited_at: datetime | None = None
     opened_at: datetime | None = None
     declined_at: datetime | None = None
@@ -129,6 +132,7 @@ class RequestRecord:
     sender: dict[str, Any] | None = None
     url: str | None = None
     people: list[SignerRecord] = field(default_factory=list)
+    assumed_consents: Sequence[ConsentEntry] = ()  # of an event that is only previewed
     is_new: bool = True  # created by this change, so that nothing is stored for it before
     _is_stored: bool = False
     _before: dict[str, tuple[Any, ...]] = field(default_factory=dict)

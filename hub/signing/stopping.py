@@ -26,8 +26,9 @@ from hub.signing.requests import ASKS_TO_SIGN
 def stop_signer(request_id: str, signer: str) -> None:
     """Cancel the waiting messages that ask a signer to sign, and the steps that would follow.
 
-    Automatic reminders end. A later event of the app or a reminder by a user is sent as usual.
-    Raises NotFound; Conflict when the signer has signed or the request is closed.
+    Automatic reminders end until a user resumes them, or the signer is asked again. A later event
+    of the app or a reminder by a user is sent as usual. Raises NotFound; Conflict when the signer
+    has signed or the request is closed.
     """
     request, owing = reminders.find_owing(request_id, signer)
     for row in owing:
@@ -40,7 +41,7 @@ def stop_signer(request_id: str, signer: str) -> None:
     db.session.execute(
         update(Signer)
         .where(Signer.id.in_([row.id for row in owing]))
-        .values(remind_at=None)
+        .values(remind_at=None, reminders_stopped_at=read_clock())
         .execution_options(synchronize_session=False)
     )
     audit.record("request.stopped", request.id, request.title or "", signers=len(owing))

@@ -70,7 +70,7 @@ def submit_signer_action(no_script: NoScriptBrowser) -> None:
     press(no_script.page, "Snooze for a day")
     no_script.says("Reminders snoozed until")
     press(no_script.page, "Resume reminders")
-    no_script.says("Snooze ended. Reminders can be sent again.")
+    no_script.says("Reminders resumed.")
     press(no_script.page, "Invite to a chat")
     expect(no_script.page.get_by_text("It works once and expires")).to_be_visible()
 

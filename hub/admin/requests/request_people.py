@@ -73,14 +73,16 @@ class RequestPeople:
     def _person(self, person: Signer) -> dict[str, Any]:
         messages = self._messages.get(person.id, [])
         resendable = signer_timeline.find_resendable(messages)
+        described = _describe_person(person)
         return {
-            **_describe_person(person),
+            **described,
             "tried": signer_timeline.describe_series(messages),
             "entries": signer_timeline.list_entries(
                 person, messages, self._lines, self._facts, self._opens
             ),
             "resends": channel_title(resendable.channel) if resendable else "",
-            "may_stop": any(_is_unfinished(message) for message in messages),
+            "may_stop": bool(described["next_reminder_at"])
+            or any(_is_unfinished(message) for message in messages),
             "skipped": self._skipped.get((person.role, person.external_id), []),
         }
 
@@ -108,6 +110,7 @@ def _describe_person(signer: Signer) -> dict[str, Any]:
         "removed_at": signer.removed_at,
         "waits_for_turn": _waits_for_turn(signer),
         "snoozed_until": signer.snoozed_until if reminders.is_snoozed(signer) else None,
+        "stopped_at": signer.reminders_stopped_at,
         "next_reminder_at": _next_reminder_at(signer),
         "name": details.get("name") or details.get("email") or signer.external_id,
         "state": signer.state,

@@ -13,6 +13,7 @@ from hub.admin.view.filters import plural
 from hub.core.errors import Refused
 from hub.core.vocabulary import Role
 from hub.db.engine import db
+from hub.db.types import is_id
 from hub.messaging.compose import resend
 from hub.models import Message
 from hub.signing import chat_invitations, reminders, stopping
@@ -25,7 +26,7 @@ def signer_action(request_id: str, signer_id: str, do: str) -> Any:
     """Remind a signer, resend a message, snooze or resume reminders, stop messages, or create a
     link that invites the signer to a chat.
     """
-    if do not in _ACTIONS:
+    if do not in _ACTIONS or not is_id("sgn", signer_id):
         abort(404)
     row = pages.get_request_or_404(request_id)
     try:
@@ -53,7 +54,7 @@ def _snooze(request_id: str, signer_id: str) -> tuple[str, str]:
 
 def _unsnooze(request_id: str, signer_id: str) -> tuple[str, str]:
     reminders.unsnooze(request_id, signer_id)
-    return "Snooze ended. Reminders can be sent again.", "good"
+    return "Reminders resumed.", "good"
 
 
 def _resend(request_id: str, signer_id: str) -> tuple[str, str]:

@@ -147,6 +147,35 @@ def test_operator_stops_the_messages_to_one_signer(
     )
 
 
+def test_stopped_reminders_are_shown_and_can_be_resumed(
+    path: str,
+    eric: str,
+    change_messages: Callable[..., None],
+    browser_for: Callable[..., Browser],
+) -> None:
+    operator = browser_for(Role.OPERATOR)
+    change_messages(status=Status.DELIVERED, due_at=None)
+    before = text_of(operator.get(path))
+    assert before.count("Stop messages") == 2, "reminders can be stopped too"
+    assert before.count("Next reminder") == 2
+    operator.post(f"{path}/signers/{eric}/stop")
+    page = text_of(operator.get(path))
+    assert "Automatic reminders were stopped" in page
+    assert page.count("Next reminder") == 1
+    operator.post(f"{path}/signers/{eric}/unsnooze")
+    page = text_of(operator.get(path))
+    assert "Automatic reminders were stopped" not in page
+    assert page.count("Next reminder") == 2
+
+
+@pytest.mark.parametrize("do", ["remind", "resend", "snooze", "unsnooze", "stop", "invite"])
+@pytest.mark.parametrize("wrong", ["sgn_x", "eric", "msg_00000000-0000-7000-8000-000000000000"])
+def test_action_on_a_damaged_signer_id_is_not_found(
+    path: str, browser_for: Callable[..., Browser], wrong: str, do: str
+) -> None:
+    assert browser_for(Role.OPERATOR).post(f"{path}/signers/{wrong}/{do}").status_code == 404
+
+
 def test_stop_ends_the_steps_that_would_follow(
     path: str,
     eric: str,
