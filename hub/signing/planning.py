@@ -195,9 +195,7 @@ def build_people(
         _person(signer, linked.get(signer.id, {}), has_turn=signer.id in in_turn)
         for signer in signers
     ]
-    return add_restrictions(
-        persons, routes, candidates, source_id=request.source_id, test=request.test
-    )
+    return add_restrictions(persons, routes, candidates, request)
 
 
 def _person(signer: SignerRecord, linked: dict[str, str], *, has_turn: bool) -> plan.Person:

@@ -16,7 +16,15 @@ from hub.lib.times import format_time
 from hub.messaging.compose import plan, plan_words
 from hub.messaging.compose.step_descriptions import DescribedStep, StepFacts, describe_steps
 from hub.messaging.track.error_codes import CODES
-from hub.signing import accept, late_notices, people, planning, requests, signing_batch
+from hub.signing import (
+    accept,
+    late_notices,
+    people,
+    planning,
+    reported_consents,
+    requests,
+    signing_batch,
+)
 from hub.signing.events import EventIn
 from hub.signing.message_texts import EventRecord, MessageWriter
 from hub.signing.signing_batch import RequestRecord, SignerRecord
@@ -81,6 +89,7 @@ def preview_route(
 def _apply(posted: EventIn, request: RequestRecord) -> list[_Preview]:
     """Apply an event to a request in memory; return it, and the invitations that it causes."""
     applied = requests.update_request(posted, request)
+    request.assumed_consents = tuple(reported_consents.read_consents(posted, request))
     people.list_sender(request)
     event = EventRecord(
         "",

@@ -8,9 +8,12 @@ from datetime import datetime
 from hub.core.errors import Refused
 from hub.core.vocabulary import PHONE_CHANNELS, Address, Channel, PersonRole
 from hub.db.types import now
+from hub.lib import addresses as normal_forms
 from hub.lib import times
 from hub.messaging.contacts import consents
 from hub.messaging.contacts.consents import ConsentEntry
+from hub.messaging.policy.newest_decisions import Decision
+from hub.models import ConnectionInfo
 from hub.signing import people
 from hub.signing.events import EventIn, PersonConsentIn, PersonIn
 from hub.signing.signing_batch import RequestRecord
@@ -23,13 +26,24 @@ def record_consents(event: EventIn, request: RequestRecord) -> None:
 
     Raises Refused that names the field of a consent without an address that it is for.
     """
+    for entry in read_consents(event, request):
+        consents.record_once(
+            entry, source=consents.BY_API, test=request.test, source_id=request.source_id
+        )
+
+
+def read_consents(event: EventIn, request: RequestRecord) -> Iterator[ConsentEntry]:
+    """Yield an entry for each address of each consent of an event.
+
+    Raises Refused as `record_consents`.
+    """
     for field, role, person in _people(event):
         if person.consent is None:
             continue
         external_id = getattr(person, "id", people.SENDER_ID)
         row = request.person(role, external_id)
         addresses = people.addresses(row) if row else people.sender_addresses(request)
-        _record(person.consent, f"{field}.consent", addresses, event, request)
+        yield from _entries(person.consent, f"{field}.consent", addresses, event)
 
 
 def _people(event: EventIn) -> Iterator[tuple[str, PersonRole, PersonIn]]:
@@ -44,13 +58,9 @@ def _people(event: EventIn) -> Iterator[tuple[str, PersonRole, PersonIn]]:
         yield "request.sender", PersonRole.SENDER, event.request.sender
 
 
-def _record(
-    consent: PersonConsentIn,
-    field: str,
-    addresses: dict[str, str],
-    event: EventIn,
-    request: RequestRecord,
-) -> None:
+def _entries(
+    consent: PersonConsentIn, field: str, addresses: dict[str, str], event: EventIn
+) -> Iterator[ConsentEntry]:
     channel = consent.channel
     if channel is not None and channel not in KINDS:
         raise Refused(
@@ -69,7 +79,7 @@ def _record(
             field=field,
         )
     for address in found:
-        entry = ConsentEntry(
+        yield ConsentEntry(
             address,
             given=True,
             channel=channel or "",
@@ -78,9 +88,19 @@ def _record(
             agent=consent.agent,
             proof=consent.proof,
         )
-        consents.record_once(
-            entry, source=consents.BY_API, test=request.test, source_id=request.source_id
-        )
+
+
+def assume_consents(
+    request: RequestRecord, address: str, connection: ConnectionInfo
+) -> list[Decision]:
+    """Return the consents of a previewed event to messages to an address over a connection."""
+    return [
+        Decision("", given=True, at=entry.at, source_id=request.source_id, for_all=False)
+        for entry in request.assumed_consents
+        if entry.at is not None
+        and entry.channel in ("", connection.channel)
+        and normal_forms.parse(entry.address)[1] in (address, address.lower())
+    ]
 
 
 def _time(consent: PersonConsentIn, field: str, event: EventIn) -> datetime:

@@ -12,19 +12,21 @@ from dataclasses import dataclass, field, replace
 from hub import integrations
 from hub.core.vocabulary import Address, Connective
 from hub.db.compiled_sql import UnreadableRow
+from hub.db.types import new_id
 from hub.messaging.compose import plan
 from hub.messaging.contacts.contacts import find_contacts
 from hub.messaging.policy.policy import Policy, PolicyQuestion, get_rules
 from hub.models import ConnectionInfo, Recipient
+from hub.shared.address_keys import address_key
+from hub.signing.reported_consents import assume_consents
+from hub.signing.signing_batch import RequestRecord
 
 
 def add_restrictions(
     people: Sequence[plan.Person],
     routes: Sequence[plan.Route],
     candidates: Sequence[plan.Candidate],
-    *,
-    source_id: str,
-    test: bool,
+    request: RequestRecord,
 ) -> list[plan.Person]:
     """Return people with the connections that are restricted for each of them."""
     if not has_fallbacks(routes):
@@ -35,15 +37,16 @@ def add_restrictions(
         return list(people)
     numbers = {person.id: person.addresses.get(Address.PHONE, "") for person in people}
     contacts = find_contacts(
-        {(Address.PHONE.value, number) for number in numbers.values() if number}, test=test
+        {(Address.PHONE.value, number) for number in numbers.values() if number},
+        test=request.test,
     )
     recipients = {
-        person_id: contacts.get((Address.PHONE.value, number))
+        person_id: contacts.get((Address.PHONE.value, number)) or _assumed(number, request)
         for person_id, number in numbers.items()
     }
     found = {person.id: _Restrictions() for person in people}
     for candidate in restricted:
-        _check(candidate.connection, recipients, source_id, found)
+        _check(candidate.connection, recipients, request, found)
     return [
         replace(
             person,
@@ -53,6 +56,13 @@ def add_restrictions(
         )
         for person in people
     ]
+
+
+def _assumed(number: str, request: RequestRecord) -> Recipient | None:
+    """Return a contact that an event would add with its consents, if it is only previewed."""
+    if not number or not request.assumed_consents:
+        return None
+    return Recipient(new_id("ctc"), number, address_key(Address.PHONE.value, number))
 
 
 @dataclass
@@ -87,7 +97,7 @@ def _is_restricted(candidate: plan.Candidate, consented: Collection[str]) -> boo
 def _check(
     connection: ConnectionInfo,
     recipients: Mapping[str, Recipient | None],
-    source_id: str,
+    request: RequestRecord,
     found: Mapping[str, _Restrictions],
 ) -> None:
     """Add a connection to the restrictions of each person for whom it is restricted.
@@ -95,11 +105,11 @@ def _check(
     A damaged row about one person restricts the connection for this person only.
     """
     try:
-        _check_together(connection, recipients, source_id, found)
+        _check_together(connection, recipients, request, found)
     except UnreadableRow:
         for person_id, recipient in recipients.items():
             try:
-                _check_together(connection, {person_id: recipient}, source_id, found)
+                _check_together(connection, {person_id: recipient}, request, found)
             except UnreadableRow:
                 found[person_id].add(connection.id)
 
@@ -107,11 +117,15 @@ def _check(
 def _check_together(
     connection: ConnectionInfo,
     recipients: Mapping[str, Recipient | None],
-    source_id: str,
+    request: RequestRecord,
     found: Mapping[str, _Restrictions],
 ) -> None:
     known = {
-        person_id: PolicyQuestion(recipient, source_id=source_id)
+        person_id: PolicyQuestion(
+            recipient,
+            source_id=request.source_id,
+            assumed=assume_consents(request, recipient.address, connection),
+        )
         for person_id, recipient in recipients.items()
         if recipient is not None
     }

@@ -24,6 +24,7 @@ from hub.models import ConnectionInfo, Recipient
 from hub.shared.address_keys import address_key
 from hub.signing import merged_notices
 from hub.signing.message_texts import MessageText, MessageWriter, WrittenRung
+from hub.signing.reported_consents import assume_consents
 
 REPEATED = "repeated"
 # rules that forbid a message although the person has not opted out
@@ -91,12 +92,13 @@ class FactsReader:
                 continue
             recipient = known[item.rung.kind, item.rung.to]
             zone = self._writer.signers[item.ladder.person.id].details.get("time_zone")
+            connection = item.rung.candidate.connection
             question = PolicyQuestion(
                 replace(recipient, time_zone=zone or recipient.time_zone),
                 request.expires_at if asks_to_sign else None,
                 source_id=request.source_id,
+                assumed=assume_consents(request, recipient.address, connection),
             )
-            connection = item.rung.candidate.connection
             self._messages[id(item)] = _Message(item, item.text, connection, question)
 
     def _by_connection(self) -> dict[str, list[_Message]]:

@@ -132,6 +132,57 @@ def test_preview_does_what_the_event_then_does(with_emails: None, signing_app: S
         ]
 
 
+CONSENTS: dict[str, dict[str, Any] | None] = {
+    "none": None,
+    "every channel": {},
+    "WhatsApp": {"channel": "whatsapp"},
+    "SMS": {"channel": "sms"},
+    "email": {"channel": "email"},
+    "older": {"at": "2026-01-01T00:00:00Z"},
+}
+
+
+@pytest.mark.parametrize("consent", CONSENTS)
+@pytest.mark.parametrize("recorded", [None, True, False])
+@pytest.mark.parametrize("is_required", [False, True])
+def test_preview_counts_the_consent_that_the_event_reports(
+    with_emails: None,
+    signing_app: StrictApp,
+    consent: str,
+    recorded: bool | None,
+    is_required: bool,
+) -> None:
+    set_rules(Rules(consent=is_required))
+    if recorded is not None:
+        signing_app.post("/consents", {"address": ERIC, "given": recorded, "channel": "sms"})
+    eric = signer_body("Eric", email="Eric@example.com", consent=CONSENTS[consent])
+    posted = body(signers=[eric])
+    before = count_rows()
+    [shown] = preview(signing_app, posted)
+    assert count_rows() == before
+    message = json_of(signing_app.post("/events", posted))["messages"][0]
+    first = next(step for step in shown["steps"] if step["reason"] in (None, message["code"]))
+    assert (first["channel"], first["to"]) == (message["channel"], message["to"])
+    assert first["reason"] == message["code"]
+
+
+@pytest.mark.parametrize(
+    ("consent", "code"),
+    [
+        ({"channel": "email"}, "no_address"),
+        ({"channel": "chat"}, "no_address"),
+        ({"at": "2099-01-01T00:00:00Z"}, "in_the_future"),
+    ],
+)
+def test_preview_refuses_the_consents_that_the_event_refuses(
+    signing_app: StrictApp, consent: dict[str, Any], code: str
+) -> None:
+    posted = body(signers=[signer_body("Eric", consent=consent)])
+    answers = [json_of(signing_app.post(path, posted)) for path in ("/preview", "/events")]
+    assert [answer["code"] for answer in answers] == [code, code]
+    assert answers[0]["field"] == answers[1]["field"]
+
+
 def test_repeated_event_shows_that_it_was_sent(signing_app: StrictApp) -> None:
     signing_app.post("/events", body())
     [eric] = preview(signing_app, body())

@@ -99,6 +99,9 @@ def follow_general_route(event: str, audience: str) -> Any:
     if source is None:
         raise NotFound("unknown_source", "Choose a source.", field="source")
     url = cell_url(event_type, audience, source)
+    if (event_type, audience) not in routes.read_routes_in_force(source.id):
+        flash("The general route applies already.", "info")
+        return redirect(url, 303)
     if request.method == "GET":
         return confirmation.ask(
             "Use the general route",

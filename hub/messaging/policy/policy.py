@@ -8,7 +8,7 @@ caller decides whether the text needs an open one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -58,6 +58,7 @@ class PolicyQuestion:
     is_team_post: bool = False  # a post for a team, to which rules about people do not apply
     replaced_message_id: str | None = None  # the failed message that it replaces
     source_id: str | None = None  # None: an admin's message; the rules of every source apply
+    assumed: Sequence[Decision] = ()  # decisions that are not stored, for previews
 
 
 @dataclass(frozen=True)
@@ -271,7 +272,7 @@ class Policy:
             for contact_id in contact_ids
             for decision in self._decisions.get(contact_id, {}).values()
         )
-        return current_decision(decisions, question.source_id)
+        return current_decision((*decisions, *question.assumed), question.source_id)
 
     def _check_consent(self, decision: Decision | None, *, required: bool) -> str:
         if decision is not None and not decision.given:

@@ -96,6 +96,9 @@ def test_source_gets_its_own_route_until_it_follows_the_general_one(
     assert "will notify the signer as all apps do" in confirm.text
     admin.post(f"{URL}/general?source=default")
     assert stored(app, "default") is None
+    for repeat in (admin.post, admin.get):
+        assert repeat(f"{URL}/general?source=default").status_code == 303
+        assert "The general route applies already." in admin.get(own).text
 
 
 def test_former_version_can_be_started_from(app: Flask, admin: Browser) -> None:
