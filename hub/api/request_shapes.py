@@ -22,7 +22,7 @@ from hub.core.vocabulary import (
 )
 from hub.db.engine import db
 from hub.models import Event, Message, Signer, SigningRequest
-from hub.signing import chat_invitations, reminder_times, reminders, scheduled_events
+from hub.signing import chat_invitations, people, reminder_times, reminders, scheduled_events
 from hub.signing.events import Strict
 
 
@@ -255,7 +255,7 @@ def serialize_request(row: SigningRequest) -> dict[str, Any]:
     by_role = {
         role: [person for person in row.people if person.role == role] for role in PersonRole
     }
-    signers = sorted(by_role[PersonRole.SIGNER], key=lambda signer: signer.removed_at is not None)
+    signers = [*row.signers, *people.list_removed_signers(row)]
     return {
         "id": row.id,
         "external_id": row.external_id,

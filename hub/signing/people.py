@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from hub.core.vocabulary import Address, PersonRole
+from hub.core.errors import DecryptionError
+from hub.core.vocabulary import Address, PersonRole, SignerState
+from hub.models import Signer, SigningRequest
 from hub.signing.events import EventIn, ObserverIn, SignerIn
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
@@ -94,6 +96,27 @@ def _remove_signer(request: RequestRecord, external_id: str, at: datetime) -> No
     person = request.person(role, external_id) or request.add_person(role, external_id, at)
     if not _listed_after(person, at):
         person.removed_at = max(person.removed_at or at, at)
+
+
+def list_removed_signers(request: SigningRequest) -> list[Signer]:
+    """Return the removed signers of a request that it ever had.
+
+    A removal whose signer no event has listed is stored too, but there is nobody to show.
+    """
+    return [
+        person
+        for person in request.people
+        if person.role == PersonRole.SIGNER
+        and person.removed_at is not None
+        and (person.invited_at or person.state != SignerState.PENDING or _has_details(person))
+    ]
+
+
+def _has_details(person: Signer) -> bool:
+    try:
+        return bool(person.details)
+    except DecryptionError:
+        return True
 
 
 def _listed_after(person: SignerRecord, at: datetime) -> bool:

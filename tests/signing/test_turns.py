@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from hub.signing import people
 from tests.hub_fixtures import ANNA, ERIC, signer_body
 from tests.signing.people_steps import (
     add_route,
@@ -163,8 +164,10 @@ def test_signer_who_is_listed_again_returns() -> None:
 
 def test_removal_that_arrives_first_still_counts() -> None:
     post("viewed", signers_removed=["eric"], occurred_at=at(-5))
+    assert people.list_removed_signers(load_request()) == [], "nobody is known yet"
     post(signers=signers(Eric=1, Anna=1), occurred_at=at(-6))
     assert invited() == ["anna"]
+    assert [row.external_id for row in people.list_removed_signers(load_request())] == ["eric"]
 
 
 def test_signer_of_an_unknown_id_without_an_address_is_stored_and_skipped() -> None:

@@ -19,7 +19,7 @@ from hub.messaging.contacts import opt_out_status
 from hub.messaging.contacts.opt_out_status import OptOut
 from hub.messaging.track import link_opens
 from hub.models import Message, Signer, SigningRequest
-from hub.signing import chat_invitations, reminder_times, reminders, turns
+from hub.signing import chat_invitations, people, reminder_times, reminders, turns
 
 Skipped = dict[tuple[str, str], list[str]]  # sentences by role and ID in the app
 TEAM = ("", "")
@@ -49,14 +49,9 @@ class RequestPeople:
         """Return the signers in the order of their turns, removed ones last."""
         row = self._row
         in_turn = len({signer.turn for signer in row.signers}) > 1  # otherwise, all sign at once
-        removed = [
-            person
-            for person in row.people
-            if person.role == PersonRole.SIGNER and person.removed_at is not None
-        ]
         return [
             {**self._person(signer), "turn": signer.turn if in_turn else 0}
-            for signer in [*row.signers, *removed]
+            for signer in [*row.signers, *people.list_removed_signers(row)]
         ]
 
     def others(self) -> list[dict[str, Any]]:
