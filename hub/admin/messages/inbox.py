@@ -175,9 +175,10 @@ def mark_read(conversation_id: str) -> Any:
 @require_role(Role.VIEWER)
 def inbound_file(inbound_id: str, position: str) -> Response:
     """Return a file that a person sent, as a download that no browser opens or executes."""
+    is_position = position.isdecimal() and len(position) <= len(str(MAX_FILES))
     try:
         file = received_files.fetch_received_file(
-            inbound_id, int(position) if position.isdecimal() else MAX_FILES
+            inbound_id, int(position) if is_position else MAX_FILES
         )
     except (SendError, DecryptionError) as error:
         abort(502, f"Could not fetch the file: {error}")
