@@ -52,6 +52,8 @@ NOT_IN_THE_API = {
     "never_opened",
     "never_reached",
     "never_reported",
+    "posts_to_team",
+    "repeated_step",
     "no_connection_test",
     "no_hold",
     "no_letters",
