@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 import unicodedata
 
@@ -56,7 +55,6 @@ def to_circled(text: str) -> str:
     )
 
 
-@functools.cache
 def decoration() -> st.SearchStrategy[str]:
     """Return the characters that people put around words.
 
@@ -77,6 +75,9 @@ def decoration() -> st.SearchStrategy[str]:
         st.one_of(st.sampled_from(symbols), st.sampled_from(EMOJI), st.sampled_from(" .!?\"'-")),
         max_size=6,
     ).map("".join)
+
+
+DECORATION = st.deferred(decoration)  # not when it is imported: it reads a million characters
 
 
 def letter_case() -> st.SearchStrategy[object]:
@@ -104,7 +105,7 @@ def test_keyword_is_recognized_in_any_notation(keyword: str, kind: Keyword, type
     assert recognize_keyword(typed(keyword)) == kind  # type: ignore[operator]
 
 
-@given(st.sampled_from(CLOSING), decoration(), decoration(), letter_case())
+@given(st.sampled_from(CLOSING), DECORATION, DECORATION, letter_case())
 def test_opt_out_is_recognized_with_any_decoration(
     keyword: str, before: str, after: str, case: object
 ) -> None:
@@ -112,7 +113,7 @@ def test_opt_out_is_recognized_with_any_decoration(
     assert recognize_keyword(text) == Keyword.STOP
 
 
-@given(st.sampled_from(HELPING), decoration(), decoration(), letter_case())
+@given(st.sampled_from(HELPING), DECORATION, DECORATION, letter_case())
 def test_help_request_is_recognized_with_any_decoration(
     keyword: str, before: str, after: str, case: object
 ) -> None:
@@ -246,7 +247,7 @@ WORDS = st.sampled_from(
     st.sampled_from([*CLOSING, *START, *HELPING]),
     st.lists(WORDS, max_size=4),
     st.lists(WORDS, max_size=4),
-    decoration(),
+    DECORATION,
 )
 def test_sentence_with_another_word_is_no_keyword(
     keyword: str, before: list[str], after: list[str], mark: str
@@ -350,7 +351,7 @@ LANGUAGES = [
 ]
 
 
-@given(st.sampled_from(LANGUAGES), decoration(), decoration())
+@given(st.sampled_from(LANGUAGES), DECORATION, DECORATION)
 def test_words_of_any_language_are_recognized_with_any_decoration(
     keyword: str, before: str, after: str
 ) -> None:
