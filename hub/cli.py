@@ -16,6 +16,7 @@ import click
 from hub.core import __version__
 from hub.core.errors import ConfigError, HubError, Refused
 from hub.core.vocabulary import QUEUES, Role, Scope
+from hub.lib import memory
 from hub.run.command_application import open_application
 from hub.run.evidence_commands import evidence
 from hub.run.handler_commands import handlers
@@ -67,6 +68,7 @@ def worker(queues: tuple[str, ...]) -> None:
     if len(queues) != 1:
         # the workers inherit the application and share its memory; a single worker loads it itself
         up.background_app()
+        memory.keep_loaded_objects()
     sys.exit(supervisor.run([up.worker(queue) for queue in queues or QUEUES]))
 
 
@@ -343,6 +345,7 @@ def _password(file: Path | None) -> str:
 def main() -> None:
     """Run the command line. An expected error is a sentence on stderr and the exit status 1."""
     os.umask(0o077)  # only the owner can read the database, keys and logs
+    memory.collect_less_often()
     try:
         cli(prog_name="hub")
     except HubError as error:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TextIO
 from hub.core.config import Config
 from hub.core.errors import ConfigError, HubError
 from hub.core.vocabulary import QUEUES
+from hub.lib import memory
 from hub.run import ports, processes, queue_server, supervisor
 from hub.run.supervisor import Child
 from hub.run.terminal import BOLD, CYAN, DIM, YELLOW, paint
@@ -151,6 +152,7 @@ def warm_up(config: Config) -> None:
     for thread in threading.enumerate():
         if thread is not threading.current_thread():
             thread.join(1)  # the limiter's timers must not run during a fork
+    memory.keep_loaded_objects()  # once, and not in each child
 
 
 def _prepare(config: Config) -> str:

@@ -17,6 +17,14 @@ def _collector() -> Iterator[None]:
     gc.set_threshold(*before)
 
 
+def test_collector_runs_less_often_while_modules_load() -> None:
+    before = gc.get_threshold()
+    frozen = gc.get_freeze_count()
+    memory.collect_less_often()
+    assert gc.get_threshold() == (memory.GENERATION_0_THRESHOLD, *before[1:])
+    assert gc.get_freeze_count() == frozen, "garbage is still found"
+
+
 def test_collector_skips_loaded_objects_and_runs_less_often() -> None:
     before = gc.get_threshold()
     memory.keep_loaded_objects()
