@@ -53,9 +53,11 @@ def up() -> None:
 @cli.command()
 def web() -> None:
     """Serve the pages, the API and the webhooks."""
-    from hub.run import web_server
+    config = _config(serves=True)
+    from hub.run import up, web_server
 
-    web_server.serve(_config(serves=True))
+    up.load_pages(config)
+    web_server.serve(config)
 
 
 @cli.command(short_help="Process queues.")

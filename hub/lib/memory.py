@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 
-# new objects before a collection. One request creates more than Python's default of 700, and loading
-# the modules a hundred times as many. Few of them form cycles
+# new objects before a collection. One request creates more than Python's default of 700, and
+# loading the modules a hundred times as many. Few of them form cycles
 GENERATION_0_THRESHOLD = 10_000
 
 

@@ -140,13 +140,19 @@ def _check_addresses(config: Config, wait: float) -> None:
 
 
 def warm_up(config: Config) -> None:
-    """Load the modules that the children need, so that they start fast and share memory.
+    """Load the modules that the children need, so that they start fast and share memory."""
+    from hub.jobs import chores, cron, deliver, notify, settle, worker  # noqa: F401
+    from hub.run import web_server  # noqa: F401 - loaded, for the children
+
+    load_pages(config)
+
+
+def load_pages(config: Config) -> None:
+    """Load the modules of the web server before its processes are forked.
 
     Nothing connects to the database, because a connection must not be used after a fork.
     """
     import hub
-    from hub.jobs import chores, cron, deliver, notify, settle, worker  # noqa: F401
-    from hub.run import web_server  # noqa: F401 - loaded, for the children
 
     hub.create_app(config)
     for thread in threading.enumerate():
