@@ -1,11 +1,18 @@
-"""Run `hub` commands: as separate processes, or in this process, which takes a second less."""
+"""Run `hub` commands: as programs, in forked processes, or in this process.
+
+Starting a program takes a second longer than the two others.
+"""
 
 from __future__ import annotations
 
+import atexit
+import json
 import os
 import subprocess
 import sys
+import tempfile
 from contextvars import copy_context
+from functools import cache
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -32,6 +39,48 @@ def run_command(
         check=False,
         timeout=60,
     )
+
+
+def run_forked(
+    folder: Path, *arguments: str, stdin: str = "", cwd: Path | None = None, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command on the test's own data folder, in a process that has loaded the modules."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(OWN_SETTINGS)
+    }
+    with tempfile.TemporaryDirectory() as name:
+        files = {stream: Path(name, stream) for stream in ("stdin", "stdout", "stderr")}
+        files["stdin"].write_text(stdin)
+        request = {
+            "arguments": arguments,
+            "environ": {**inherited, "HUB_DATA_DIR": str(folder), **environ},
+            "folder": str(cwd or Path.cwd()),
+            **{stream: str(path) for stream, path in files.items()},
+        }
+        server = _command_server()
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdin.write(json.dumps(request) + "\n")
+        server.stdin.flush()
+        code = int(server.stdout.readline())
+        output = [files[stream].read_text() for stream in ("stdout", "stderr")]
+    return subprocess.CompletedProcess(arguments, code, *output)
+
+
+@cache
+def _command_server() -> subprocess.Popen[str]:
+    """Start the process that forks commands. It ends with this process."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.command_server"],
+        env={
+            name: value for name, value in os.environ.items() if not name.startswith(OWN_SETTINGS)
+        },
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(server.communicate)  # closes its input, and waits for its end
+    return server
 
 
 def run_in_process(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import run_command
+from tests.commands import run_command, run_forked
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_help_is_fast_because_nothing_heavy_is_loaded() -> None:
 
 
 def test_help_lists_every_command(tmp_path: Path) -> None:
-    help_text = run_command(tmp_path, "--help").stdout
+    help_text = run_forked(tmp_path, "--help").stdout
     names = (
         "up",
         "web",
@@ -75,13 +75,13 @@ def test_admin_is_created_with_a_piped_password(folder: Path) -> None:
     first_run = run_command(folder, *arguments, stdin="teapots march quietly uphill\n")
     assert first_run.returncode == 0, first_run.stderr
     assert "ada@example.com" in first_run.stdout
-    second_run = run_command(folder, *arguments, stdin="teapots march quietly uphill\n")
+    second_run = run_forked(folder, *arguments, stdin="teapots march quietly uphill\n")
     assert second_run.returncode == 1, "one account per address"
     assert "Traceback" not in second_run.stderr
 
 
 def test_user_is_not_created_without_a_password(folder: Path) -> None:
-    process = run_command(folder, "admin", "create", "--email", "ada@example.com", "--name", "Ada")
+    process = run_forked(folder, "admin", "create", "--email", "ada@example.com", "--name", "Ada")
     assert process.returncode == 1
     assert "No password was entered." in process.stderr
 
@@ -98,22 +98,22 @@ def test_user_is_not_created_without_a_password(folder: Path) -> None:
 def test_api_key_is_printed_alone(
     folder: Path, arguments: tuple[str, ...], environ: dict[str, str], kind: str
 ) -> None:
-    process = run_command(folder, "api-key", "create", "signing app", *arguments, **environ)
+    process = run_forked(folder, "api-key", "create", "signing app", *arguments, **environ)
     assert process.returncode == 0, process.stderr
     assert process.stdout.startswith(f"sp_{kind}_")
     assert len(process.stdout.split()) == 1
 
 
 def test_empty_expiry_is_refused(folder: Path) -> None:
-    refused = run_command(folder, "api-key", "create", "signing app", "--expires", "")
+    refused = run_forked(folder, "api-key", "create", "signing app", "--expires", "")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "Enter 90d" in refused.stderr
 
 
 def test_sources_are_listed_with_the_number_of_their_keys(folder: Path) -> None:
-    run_command(folder, "source", "create", "Acme")
-    run_command(folder, "api-key", "create", "signing app", "--source", "acme")
-    listed = run_command(folder, "source", "list").stdout.splitlines()
+    run_forked(folder, "source", "create", "Acme")
+    run_forked(folder, "api-key", "create", "signing app", "--source", "acme")
+    listed = run_forked(folder, "source", "list").stdout.splitlines()
     assert [" ".join(line.split()) for line in listed if "acme" in line] == [
         "acme 1 key opt-outs: own messages Acme"
     ]

@@ -18,7 +18,7 @@ import time_machine
 from hub.db.types import now
 from hub.endpoints import claims
 from hub.handlers import retries, trial
-from tests.commands import run_command, run_in_process
+from tests.commands import run_command, run_forked, run_in_process
 from tests.endpoints.receivers import report
 from tests.handlers.handler_steps import (
     HandlerFile,
@@ -171,7 +171,7 @@ def test_commands_list_handlers_and_try_one(
     )
 
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return run_command(handler_file.path.parent.parent / "data", *arguments, **environ)
+        return run_forked(handler_file.path.parent.parent / "data", *arguments, **environ)
 
     listed = command("handlers")
     assert listed.returncode == 0, listed.stderr

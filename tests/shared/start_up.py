@@ -21,6 +21,7 @@ import pytest
 import hub
 from hub.core import config
 from hub.run import up
+from tests.commands import run_forked
 from tests.conftest import close, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -248,14 +249,23 @@ def environ_of(folder: Path, variables: dict[str, str] | None = None) -> dict[st
 
 
 def run_command(
-    command: str, folder: Path, variables: dict[str, str] | None = None
+    command: str,
+    folder: Path,
+    variables: dict[str, str] | None = None,
+    *,
+    as_program: bool = False,
 ) -> CommandResult:
-    argv = [sys.executable, *COMMANDS[command]]
+    """Run a command to its end. Only a new program is bound by file permissions as root."""
+    environ = environ_of(folder, variables)
+    password = "four words nobody knows\n"
+    if not as_program and COMMANDS[command][1] == "hub.cli":
+        ended = run_forked(folder, *COMMANDS[command][2:], stdin=password, cwd=ROOT, **environ)
+        return CommandResult(ended.returncode, ended.stdout + ended.stderr)
     process = subprocess.run(
-        argv,
-        env=environ_of(folder, variables),
+        [sys.executable, *COMMANDS[command]],
+        env=environ,
         cwd=ROOT,
-        input="four words nobody knows\n",
+        input=password,
         capture_output=True,
         text=True,
         timeout=60,

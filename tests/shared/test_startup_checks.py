@@ -48,7 +48,7 @@ def test_command_refuses_to_start_and_writes_nothing(folder: Path, name: str, co
     spoil, problem, remedy = PROBLEMS[name]
     environ = spoil(folder)
     before = contents(folder.parent)
-    ended = run_command(command, folder, environ)
+    ended = run_command(command, folder, environ, as_program=name.endswith("_not_writable"))
     assert ended.code != 0, ended.output
     assert "Traceback" not in ended.output
     assert problem in ended.output
@@ -64,7 +64,7 @@ def test_command_refuses_to_start_and_writes_nothing(folder: Path, name: str, co
 @pytest.mark.skipif(bool(POSTGRES), reason="about the embedded database")
 @pytest.mark.parametrize("command", ["migrate", "api-key create", "admin create", "replay"])
 def test_healthy_folder_starts(folder: Path, command: str) -> None:
-    ended = run_command(command, folder)
+    ended = run_command(command, folder, as_program=True)
     assert ended.code == 0, ended.output
     assert "Warning" not in ended.output
 
