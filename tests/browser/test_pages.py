@@ -12,20 +12,18 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, Page, Playwright
 
 from hub.core.vocabulary import Role
 from tests.browser.conftest import NARROW, WIDE, State, Tabs, token_in
+from tests.browser.page_checks import SUFFIX, assert_page_is_usable, layout_of
 from tests.browser.page_paths import ADMIN, NO_PAGES, OPEN, PATHS
 from tests.browser.sample_addresses import inbox_addresses, search_address, send_unmatched_callback
 from tests.browser.sample_handlers import handler_addresses
 from tests.browser.webhook_endpoints import add_failing_endpoints, webhook_addresses
 from tests.live_hub import Hub, wait_until
 
-SERIOUS = ("serious", "critical")
-SUFFIX = " · Signpost"
 WRONG = {
     "/nothing-here": 404,
     "/messages/msg_nothing": 404,
@@ -211,59 +209,8 @@ def test_pages_fit_without_javascript(
     for signed_in, path in PATHS:
         page = pages[signed_in]
         page.goto(path.format(**sample_data))
-        assert page.title().endswith(SUFFIX) != is_for_signers(path), path
-        assert overflow(page) == "", path
-        assert page.locator("h1").count() == 1, path
-
-
-def assert_page_is_usable(page: Page, title: str = "", suffix: str = SUFFIX) -> None:
-    """Check a page in wide and light, then in narrow and dark."""
-    assert (
-        page.title() == title
-        if title
-        else page.title().endswith(suffix) and len(page.title()) > len(suffix)
-    )
-    assert page.locator("h1").count() == 1
-    assert overflow(page) == ""
-    assert brightness(page) > 0.8
-    assert accessibility_problems(page) == []
-    page.set_viewport_size(NARROW)  # type: ignore[arg-type]
-    page.emulate_media(color_scheme="dark")
-    assert overflow(page) == ""
-    assert brightness(page) < 0.2
-    assert accessibility_problems(page, "color-contrast") == []
-
-
-def overflow(page: Page) -> str:
-    """Return the elements that extend beyond the right edge of the page."""
-    elements: str = page.evaluate("""() => {
-      const wide = document.documentElement.clientWidth;
-      if (document.documentElement.scrollWidth <= wide) return "";
-      const right = e => e.getBoundingClientRect().right;
-      const out = [...document.body.querySelectorAll("*")].filter(e => right(e) > wide + 1);
-      const shown = out.slice(-3).map(e => e.outerHTML.slice(0, 120)).join(" | ");
-      return `${document.documentElement.scrollWidth} of ${wide} px: ` + shown;
-    }""")
-    return elements
-
-
-def brightness(page: Page) -> float:
-    """Return the brightness of the page's background, from 0 to 1."""
-    value: float = page.evaluate("""() => {
-      const color = getComputedStyle(document.body).backgroundColor;
-      const [r, g, b] = color.match(/[\\d.]+/g).map(Number);
-      return (r + g + b) / 765;
-    }""")
-    return value
-
-
-def accessibility_problems(page: Page, *rules: str) -> list[str]:
-    """Return the serious violations of axe's rules on the page, by default of all rules."""
-    options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
-    violations = Axe().run(page, options=options).response["violations"]
-    return [
-        f"{violation['id']}: {violation['help']}: {node['target']} {node['html'][:160]}"
-        for violation in violations
-        if violation["impact"] in SERIOUS
-        for node in violation["nodes"]
-    ]
+        where = f"{path} without JavaScript, {NARROW['width']} px wide"
+        layout = layout_of(page)
+        assert layout.title.endswith(SUFFIX) != is_for_signers(path), where
+        assert layout.overflow == "", where
+        assert layout.headings == 1, where

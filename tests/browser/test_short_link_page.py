@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Browser
 
 from tests.browser.conftest import NARROW
-from tests.browser.test_pages import accessibility_problems, overflow
+from tests.browser.page_checks import accessibility_problems, layout_of
 from tests.live_hub import Hub
 
 
@@ -17,7 +17,8 @@ def test_page_of_short_links_fits_and_is_accessible(browser: Browser, hub: Hub) 
         answer = page.goto("/l/nothing")
         assert answer
         assert answer.status == 404
-        assert page.locator("h1").count() == 1
-        assert overflow(page) == ""
-        assert accessibility_problems(page) == []
+        layout = layout_of(page)
+        assert layout.headings == 1, color_scheme
+        assert layout.overflow == "", color_scheme
+        assert accessibility_problems(page) == [], color_scheme
     page.close()

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from hub.simulator.mail.server import USERNAME, password_of
 from tests.browser.conftest import Tabs
-from tests.browser.test_pages import assert_page_is_usable
+from tests.browser.page_checks import assert_page_is_usable
 from tests.live_hub import Hub
 from tests.simulator.conftest import Simulator
 from tests.simulator.test_mail import connect, letter
