@@ -70,6 +70,14 @@ def past_time(time: datetime, now: datetime, *, field: str) -> datetime:
     return min(time.astimezone(UTC), now)
 
 
+def limit_ahead(time: datetime, received_at: datetime) -> datetime:
+    """Return the reported time of an event, or the time of the report if it is far ahead of that.
+
+    An event with a time of next year would make every real event after it look outdated.
+    """
+    return received_at if time > received_at + MAX_CLOCK_AHEAD else time
+
+
 def clamp_reported(time: datetime | None, received_at: datetime) -> datetime:
     """Return the time of an event that a provider reports, or the time of the report.
 

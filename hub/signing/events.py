@@ -115,6 +115,10 @@ def _whole_number(value: Any) -> Any:
     return value
 
 
+def _limit_ahead(value: datetime) -> datetime:
+    return times.limit_ahead(value, datetime.now(UTC))
+
+
 _STARTS_WITH_YEAR = re.compile(r"[0-9]{4}-")
 # the type of every time in the API; its range is part of the OpenAPI document
 Moment = Annotated[
@@ -329,10 +333,11 @@ class EventIn(Strict):
 
     type: EventType
     id: EventId | None = Field(default=None, description="The event's ID in your app.")
-    occurred_at: Moment = Field(
+    occurred_at: Annotated[Moment, AfterValidator(_limit_ahead)] = Field(
         default_factory=lambda: datetime.now(UTC),
         description=(
-            f"The time of the event. It decides if events arrive out of order. {times.RANGE}"
+            "The time of the event. It decides if events arrive out of order. A time more than 10"
+            f" minutes ahead is replaced by the current time. {times.RANGE}"
         ),
     )
     send_at: Moment | None = Field(

@@ -157,6 +157,31 @@ def test_unmentioned_field_is_kept(connection: object) -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["request.canceled", "request.expired", "request.completed"])
+@pytest.mark.parametrize("dated", [True, False])
+def test_event_of_a_clock_far_ahead_hides_no_later_event(
+    connection: object, kind: str, dated: bool
+) -> None:
+    for ahead in (timedelta(minutes=11), timedelta(hours=2), timedelta(days=400)):
+        sent = make_event(0, "request.sent", signers=[signer_body("Eric")])
+        sent["occurred_at"] = (datetime.now(UTC) + ahead).isoformat()
+        end = {"type": kind}
+        if dated:
+            end["occurred_at"] = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+        assert state_after([sent, end])["state"] == kind.partition(".")[2], ahead
+
+
+def test_clock_a_few_minutes_ahead_keeps_the_order_of_events(connection: object) -> None:
+    ahead = datetime.now(UTC) + timedelta(minutes=9)
+    sent = make_event(0, "request.sent", signers=[signer_body("Eric")])
+    sent["occurred_at"] = ahead.isoformat()
+    canceled = {
+        "type": "request.canceled",
+        "occurred_at": (ahead + timedelta(seconds=1)).isoformat(),
+    }
+    assert state_after([canceled, sent])["state"] == "canceled"
+
+
 def test_times_of_different_zones_are_compared_as_instants(connection: object) -> None:
     later = {
         **make_event(0, "request.viewed"),
