@@ -135,6 +135,15 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def shared_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Run a whole hub, which the tests of a group share."""
+    from tests.live_hub import live_hub  # it imports this module
+
+    with live_hub(tmp_path_factory.mktemp("shared")) as running:
+        yield running
+
+
 # ── One application for each test ─────────────────────────────────────────────────────────────────
 @pytest.fixture
 def settings() -> dict[str, str]:

@@ -9,17 +9,22 @@ from pathlib import PurePath
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# tests that share what takes long to make
+# tests that share a running hub
+STORIES = {
+    "test_generated_client.py",
+    "test_signing_apps.py",
+    "test_story.py",
+    "test_whatsapp_story.py",
+}
+# tests of one file that share what takes long to make
 SHARING = {
     "test_apprise_services.py",
     "test_apprise_urls.py",
     "test_architecture.py",
     "test_cli.py",
     "test_docs.py",
-    "test_generated_client.py",
     "test_http_contract.py",
     "test_provider_tls.py",
-    "test_signing_apps.py",
 }
 
 
@@ -34,6 +39,8 @@ def group_of(node_id: str) -> str:
         return "processes"
     if path.parts[0] == "browser":  # they share a hub and a browser
         return "browser"
+    if path.name in STORIES:
+        return "stories"
     if path.name.endswith("story.py") or path.name in SHARING:
         return path.name
     return ""

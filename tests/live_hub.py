@@ -26,6 +26,7 @@ from twilio.request_validator import RequestValidator
 from urllib3 import encode_multipart_formdata
 
 from hub.core.data_dir import SimulatorCredentials, simulator_credentials
+from hub.run.processes import is_alive
 from tests.conftest import database, free_port, wait_until
 
 READY = "Ctrl-C stops everything"
@@ -45,6 +46,7 @@ class Hub:
     environ: dict[str, str] = field(default_factory=dict)  # of its processes
     http_allow: str = ""  # addresses of this machine that webhooks may be sent to
     handlers: str = ""  # the file of HUB_HANDLERS
+    process: subprocess.Popen[bytes] | None = None  # once it is started
 
     @property
     def url(self) -> str:
@@ -73,6 +75,7 @@ class Hub:
         return simulator_credentials(self.folder / "data")
 
     def start(self) -> subprocess.Popen[bytes]:
+        """Start the hub, and wait until it is ready."""
         kept_environ = {
             name: value
             for name, value in os.environ.items()
@@ -98,7 +101,7 @@ class Hub:
             }
         self.environ = environ
         with (self.folder / "printed").open("wb") as out:
-            process = subprocess.Popen(
+            process = self.process = subprocess.Popen(
                 [sys.executable, "-m", "hub.cli", "up"],
                 cwd=self.folder,
                 env=environ,
@@ -111,6 +114,12 @@ class Hub:
             assert time.monotonic() < deadline, self.printed
             time.sleep(0.05)
         return process
+
+    def family(self) -> list[psutil.Process]:
+        """Return all processes of the hub, the first one too."""
+        assert self.process is not None
+        first = psutil.Process(self.process.pid)
+        return [first, *first.children(recursive=True)]
 
     # ── As a signing app ──────────────────────────────────────────────────────────────────────────
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -127,13 +136,13 @@ class Hub:
 
     def event(self, kind: str, request: dict[str, Any], **fields: Any) -> Any:
         """Post an event about a request; return its messages, and its team posts separately."""
-        return split_posts(
-            self.call(
-                "POST",
-                "/events",
-                {"type": kind, "id": f"evt-{secrets.token_hex(4)}", "request": request, **fields},
-            )
+        return self.post_event(
+            {"type": kind, "id": f"evt-{secrets.token_hex(4)}", "request": request, **fields}
         )
+
+    def post_event(self, event: dict[str, Any]) -> Any:
+        """Post an event as it is; return its messages, and its team posts separately."""
+        return split_posts(self.call("POST", "/events", event))
 
     def request(
         self, *signers: dict[str, Any], title: str = "Employment Agreement", sender: str = "Acme HR"
@@ -159,18 +168,24 @@ class Hub:
             )["id"]
         )
 
-    def wait_for_status(self, message_id: str, *statuses: str) -> dict[str, Any]:
+    def read_message(self, message_id: str) -> dict[str, Any]:
+        """Return a message as the API shows it."""
+        return dict(self.call("GET", f"/messages/{message_id}"))
+
+    def wait_for_status(
+        self, message_id: str, *statuses: str, within: float = 20
+    ) -> dict[str, Any]:
         """Wait until a message has one of the statuses, delivered by default, and return it."""
 
         expected = statuses or ("delivered",)
-        deadline = time.monotonic() + 20
-        while (message := self.call("GET", f"/messages/{message_id}"))["status"] not in expected:
+        deadline = time.monotonic() + within
+        while (message := self.read_message(message_id))["status"] not in expected:
             assert time.monotonic() < deadline, (
-                f"not {expected} within 20 seconds:"
+                f"not {expected} within {within:g} seconds:"
                 f" {json.dumps(message, indent=1)}\n{self.printed[-2000:]}"
             )
             time.sleep(0.05)
-        return dict(message)
+        return message
 
     def upload(self, content: bytes, name: str, kind: str) -> Any:
         """Upload a file to attach to messages. Raises HTTPError for a refusal."""
@@ -215,6 +230,18 @@ class Hub:
         assert answer["answer"] == "200", answer
         wait_until(lambda: self.has_inbound(answer["sid"]), 10)
 
+    def accepted_messages(self, address: str) -> list[dict[str, Any]]:
+        """Return the messages that the provider accepted for an address, oldest first."""
+        account = self.credentials
+        token = base64.b64encode(f"{account.account_sid}:{account.auth_token}".encode()).decode()
+        messages = f"{self.simulator_url}/2010-04-01/Accounts/{account.account_sid}/Messages.json"
+        request = urllib.request.Request(
+            f"{messages}?PageSize=500&To={urllib.parse.quote(address, safe='')}",
+            headers={"Authorization": f"Basic {token}"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return list(reversed(json.load(answer)["messages"]))
+
     def phone_url(self, number: str) -> str:
         return f"{self.simulator_url}/?phone=%2B{number[1:]}"
 
@@ -255,9 +282,9 @@ def split_posts(answer: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def live_hub(folder: Path, **fields: str) -> Iterator[Hub]:
-    """Run a hub in a folder, on PostgreSQL if the tests use it, and remove it completely.
+    """Run a hub in a folder, on PostgreSQL if the tests use it, and stop it as Ctrl-C does.
 
-    More fields are those of Hub.
+    It fails if the hub does not end in order, or leaves a process. More fields are those of Hub.
     """
     with database() as url:
         hub = Hub(folder, url, **fields)  # type: ignore[arg-type]
@@ -265,16 +292,25 @@ def live_hub(folder: Path, **fields: str) -> Iterator[Hub]:
         try:
             yield hub
         finally:
-            family = (
-                psutil.Process(process.pid).children(recursive=True)
-                if process.poll() is None
-                else []
-            )
+            family = hub.family() if process.poll() is None else []
             process.send_signal(signal.SIGINT)
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                for related in [*family, process]:
-                    with suppress(psutil.NoSuchProcess):  # it ended meanwhile
-                        related.kill()
-                process.wait()
+            remaining = _wait_for_end(process, family)
+        assert process.returncode == 0, hub.printed[-2000:]
+        assert not remaining, f"still running after Ctrl-C: {remaining}"
+
+
+def _wait_for_end(
+    process: subprocess.Popen[bytes], family: list[psutil.Process]
+) -> list[psutil.Process]:
+    """Wait for the processes of a hub, and return those that had to be killed."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(20)
+    _, alive = psutil.wait_procs([one for one in family if one.pid != process.pid], timeout=1)
+    remaining = [one for one in alive if is_alive(one)]
+    for one in remaining:
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            one.kill()
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+    return remaining

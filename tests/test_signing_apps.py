@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +18,16 @@ from hub.core import config
 from hub.db.engine import db
 from hub.models import ProviderCallback
 from tests.conftest import close, wait_until
-from tests.live_hub import Hub, live_hub
+from tests.live_hub import Hub
 
 APPS = ("pactsafe", "documenso")
 SIGNERS = "Eric Smith, eric@example.com, 317-555-1234\nAnna Jones, anna@example.com, 13175550177"
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with live_hub(tmp_path_factory.mktemp("signing apps")) as running:
-        add_connections(running)
-        yield running
+def hub(shared_hub: Hub) -> Hub:
+    add_connections(shared_hub)
+    return shared_hub
 
 
 def add_connections(running: Hub) -> None:

@@ -10,7 +10,6 @@ import http.client
 import json
 import re
 import shlex
-import signal
 import subprocess
 import time
 import urllib.error
@@ -18,23 +17,21 @@ import urllib.request
 from collections import Counter
 from datetime import timedelta
 
-import psutil
 import pytest
 
-from hub.core import data_dir
+from tests.conftest import wait_until
 from tests.hub_fixtures import OPT_OUT_LINE
-from tests.live_hub import split_posts
-from tests.story_hub import ANNA, ERIC, RAVI, Agreement, Hub
+from tests.live_hub import Hub, split_posts
+from tests.story_hub import ANNA, ERIC, RAVI, Agreement, texts_on_phone
 from tests.story_hub import agreement as agreement
 from tests.story_hub import hub as hub
-from tests.story_hub import story_database as story_database
 
 
 def test_sample_request_is_delivered(hub: Hub) -> None:
-    listed = hub.wait(
+    listed = wait_until(
         lambda: [
             message
-            for message in hub.call("/messages?request=agr-1001")["messages"]
+            for message in hub.call("GET", "/messages?request=agr-1001")["messages"]
             if message["signer"]
         ],
         5,
@@ -42,15 +39,15 @@ def test_sample_request_is_delivered(hub: Hub) -> None:
     # the sample names both addresses, so an email is sent too
     assert {message["channel"] for message in listed} == {"whatsapp", "email"}
     [message] = [message for message in listed if message["channel"] == "whatsapp"]
-    hub.wait(lambda: hub.message(message["id"])["status"] == "read", 5)
-    assert hub.on_phone(f"whatsapp:{ERIC}") == [
+    wait_until(lambda: hub.read_message(message["id"])["status"] == "read", 5)
+    assert texts_on_phone(hub, f"whatsapp:{ERIC}") == [
         "Hello Eric Smith, Acme HR has sent you Employment Agreement to sign. Open it with the"
         " button below."
     ]
 
 
 def test_printed_command_sends_a_message_that_is_delivered_within_3_seconds(hub: Hub) -> None:
-    printed = hub.text[hub.text.index("curl ") : hub.text.index("Ctrl-C")]
+    printed = hub.printed[hub.printed.index("curl ") : hub.printed.index("Ctrl-C")]
     command = re.sub(r"│ ?", "", printed).strip()
     arguments = shlex.split(command.replace("\\\n", " "))
     body = json.loads(arguments[arguments.index("-d") + 1])
@@ -59,11 +56,11 @@ def test_printed_command_sends_a_message_that_is_delivered_within_3_seconds(hub:
     )
     began = time.monotonic()
     [brief] = split_posts(json.loads(ran.stdout))["messages"]
-    message = hub.delivered(brief["id"])
+    message = hub.wait_for_status(brief["id"], within=3)
     assert time.monotonic() - began < 3
     link = body["signers"][0]["signing_url"]
     assert f'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign: {link}' in [
-        text.removesuffix(OPT_OUT_LINE) for text in hub.on_phone(ERIC)
+        text.removesuffix(OPT_OUT_LINE) for text in texts_on_phone(hub, ERIC)
     ]
     assert message["provider_id"].startswith("SM")
     assert [entry["what"] for entry in message["timeline"]][:2] == ["planned", "accepted"]
@@ -78,7 +75,7 @@ def test_printed_command_sends_a_message_that_is_delivered_within_3_seconds(hub:
 
 def test_app_is_notified_with_a_genuine_webhook(hub: Hub) -> None:
     def notified() -> bool:
-        url = f"{hub.phones}/simulator/receiver.json"
+        url = f"{hub.simulator_url}/simulator/receiver.json"
         with urllib.request.urlopen(url, timeout=5) as answer:
             requests = json.load(answer)["requests"]
         return any(
@@ -86,7 +83,7 @@ def test_app_is_notified_with_a_genuine_webhook(hub: Hub) -> None:
             for request in requests
         )
 
-    hub.wait(notified, 10)
+    wait_until(notified, 10)
 
 
 def test_request_is_followed_from_the_first_text_to_the_document(agreement: Agreement) -> None:
@@ -129,7 +126,7 @@ def test_request_is_followed_from_the_first_text_to_the_document(agreement: Agre
     agreement.wait_until_delivered(post("request.completed", download_url=url))
     is_delivered = f'"{title}" has been accepted by all parties. Download your document here: {url}'
     assert [agreement.texts(number)[-1] for number in (ERIC, ANNA, RAVI)] == [is_delivered] * 3
-    request = agreement.hub.call(f"/requests/{agreement.id}")
+    request = agreement.hub.call("GET", f"/requests/{agreement.id}")
     assert request["state"] == "completed"
     assert {signer["state"] for signer in request["signers"]} == {"signed"}
     ends = agreement.statuses(request)
@@ -170,7 +167,7 @@ def test_events_may_arrive_in_any_order(agreement: Agreement) -> None:
         (skipped_step["signer"], skipped_step["reason"]) for skipped_step in late["skipped"]
     ] == [("eric", "already_signed")]
     agreement.wait_until_delivered(late)
-    request = agreement.hub.call(f"/requests/{agreement.id}")
+    request = agreement.hub.call("GET", f"/requests/{agreement.id}")
     assert {signer["id"]: signer["state"] for signer in request["signers"]} == {
         "eric": "signed",
         "anna": "pending",
@@ -178,15 +175,15 @@ def test_events_may_arrive_in_any_order(agreement: Agreement) -> None:
 
 
 def test_admin_sees_why_a_message_failed(hub: Hub) -> None:
-    [brief] = hub.post(
+    [brief] = hub.post_event(
         {
             "type": "request.sent",
             "request": {"id": "agr-story-failed"},
             "signers": [{"id": "x", "mobile_number": "+15005550011"}],
         }
     )["messages"]
-    hub.wait(lambda: hub.message(brief["id"])["status"] == "undelivered", 5)
-    message = hub.message(brief["id"])
+    wait_until(lambda: hub.read_message(brief["id"])["status"] == "undelivered", 5)
+    message = hub.read_message(brief["id"])
     assert message["error"]["code"] == "30003"
     assert message["error"]["remedy"]
     assert "sms_undelivered" in {entry["event"] for entry in message["timeline"]}
@@ -194,7 +191,7 @@ def test_admin_sees_why_a_message_failed(hub: Hub) -> None:
 
 def test_concurrent_events_are_all_delivered_once(hub: Hub) -> None:
     answers = [
-        hub.post(
+        hub.post_event(
             {
                 "type": "request.sent",
                 "request": {"id": f"agr-many-{n}", "title": f"Many {n}"},
@@ -206,9 +203,9 @@ def test_concurrent_events_are_all_delivered_once(hub: Hub) -> None:
         for n in range(40)
     ]
     for answer in answers:
-        hub.delivered(answer["messages"][0]["id"], 10)
+        hub.wait_for_status(answer["messages"][0]["id"], within=10)
     counter = Counter(
-        re.search(r"Many \d+", text)[0] for text in hub.on_phone(ANNA) if "Many" in text
+        re.search(r"Many \d+", text)[0] for text in texts_on_phone(hub, ANNA) if "Many" in text
     )  # type: ignore[index]
     assert counter == Counter(f"Many {n}" for n in range(40))
 
@@ -217,7 +214,7 @@ def test_oversized_chunked_body_is_refused(hub: Hub) -> None:
     # only a real server shows it: the body came through cut off, and what was left of it was valid
     # JSON
     event = json.dumps({"type": "request.sent", "request": {"id": "agr-long"}}).encode()
-    connection = http.client.HTTPConnection(hub.address.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(hub.url.removeprefix("http://"), timeout=10)
     headers = {"Authorization": f"Bearer {hub.key}", "Content-Type": "application/json"}
     connection.request(
         "POST", "/api/v1/events", iter([event, *[b" " * 8192] * 40]), headers
@@ -232,20 +229,20 @@ def test_forged_callback_changes_nothing(hub: Hub, agreement: Agreement) -> None
         "request.sent", signers=[agreement.signer("Eric", "+15005550016")]
     )  # its callbacks get lost
     message_id = answer["messages"][0]["id"]
-    hub.wait(lambda: hub.message(message_id)["provider_id"], 5)
-    sid = hub.message(message_id)["provider_id"]
-    account = data_dir.simulator_credentials(hub.folder / "data").account_sid
+    wait_until(lambda: hub.read_message(message_id)["provider_id"], 5)
+    sid = hub.read_message(message_id)["provider_id"]
+    account = hub.credentials.account_sid
     form = f"AccountSid={account}&MessageSid={sid}&MessageStatus=delivered".encode()
     for headers in ({}, {"X-Twilio-Signature": "AAAAAAAAAAAAAAAAAAAAAAAAAAA="}):
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(
-                urllib.request.Request(f"{hub.address}/api/rpc/webhooks/twilio/sms", form, headers),
+                urllib.request.Request(f"{hub.url}/api/rpc/webhooks/twilio/sms", form, headers),
                 timeout=10,
             )
         assert refused.value.code == 403
         refused.value.close()
     time.sleep(0.3)
-    assert hub.message(message_id)["status"] == "accepted"
+    assert hub.read_message(message_id)["status"] == "accepted"
 
 
 def test_job_of_a_killed_worker_is_not_lost(hub: Hub, agreement: Agreement) -> None:
@@ -254,18 +251,5 @@ def test_job_of_a_killed_worker_is_not_lost(hub: Hub, agreement: Agreement) -> N
     for process in workers:
         process.kill()
     answer = agreement.post_event("request.sent", signers=[agreement.signer("Ravi", RAVI)])
-    hub.delivered(answer["messages"][0]["id"], 20)
+    hub.wait_for_status(answer["messages"][0]["id"])
     assert len(agreement.texts(RAVI)) == 1
-
-
-def test_ctrl_c_stops_everything(hub: Hub) -> None:
-    family = hub.family()
-    assert len(family) > 6
-    hub.process.send_signal(signal.SIGINT)
-    assert hub.process.wait(20) == 0
-    _, alive = psutil.wait_procs(family, timeout=1)
-    assert [
-        process
-        for process in alive
-        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    ] == []

@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import secrets
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.conftest import wait_until
-from tests.live_hub import Hub, live_hub
+from tests.live_hub import Hub
 
 TEXT = "Your contract is ready."
 
 
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with live_hub(tmp_path_factory.mktemp("whatsapp")) as hub:
-        # the demo's templates are mapped by then
-        wait_until(lambda: hub.call("GET", "/messages?request=agr-1001")["messages"], 10)
-        yield hub
+@pytest.fixture
+def hub(shared_hub: Hub) -> Hub:
+    """Return the running hub, in which the demo's templates are mapped."""
+    wait_until(lambda: shared_hub.call("GET", "/messages?request=agr-1001")["messages"], 10)
+    return shared_hub
 
 
 def on_phone(hub: Hub, number: str) -> list[dict[str, Any]]:
     """Return the messages that the provider accepted for a person, oldest first."""
-    account = hub.credentials
-    token = base64.b64encode(f"{account.account_sid}:{account.auth_token}".encode()).decode()
-    messages = f"{hub.simulator_url}/2010-04-01/Accounts/{account.account_sid}/Messages.json"
-    url = f"{messages}?PageSize=500&To=whatsapp%3A%2B{number[1:]}"
-    with urllib.request.urlopen(
-        urllib.request.Request(url, headers={"Authorization": f"Basic {token}"}), timeout=10
-    ) as answer:
-        return list(reversed(json.load(answer)["messages"]))
+    return hub.accepted_messages(f"whatsapp:{number}")
 
 
 def post_event(hub: Hub, number: str, kind: str = "request.sent", **fields: Any) -> dict[str, Any]:

@@ -14,16 +14,15 @@ from typing import Any
 
 import pytest
 
-from tests.live_hub import Hub, live_hub
+from tests.live_hub import Hub
 
 BIN = Path(sys.executable).parent
 PACKAGE = "signpost_generated"
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with live_hub(tmp_path_factory.mktemp("hub")) as live:
-        yield live
+def hub(shared_hub: Hub) -> Hub:
+    return shared_hub
 
 
 @pytest.fixture(scope="module")

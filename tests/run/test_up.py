@@ -84,13 +84,26 @@ class Demo:
     def interrupt(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(60)
+        assert self.process.wait(60) == 0
 
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Demo]:
     demo = Demo(tmp_path)
     yield demo
+    stop_at_once(demo)
+
+
+@pytest.fixture(scope="module")
+def running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """Run a demo that tests share, which do not stop it."""
+    demo = Demo(tmp_path_factory.mktemp("demo"))
+    demo.start()
+    yield demo
+    stop_at_once(demo)
+
+
+def stop_at_once(demo: Demo) -> None:
     if demo.process and demo.process.poll() is None:
         demo.process.send_signal(signal.SIGINT)
         demo.process.send_signal(signal.SIGINT)  # twice means: now
@@ -109,6 +122,7 @@ def still_running(processes: list[psutil.Process], seconds: float = 0) -> list[p
 def test_demo_starts_prints_its_addresses_and_stops_completely(demo: Demo) -> None:
     demo.start()
     family = demo.children()
+    assert len(family) > 5
     assert f"http://{demo.bind}" in demo.text
     assert f"http://{demo.simulator}" in demo.text
     assert re.search(rf"First admin +http://{re.escape(demo.bind)}/\S+", demo.text)
@@ -132,18 +146,19 @@ def test_demo_starts_prints_its_addresses_and_stops_completely(demo: Demo) -> No
 @pytest.mark.skipif(
     not shutil.which("curl") or not shutil.which("bash"), reason="needs curl and bash"
 )
-def test_printed_command_can_be_pasted(demo: Demo) -> None:
-    demo.start()
-    command = demo.text[demo.text.index("curl ") : demo.text.index("Ctrl-C")].strip()
+def test_printed_command_can_be_pasted(running_demo: Demo) -> None:
+    command = running_demo.text[
+        running_demo.text.index("curl ") : running_demo.text.index("Ctrl-C")
+    ].strip()
     pasted = subprocess.run(
-        ["bash", "-c", command], cwd=demo.folder, capture_output=True, text=True, check=True
+        ["bash", "-c", command], cwd=running_demo.folder, capture_output=True, text=True, check=True
     )
     answer = json.loads(pasted.stdout)
     recipients = [message["to"] for message in answer["messages"] if message["channel"] != "chat"]
     assert recipients == ["+13175551234"], pasted.stdout
-    key = (demo.folder / "data" / "demo-key").read_text().strip()
+    key = (running_demo.folder / "data" / "demo-key").read_text().strip()
     request = urllib.request.Request(
-        f"http://{demo.bind}/api/v1/messages/{answer['messages'][0]['id']}",
+        f"http://{running_demo.bind}/api/v1/messages/{answer['messages'][0]['id']}",
         headers={"Authorization": f"Bearer {key}"},
     )
     deadline = time.monotonic() + 60
@@ -155,13 +170,12 @@ def test_printed_command_can_be_pasted(demo: Demo) -> None:
     assert status == "delivered"
 
 
-def test_second_hub_on_the_same_folder_is_refused(demo: Demo) -> None:
-    demo.start()
-    second = Demo(demo.folder)
-    second.printed = demo.folder / "second"
+def test_second_hub_on_the_same_folder_is_refused(running_demo: Demo) -> None:
+    second = Demo(running_demo.folder)
+    second.printed = running_demo.folder / "second"
     assert "Another Signpost process is using" in second.start_refused()
-    assert demo.process is not None
-    assert demo.process.poll() is None, "the first is not disturbed"
+    assert running_demo.process is not None
+    assert running_demo.process.poll() is None, "the first is not disturbed"
 
 
 def test_used_port_is_reported_before_anything_starts(demo: Demo) -> None:
