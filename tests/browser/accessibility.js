@@ -62,12 +62,16 @@ async (rules) => {
   const hasText = (element) =>
     [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
 
+  // whether the text is not shown, so that it has no contrast; "contents" has no box of its own
+  const isHidden = (element) =>
+    !element.checkVisibility({ visibilityProperty: true }) &&
+    getComputedStyle(element).display !== "contents";
+
   // whether axe can measure the contrast, as far as is known before
   const isPlain = (element) =>
     !element.matches(CONTROLS) &&
     element.textContent.trim().length > 1 &&
     boxOf.get(element).width > 1 &&
-    element.checkVisibility({ visibilityProperty: true }) &&
     !element.closest("[aria-disabled=true]") &&
     !isCrossed(element);
 
@@ -76,6 +80,7 @@ async (rules) => {
     const groups = new Map();
     for (const element of document.querySelectorAll("body *")) {
       if (!hasText(element) && !element.matches(CONTROLS)) continue; // axe does not check it
+      if (isHidden(element)) continue;
       const look = isPlain(element) ? lookOf.get(element) : element;
       if (groups.has(look)) groups.get(look).push(element);
       else groups.set(look, [element]);
