@@ -11,7 +11,7 @@ NO_DATABASE = tests/core tests/run/web_server tests/simulator \
 	$(filter-out %/test_contract.py,$(wildcard tests/integrations/test_*.py)) \
 	tests/browser \
 	$(foreach name,architecture cli docs whatsapp_story,tests/test_$(name).py) \
-	$(foreach name,ports queue_server supervisor scaffold up,tests/run/test_$(name).py) \
+	$(foreach name,check_integration ports queue_server supervisor scaffold up,tests/run/test_$(name).py) \
 	tests/webhooks/test_servers.py \
 	$(foreach name,generated_client invalid_events,tests/api/test_$(name).py) \
 	tests/app/test_request_checks.py \
