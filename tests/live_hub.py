@@ -108,12 +108,19 @@ class Hub:
                 stdout=out,
                 stderr=out,
             )
+        try:
+            self._wait_until_ready(process)
+        except BaseException:
+            process.terminate()  # it stops its children
+            raise
+        return process
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + 60
         while READY not in self.printed:
             assert process.poll() is None, self.printed
             assert time.monotonic() < deadline, self.printed
             time.sleep(0.05)
-        return process
 
     def family(self) -> list[psutil.Process]:
         """Return all processes of the hub, the first one too."""
