@@ -54,9 +54,8 @@ def up() -> None:
 def web() -> None:
     """Serve the pages, the API and the webhooks."""
     config = _config(serves=True)
-    from hub.run import up, web_server
+    from hub.run import web_server
 
-    up.load_pages(config)
     web_server.serve(config)
 
 

@@ -10,7 +10,6 @@ import os
 import secrets
 import shlex
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,7 +20,6 @@ from typing import TYPE_CHECKING, TextIO
 from hub.core.config import Config
 from hub.core.errors import ConfigError, HubError
 from hub.core.vocabulary import QUEUES
-from hub.lib import memory
 from hub.run import ports, processes, queue_server, supervisor
 from hub.run.supervisor import Child
 from hub.run.terminal import BOLD, CYAN, DIM, YELLOW, paint
@@ -79,7 +77,7 @@ def children(config: Config) -> list[Child]:
     processes_to_run.append(
         Child(
             "web",
-            lambda: web_server.serve(config),
+            lambda: web_server.serve(config, is_loaded=True),
             ready=lambda: ports.is_ready(config.bind, config.public_url),
         )
     )
@@ -142,23 +140,9 @@ def _check_addresses(config: Config, wait: float) -> None:
 def warm_up(config: Config) -> None:
     """Load the modules that the children need, so that they start fast and share memory."""
     from hub.jobs import chores, cron, deliver, notify, settle, worker  # noqa: F401
-    from hub.run import web_server  # noqa: F401 - loaded, for the children
+    from hub.run import web_server
 
-    load_pages(config)
-
-
-def load_pages(config: Config) -> None:
-    """Load the modules of the web server before its processes are forked.
-
-    Nothing connects to the database, because a connection must not be used after a fork.
-    """
-    import hub
-
-    hub.create_app(config)
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread():
-            thread.join(1)  # the limiter's timers must not run during a fork
-    memory.keep_loaded_objects()  # once, and not in each child
+    web_server.load_pages(config)
 
 
 def _prepare(config: Config) -> str:

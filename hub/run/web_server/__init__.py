@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import threading
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -74,7 +75,25 @@ def _max_connections() -> int:
     return max(100, min(MAX_CONNECTIONS, soft - OTHER_FILES))
 
 
-def serve(config: Config) -> None:
-    """Serve until SIGTERM or SIGINT."""
+def load_pages(config: Config) -> None:
+    """Load the modules of the web server before its processes are forked.
+
+    Nothing connects to the database, because a connection must not be used after a fork.
+    """
+    import hub
+
+    hub.create_app(config)
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(1)  # the limiter's timers must not run during a fork
+    memory.keep_loaded_objects()  # once, and not in each child
+
+
+def serve(config: Config, *, is_loaded: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT. `is_loaded`: `load_pages` was called before a fork."""
     _allow_open_files()
-    Web(config).run()
+    server = Web(config)
+    if not is_loaded:
+        # the socket is open by then: connections wait meanwhile instead of being refused
+        server.cfg.set("when_ready", lambda _: load_pages(config))
+    server.run()
