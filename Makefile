@@ -21,10 +21,22 @@ NO_DATABASE = tests/core tests/run/web_server tests/simulator \
 	tests/handlers/test_limits.py \
 	tests/evidence/test_verification.py \
 	tests/endpoints/brokers/test_kafka_sign_in.py \
-	$(foreach name,outages signing_app voice_story,tests/test_$(name).py) \
+	$(foreach name,outages signing_app signing_apps voice_story,tests/test_$(name).py) \
+	tests/handlers/test_files.py \
 	tests/admin/auth/test_page_rate_limits.py \
 	tests/admin/connections/test_setup_steps.py \
-	$(foreach name,filters templates,tests/admin/view/test_$(name).py)
+	$(foreach name,filters templates,tests/admin/view/test_$(name).py) \
+	$(PAGES:%=tests/admin/%.py)
+# tests of pages that execute no statement of their own: the tests that stay execute all of theirs
+PAGES = \
+	$(foreach name,page_limits page_secrets remedies rules_page status_address,connections/test_$(name)) \
+	$(foreach name,opt_outs_page opted_out_people privacy_page unsubscribe,contacts/test_$(name)) \
+	evidence/test_evidence_pages \
+	$(foreach name,delivery_summary inbox,messages/test_$(name)) \
+	$(foreach name,link_opens_page scheduled_events short_link_domain,requests/test_$(name)) \
+	$(foreach name,branding_page link_shorteners,settings/test_$(name)) \
+	$(foreach name,email_preview shared_addresses text_file_pages text_preview,texts/test_$(name)) \
+	$(foreach name,error_summary navigation,view/test_$(name))
 # more flags for the recipe's program: make test ARGS="tests/test_story.py -k delivered"
 ARGS =
 # tests share this many processes; half of their time is waiting. WORKERS=0 runs them in one
@@ -52,7 +64,7 @@ test-postgres: .venv/.dev ## run all tests that a database can matter to on a th
 
 test-long: .venv/.dev ## run the long form of the tests, then chaos and fuzz, an hour or more: before a release
 	@CHROMIUM="$$(bin/chromium)" && MOSQUITTO="$$(bin/mosquitto)" && export CHROMIUM MOSQUITTO && HYPOTHESIS_PROFILE=long $(PYTHON_IN) $(PYTEST) $(ARGS)
-	@HYPOTHESIS_PROFILE=long $(MAKE) --no-print-directory test-postgres
+	@HYPOTHESIS_PROFILE=long $(MAKE) --no-print-directory test-postgres PAGES=
 	@$(MAKE) --no-print-directory chaos ARGS=
 	@$(MAKE) --no-print-directory fuzz ARGS=
 

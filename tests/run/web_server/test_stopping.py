@@ -21,6 +21,7 @@ from twilio.request_validator import RequestValidator
 from hub.models import ProviderCallback
 from tests import servers
 from tests.conftest import config_of, wait_until
+from tests.effort import sized
 from tests.hub_fixtures import CALLBACK, count, credentials, status_form
 
 numbers = counter()
@@ -69,7 +70,7 @@ class CallbackClient:
                 connection = None
 
 
-@pytest.mark.parametrize("round_", range(3))
+@pytest.mark.parametrize("round_", range(sized(long=3, short=1)))
 def test_every_sent_request_is_answered_after_sigterm(
     hub_app: Flask, web_environ: dict[str, str], tmp_path: Path, round_: int
 ) -> None:
