@@ -8,17 +8,19 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 
 from tests.conftest import free_port, wait_until
-from tests.live_hub import live_hub
+from tests.live_hub import READY, live_hub
 
-APP = Path(__file__).parents[1] / "examples" / "signing-app" / "app.py"
+ROOT = Path(__file__).parents[1]
+APP = ROOT / "examples" / "signing-app" / "app.py"
 
 
 @dataclass
@@ -119,3 +121,29 @@ def test_forged_webhook_is_rejected(app: App, tmp_path: Path) -> None:
 
 def test_example_stays_short() -> None:
     assert len(APP.read_text().splitlines()) < 300
+
+
+def test_script_stops_the_app_and_the_hub_at_sigterm(tmp_path: Path, port: int) -> None:
+    environ = {
+        **{name: text for name, text in os.environ.items() if not name.startswith("HUB_")},
+        "PYTHONPATH": str(ROOT),
+        "HUB_DATA_DIR": str(tmp_path / "data"),
+        "HUB_BIND": f"127.0.0.1:{free_port()}",
+        "HUB_SIMULATOR_BIND": f"127.0.0.1:{free_port()}",
+        "HUB_SIMULATOR_MAIL_BIND": f"127.0.0.1:{free_port()}",
+        "PORT": str(port),
+    }
+    printed = tmp_path / "printed"
+    with printed.open("wb") as out:
+        process = subprocess.Popen([ROOT / "bin" / "example"], env=environ, stdout=out, stderr=out)
+    family: list[psutil.Process] = []
+    try:
+        wait_until(lambda: READY in printed.read_text(), 60)
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        assert process.wait(20) == 0, printed.read_text()
+        assert [one.name() for one in psutil.wait_procs(family, timeout=5)[1]] == []
+    finally:
+        for one in [*family, process]:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
