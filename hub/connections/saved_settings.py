@@ -72,9 +72,9 @@ def store(
 def _is_destination_outdated(connection: Connection, settings: Mapping[str, Any]) -> bool:
     """Return whether a new version of the integration writes destinations in another form."""
     integration_class = integrations.get(connection.integration)
-    return not integration_class.supports(
-        "invite"
-    ) and connection.destination != integration_class.destination_of(settings)
+    if integration_class.supports("invite"):
+        return False
+    return connection.destination != integration_class.destination_of(settings)
 
 
 def _write_settings(

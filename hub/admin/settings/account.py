@@ -26,7 +26,7 @@ SECTIONS = (  # title, description, endpoint
     ),
     (
         "Short links",
-        "The links in SMS, and the services that shorten them more.",
+        "The links in SMS, and the services that shorten them.",
         "link_settings",
     ),
 )

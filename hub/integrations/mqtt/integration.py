@@ -100,10 +100,10 @@ class MqttPublisher(broker.Publisher):
             raise WrongSetting(problem, "encryption") from None
 
     def _send(self, client: Any, event: BrokerEvent) -> int:
-        if packets.size_of(event) > self._largest:
+        properties = packets.properties_of(event)
+        if packets.size_of(event, properties) > self._largest:
             return TOO_LARGE  # the broker would close the connection, with all other events
         topic = packets.topic_of(event)
-        properties = packets.properties_of(event)
         return int(client.publish(topic, event.body, qos=1, properties=properties).mid)
 
     def _result_of(self, packet: int) -> Rejection | None:

@@ -23,13 +23,13 @@ def properties_of(event: BrokerEvent) -> Any:
     return properties
 
 
-def size_of(event: BrokerEvent) -> int:
+def size_of(event: BrokerEvent, properties: Any) -> int:
     """Return the length of an event's packet in bytes.
 
     https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html#_Toc3901100
     """
     topic_and_id = 2 + len(topic_of(event).encode()) + 2
-    length = topic_and_id + len(properties_of(event).pack()) + len(event.body)
+    length = topic_and_id + len(properties.pack()) + len(event.body)
     return 1 + len(_length_of(length)) + length
 
 

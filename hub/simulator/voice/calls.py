@@ -37,7 +37,7 @@ class Call:
     lines: list[list[str]] = field(default_factory=list)
     action: str = ""  # the URL of a key, while the call waits for one
     after: list[list[str]] = field(default_factory=list)  # said if no key is pressed
-    end_key: str = ""  # ends the entry of keys, so that it is no key itself
+    end_key: str = ""  # ends the entry of keys, and is not reported
 
     @property
     def is_final(self) -> bool:

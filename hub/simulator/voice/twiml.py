@@ -13,7 +13,7 @@ class Spoken:
     lines: list[tuple[str, str]] = field(default_factory=list)  # the language and the sentence
     action: str = ""
     after: list[tuple[str, str]] = field(default_factory=list)  # said if no key is pressed
-    end_key: str = ""  # ends the entry of keys, so that it is no key itself
+    end_key: str = ""  # ends the entry of keys, and is not reported
 
 
 def read_twiml(document: str | bytes) -> Spoken | None:

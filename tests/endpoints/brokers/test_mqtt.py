@@ -19,7 +19,7 @@ from hub.endpoints import broker_tests, endpoints
 from hub.endpoints.endpoints import EndpointSettings
 from hub.integrations.broker import BrokerEvent, Network, Rejection
 from hub.integrations.mqtt.integration import MqttPublisher
-from hub.integrations.mqtt.packets import size_of
+from hub.integrations.mqtt.packets import properties_of, size_of
 from tests.chaos import certificates
 from tests.endpoints.brokers.broker_endpoints import change_settings, problems
 from tests.endpoints.brokers.test_order import by_key, ids, report_about
@@ -111,7 +111,7 @@ def test_event_that_is_too_large_fails_alone(tmp_path: Path, surplus: int) -> No
         publisher = MqttPublisher(server.settings(), network)
         small = BrokerEvent("1", "sms_sent", "default", "2026-11-30T00:00:00Z", "k1", b"{}")
         empty = replace(small, id="2", key="k2", body=b"")
-        body = b"x" * (largest - size_of(empty) + surplus)
+        body = b"x" * (largest - size_of(empty, properties_of(empty)) + surplus)
         results = publisher.publish([small, replace(empty, body=body), replace(small, id="3")])
         publisher.close()
         assert results[0] is None
