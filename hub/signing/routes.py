@@ -249,7 +249,8 @@ def save_route(
     if (before and before.id) != replaces:
         raise Conflict(
             "changed_meanwhile",
-            "Someone else saved this route in the meantime. Their version is shown below.",
+            "Someone else saved this route in the meantime. Compare the newest version under"
+            " Versions with your steps. Save again to replace it.",
         )
     template = TEMPLATES[EventType(event_type), Audience(audience)]
     versions = read_versions(event_type, audience, source_id)

@@ -155,7 +155,7 @@ def _save(grid: Grid, event_type: str, audience: str, form: RouteForm, entered: 
     try:
         routes.save_route(event_type, audience, source_id, entered, replaces=form.seen.data or None)
     except Conflict as conflict:
-        flash(str(conflict), "bad")
+        return _conflict(event_type, audience, form, entered, conflict), 409
     except Refused as refusal:
         add_problems(form, [refusal])
         schedule = _build_schedule(event_type, entered)
@@ -163,6 +163,17 @@ def _save(grid: Grid, event_type: str, audience: str, form: RouteForm, entered: 
     else:
         flash("Changes saved. They apply to events from now on.", "good")
     return redirect(cell_url(event_type, audience, grid.source), 303)
+
+
+def _conflict(
+    event_type: str, audience: str, form: RouteForm, entered: RouteIn, conflict: Conflict
+) -> str:
+    """Return the page with the entered steps, which replace the newest version if saved again."""
+    grid = read_grid(_source())
+    form.seen.data = _seen(grid, event_type, audience)
+    add_problems(form, [conflict])
+    schedule = _build_schedule(event_type, entered)
+    return _page(grid, event_type, audience, form, entered, schedule)
 
 
 def _build_schedule(event_type: str, entered: RouteIn) -> ScheduleFields | None:

@@ -76,13 +76,28 @@ def test_buttons_change_the_steps_without_saving(app: Flask, admin: Browser) -> 
     assert stored_id(app) == before
 
 
-def test_second_admin_is_told_of_a_route_saved_meanwhile(app: Flask, admin: Browser) -> None:
-    old = seen(admin.get(URL))
-    save(admin)
-    saved = stored_id(app)
-    page = admin.post(URL, {"seen": old, **LADDER, "do": "save"}, follow_redirects=True)
-    assert "in the meantime" in page.text
-    assert stored_id(app) == saved
+@pytest.mark.parametrize("url", [URL, f"{URL}?source=default"])
+def test_second_admin_keeps_the_entries_when_the_route_was_saved_meanwhile(
+    app: Flask, admin: Browser, url: str
+) -> None:
+    slug = "default" if "source" in url else ""
+    old = seen(admin.get(url))
+    save(admin, url)
+    saved = stored(app, slug)
+    mine = {**LADDER, "steps-1-wait": "47", "paid_when_missing": "3"}
+    page = admin.post(url, {"seen": old, **mine, "do": "save"})
+    assert page.status_code == 409
+    assert "in the meantime" in words(page)
+    assert "<title>Error: " in page.text
+    assert 'value="47"' in page.text
+    assert stored(app, slug) == saved
+    newest = seen(page)
+    again = admin.post(url, {"seen": newest, **mine, "do": "save"})
+    assert again.status_code == 303
+    now_stored = stored(app, slug)
+    assert now_stored
+    assert now_stored[1].steps[1].wait_minutes == 47
+    assert now_stored[1].paid_when_missing == 3
 
 
 def test_source_gets_its_own_route_until_it_follows_the_general_one(
