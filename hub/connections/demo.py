@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from flask import current_app
@@ -26,7 +27,7 @@ from hub.endpoints.endpoints import EndpointSettings
 from hub.integrations.base import CheckResult, Integration
 from hub.messaging.compose import provider_templates, template_sync
 from hub.messaging.compose.provider_templates import APPROVED
-from hub.messaging.policy.rules import Rules
+from hub.messaging.policy.rules import OTHERS, Rules
 from hub.models import Connection, ProviderTemplate, SigningRequest, Source, WebhookEndpoint
 from hub.shared import audit, integration_instances
 from hub.signing import team_subscriptions
@@ -35,6 +36,11 @@ TITLES = {
     Channel.SMS: "Demo SMS",
     Channel.WHATSAPP: "Demo WhatsApp",
     Channel.VOICE: "Demo calls",
+}
+# sample prices in US dollars, so that previews and texts show what a message costs
+SAMPLE_PRICES: dict[Channel, dict[str, Decimal]] = {
+    Channel.SMS: {"US": Decimal("0.0079"), OTHERS: Decimal("0.05")},  # of a segment
+    Channel.VOICE: {"US": Decimal("0.014"), OTHERS: Decimal("0.10")},  # of a minute
 }
 # name of a template → variables for {{1}}, {{2}} … of the simulator's template
 TEMPLATE_VARIABLES = {
@@ -144,7 +150,9 @@ def _create_connection(
     connection.sender = integration_class.senders_of(settings).default
     connection.destination = integration_class.destination_of(settings)
     team_subscriptions.subscribe_new(connection)
-    connection.rules = Rules().to_json()  # no consent is required from simulated people
+    # no consent is required from simulated people
+    prices = SAMPLE_PRICES.get(integration_class.channel, {})
+    connection.rules = Rules(prices=prices).to_json()
     # no test, because the simulator uses the same credentials and may start later
     connection.checked_version = 1
     connection.checked_at = now()

@@ -9,9 +9,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from hub.accounts import sources
 from hub.connections import connection_tests, connections, demo
 from hub.db.engine import db
 from hub.models import Connection
+from hub.signing.events import EventIn
+from hub.signing.preview import preview_event
 from tests.conftest import config_of
 
 
@@ -58,3 +61,13 @@ def test_changes_of_an_admin_to_a_demo_connection_are_preserved(in_app: Flask) -
     assert db.session.scalars(
         select(Connection.id).where(Connection.integration == "twilio_sms")
     ).all() == [connection_id]
+
+
+def test_demo_shows_what_a_message_costs(in_app: Flask) -> None:
+    demo.prepare()
+    posted = EventIn.model_validate(demo.sample_event())
+    source_id = sources.get_source(sources.DEFAULT).id
+    people = preview_event(posted, source_id, test=True)["people"]
+    eric = next(person for person in people if person["signer"] == "eric")
+    prices = {step["channel"]: step["price"] for step in eric["steps"] if not step["reason"]}
+    assert prices["sms"] == {"amount": "0.0079", "currency": "USD", "basis": "rules"}
