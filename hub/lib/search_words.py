@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator
 MAX_WORD = 32  # characters of a word that count
 MAX_WORDS = 100  # of one text
 MAX_PREFIX = 16  # characters of a beginning that are distinguished
+WHOLE = "#"  # begins a word that is found only as a whole; no text contains such a word
 
 # letters that Unicode does not decompose
 _LETTERS = str.maketrans(
@@ -75,6 +76,8 @@ def matched_terms(terms: Collection[str], text: str) -> set[str]:
 
 def prefixes(word: str) -> list[str]:
     """Return the beginnings by which a word is found, the shortest first."""
+    if word.startswith(WHOLE):
+        return [word]
     return [word[:length] for length in range(1, min(len(word), MAX_PREFIX) + 1)]
 
 

@@ -13,11 +13,11 @@ from hub.core.errors import DecryptionError
 from hub.db.encrypted_fields import CONTACT_NAME, REQUEST_SENDER, REQUEST_TITLE, SIGNER_DETAILS
 from hub.db.engine import db
 from hub.db.types import keyring
-from hub.lib.address_parts import address_parts
+from hub.lib.address_parts import address_parts, number_endings
 from hub.lib.crypto import EncryptedField
-from hub.lib.search_words import index_words
+from hub.lib.search_words import WHOLE, index_words
 from hub.models import Contact, Signer, SigningRequest
-from hub.search.unindexed import PERSON_FIELDS
+from hub.search.unindexed import NUMBER_FIELD, TEXT_FIELDS
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _contact_document(contact_id: str, stored: tuple[Any, ...]) -> Document:
 
 
 def read_requests(ids: Collection[str]) -> dict[str, Document]:
-    """Return the documents of requests: title, and names and email addresses of their people."""
+    """Return the documents of requests: title, and names and addresses of their people."""
     return {
         request_id: _request_document(request_id, stored)
         for request_id, stored in stored_requests(ids).items()
@@ -87,11 +87,14 @@ def _request_document(request_id: str, stored: tuple[Any, ...]) -> Document:
     texts = [_text(_decrypt(REQUEST_TITLE, request_id, title))]
     people = [_decrypt(REQUEST_SENDER, request_id, sender)]
     people += [_decrypt(SIGNER_DETAILS, signer_id, details) for signer_id, details in signers]
+    numbers = []
     for person in people:
         if isinstance(person, dict):
-            texts += [_text(person.get(name)) for name in PERSON_FIELDS]
-    words = frozenset(word for text in texts for word in index_words(text))
-    return Document(words, stored=stored)
+            texts += [_text(person.get(name)) for name in TEXT_FIELDS]
+            numbers.append(_text(person.get(NUMBER_FIELD)))
+    words = {word for text in texts for word in index_words(text)}
+    words |= {WHOLE + ending for number in numbers for ending in number_endings(number)}
+    return Document(frozenset(words), stored=stored)
 
 
 def _decrypt(encrypted: EncryptedField, row_id: str, value: bytes | None) -> Any:

@@ -1,4 +1,4 @@
-"""Find contacts and requests by words of their names and titles, and contacts by their addresses.
+"""Find contacts and requests by words of their names and titles, and by their addresses.
 
 A term may be the beginning of a thousand words, and a word may be in every title. So each step
 reads a bounded number of rows, the newest first.
@@ -15,8 +15,8 @@ from sqlalchemy.orm import aliased
 
 from hub.db.engine import db
 from hub.db.types import first_id_at
-from hub.lib.address_parts import query_parts
-from hub.lib.search_words import query_terms
+from hub.lib.address_parts import query_endings, query_parts
+from hub.lib.search_words import WHOLE, query_terms
 from hub.lib.times import EARLIEST
 from hub.models import AddressPart, ContactWord, RequestWord, SearchPrefix
 from hub.search import word_keys
@@ -36,20 +36,28 @@ class Found:
 
 def find_contacts(query: str, limit: int) -> Found:
     """Return the contacts whose names have all words of a query. Raises DecryptionError."""
-    return _find(ContactWord, ContactWord.contact_id, "ctc", query, limit)
+    return _find(ContactWord, ContactWord.contact_id, "ctc", query_terms(query), limit)
 
 
 def find_requests(query: str, limit: int) -> Found:
-    """Return the requests whose title and names have all words of a query.
+    """Return the requests whose title and names have all words of a query, and those with a
+    person whose phone number ends with its digits.
 
     Raises DecryptionError.
     """
-    return _find(RequestWord, RequestWord.request_id, "req", query, limit)
+    searches = [query_terms(query), *([WHOLE + digits] for digits in query_endings(query))]
+    results = [
+        _find(RequestWord, RequestWord.request_id, "req", terms, limit) for terms in searches
+    ]
+    ids = sorted({row_id for result in results for row_id in result.ids}, reverse=True)
+    has_more = len(ids) > limit or any(result.has_more for result in results)
+    return Found(tuple(ids[:limit]), has_more)
 
 
-def _find(table: Any, column: Any, prefix: str, query: str, limit: int) -> Found:
+def _find(table: Any, column: Any, prefix: str, words: Sequence[str], limit: int) -> Found:
+    """Return the rows with a word that begins with each of these."""
     key = word_keys.read_key()
-    terms = [word_keys.hash_prefix(key, term) for term in query_terms(query)]
+    terms = [word_keys.hash_prefix(key, word) for word in words]
     counts = {term: _count_up_to(table, term) for term in terms}
     if not terms or not all(counts.values()):
         return Found()

@@ -1,4 +1,4 @@
-"""Mark contacts and requests whose names, titles or email addresses have changed.
+"""Mark contacts and requests whose names, titles or addresses have changed.
 
 The mark is stored in the transaction of the change, so that no change is lost. It is all that
 accepting an event does for the index.
@@ -16,8 +16,10 @@ from hub.models import UnindexedRow
 
 CONTACT = "contact"
 REQUEST = "request"
-# The fields of a person that find the request. A number is found as a contact once it has messages.
-PERSON_FIELDS = ("name", "email")
+# the fields of a person that find the request
+TEXT_FIELDS = ("name", "email")
+NUMBER_FIELD = "mobile_number"
+PERSON_FIELDS = (*TEXT_FIELDS, NUMBER_FIELD)
 
 _rows = get_table(UnindexedRow)
 _ADD = Statement(

@@ -9,7 +9,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hub.lib import search_words
-from hub.lib.address_parts import MAX_BYTES, MAX_PARTS, address_parts, query_parts
+from hub.lib.address_parts import (
+    MAX_BYTES,
+    MAX_PARTS,
+    MIN_ENDING,
+    address_parts,
+    number_endings,
+    query_endings,
+    query_parts,
+)
 from hub.lib.search_words import fold, index_words, matched_terms, query_terms
 from tests.effort import examples
 
@@ -96,6 +104,27 @@ def test_any_three_digits_of_a_number_find_it(number: str, data: st.DataObject) 
     queries = query_parts(number[start:end])
     parts = address_parts("phone", number)
     assert any(part.startswith(query) for part in parts for query in queries)
+
+
+@settings(max_examples=examples(200))
+@given(st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True), st.data())
+def test_last_digits_of_a_number_find_it_and_others_do_not(
+    number: str, data: st.DataObject
+) -> None:
+    start = data.draw(st.integers(0, len(number) - MIN_ENDING))
+    separators = data.draw(st.lists(st.sampled_from(["", " ", "-", "."]), min_size=16, max_size=16))
+    written = "".join(map("".join, zip(number[start:], separators, strict=False)))
+    endings = number_endings(number)
+    assert set(query_endings(written)) & set(endings)
+    other = number[:-1] + str((int(number[-1]) + 1) % 10)
+    assert not set(query_endings(other)) & set(endings)
+
+
+@settings(max_examples=examples(200))
+@given(ANY_TEXT)
+def test_no_text_has_the_endings_of_a_number(text: str) -> None:
+    assert not any(word.startswith(search_words.WHOLE) for word in index_words(text))
+    assert all(query.isascii() and query.isdigit() for query in query_endings(text))
 
 
 @settings(max_examples=examples(200))

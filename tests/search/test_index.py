@@ -61,6 +61,36 @@ def test_request_is_found_by_an_email_address_without_messages(signing_app: Sign
     assert requests("eric@new.example") == ["Employment Agreement"], "its title is new too"
 
 
+def test_request_is_found_by_a_phone_number_without_messages(signing_app: SigningApp) -> None:
+    """The messages go to the email address of the signer."""
+    by_email = {"send_to": {"mobile_number": False, "email": True}}
+    eric = person("Eric Smith", email="eric@example.com", **by_email)
+    post_request(signing_app, "Lease", eric)
+    post_request(signing_app, "Loan", person("Anna Berg", ANNA))
+    index_all()
+    assert people(ERIC) == []
+    found = [
+        "+1 317 555 1234",
+        "(317) 555-1234",
+        "1-317-555-1234",
+        "555 1234",
+        "1234",
+        "００１２３４",
+    ]
+    for query in found:
+        assert requests(query) == ["Lease"], query
+    for query in ("234", "3175", "555 12", "9 1234", "1234 smith"):
+        assert requests(query) == [], query
+    assert requests("020 7123 4567") == ["Loan"], "a national number begins with a zero"
+    assert requests("+44 (0) 20 7123 4567") == ["Loan"]
+    body = event_body(signers=[{**eric, "mobile_number": "+13175559876"}])
+    body["request"] |= {"id": "Lease", "title": "Lease"}
+    assert signing_app.post("/events", body).status_code == 202
+    index_all()
+    assert requests(ERIC) == []
+    assert requests("9876") == ["Lease"]
+
+
 def test_contact_is_found_by_any_part_of_an_address(signing_app: SigningApp) -> None:
     post_request(signing_app, "Lease", person("Eric Smith", email="Eric.Smith@mail.acme.example"))
     post_request(signing_app, "Loan", person("Anna Berg", ANNA))
@@ -103,7 +133,9 @@ def test_no_word_is_stored_in_clear(signing_app: SigningApp) -> None:
     for model in (ContactWord, RequestWord, SearchPrefix):
         assert {type(word) for word in db.session.scalars(select(model.word))} == {int}
     key = word_keys.read_key()
-    expected = set(word_keys.hash_words(key, ["employment", "eric", "acme", "hr"]).values())
+    endings = [f"#{ERIC[start:]}" for start in range(1, len(ERIC) - 3)]
+    words = ["employment", "eric", "acme", "hr", *endings]
+    expected = set(word_keys.hash_words(key, words).values())
     assert set(db.session.scalars(select(RequestWord.word))) == expected
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hub.admin.view.message_rows import contact_name
 from hub.core.errors import DecryptionError
 from hub.core.vocabulary import Address
-from hub.lib.address_parts import address_parts, query_parts
+from hub.lib import phones
+from hub.lib.address_parts import address_parts, number_endings, query_endings, query_parts
 from hub.lib.search_words import matched_terms, query_terms
 from hub.models import Contact, Message, SigningRequest
-from hub.search.unindexed import PERSON_FIELDS
+from hub.search.unindexed import NUMBER_FIELD, TEXT_FIELDS
 
 
 def contact_reason(row: Contact, query: str) -> str:
@@ -33,7 +34,7 @@ def _parts(row: Contact) -> Iterable[bytes]:
 
 
 def request_reason(row: SigningRequest, query: str) -> str:
-    """Return which texts of a request have the words of a query, or '' if some word is missing."""
+    """Return which texts and phone numbers of a request a query finds, or '' for none."""
     if query in (row.external_id, row.id):
         return "ID in your app" if query == row.external_id else "Signpost ID"
     terms = query_terms(query)
@@ -45,20 +46,35 @@ def request_reason(row: SigningRequest, query: str) -> str:
         if terms_in_text - matched:
             matched |= terms_in_text
             found.append(title)
-    return " · ".join(dict.fromkeys(found)) if terms and matched == set(terms) else ""
+    if not terms or matched != set(terms):
+        found = []
+    found += _people_with_number(row, query_endings(query))
+    return " · ".join(dict.fromkeys(found))
 
 
 def _texts(row: SigningRequest) -> Iterable[tuple[str, str]]:
     """Yield the texts of a request that a search finds, each with its description."""
     if title := _read(row, "title"):
         yield "Document title", str(title)
-    people = [(person.role.capitalize(), _read(person, "details")) for person in row.people]
-    for role, details in [*people, ("Sender", _read(row, "sender"))]:
-        name, email = ((details or {}).get(field) for field in PERSON_FIELDS)
+    for role, details in [*_people(row), ("Sender", _read(row, "sender"))]:
+        name, email = ((details or {}).get(field) for field in TEXT_FIELDS)
         if name:
             yield f"{role} {name}", str(name)
         if email:
             yield f"{role} {email}", str(email)
+
+
+def _people_with_number(row: SigningRequest, endings: Sequence[str]) -> Iterator[str]:
+    """Yield a description of each person whose phone number ends with one of some digits."""
+    for role, details in _people(row):
+        number = str((details or {}).get(NUMBER_FIELD) or "")
+        if set(endings).intersection(number_endings(number)):
+            yield f"{role} {phones.format_number(number)}"
+
+
+def _people(row: SigningRequest) -> list[tuple[str, Any]]:
+    """Return the role and the details of each person of a request."""
+    return [(person.role.capitalize(), _read(person, "details")) for person in row.people]
 
 
 def _read(row: Any, name: str) -> Any:

@@ -65,7 +65,7 @@ def test_title_number_and_id_are_found_with_the_reason(viewer: Browser) -> None:
     page = find(viewer, "555 1234")
     assert "Eric Smith" in page
     assert "Phone number" in page
-    assert "Messages to Eric Smith" in page
+    assert "Signer +1 317-555-1234" in page
     assert "ID in your app" in find(viewer, "Lease of Elm Street")
 
 
