@@ -361,6 +361,17 @@ def main() -> None:
             err=True,
         )
         sys.exit(1)
+    except UnicodeEncodeError:
+        # such an argument may name a file, but no database and no provider accepts it
+        number = next((at for at, text in enumerate(sys.argv) if not _is_utf8(text)), None)
+        if number is None:
+            raise
+        click.echo(f"Argument {number} is not valid UTF-8. Enter it in UTF-8.", err=True)
+        sys.exit(1)
+
+
+def _is_utf8(argument: str) -> bool:
+    return argument.encode(errors="replace") == argument.encode(errors="surrogateescape")
 
 
 if __name__ == "__main__":

@@ -63,6 +63,28 @@ def test_invalid_settings_are_listed_without_a_traceback(tmp_path: Path) -> None
     assert "Traceback" not in process.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("replay", "--message"),
+        ("inbound-mail",),
+        ("evidence", "hold", "--reason", "Case 12"),
+        ("evidence", "export"),
+        ("source", "create"),
+        ("api-key", "create"),
+        ("admin", "create", "--email"),
+    ],
+)
+def test_argument_that_is_not_utf_8_ends_without_a_traceback(
+    folder: Path, arguments: tuple[str, ...]
+) -> None:
+    process = run_forked(folder, *arguments, "caf\udce9")  # the byte E9, as the shell passes it
+    assert "Traceback" not in process.stderr
+    if arguments[0] in ("replay", "inbound-mail", "evidence"):
+        assert process.returncode == 1
+        assert f"Argument {len(arguments) + 1} is not valid UTF-8." in process.stderr
+
+
 def test_migration_creates_a_private_database_and_can_be_repeated(tmp_path: Path) -> None:
     for _ in range(2):
         process = run_command(tmp_path / "data", "migrate")

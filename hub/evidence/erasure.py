@@ -94,21 +94,28 @@ def erase_values(contact: Contact) -> int:
 
 @transaction
 def erase_address(text: str) -> int:
-    """Remove the values about an address whose contact was deleted by age. Raises Refused.
+    """Remove the values about an address whose contact was deleted by age.
 
-    Returns the number of rows that lost values.
+    Returns the number of rows that lost values. Raises Refused for a legal hold, or an address
+    with a contact.
     """
-    person = _Person(address_keys(*addresses.parse_typed(text)))
+    keys = address_keys(*addresses.parse_typed(text))
+    person = _Person(keys)
     held = select(EvidenceRow.request_id).where(person.rows())
     _refuse_held(EvidenceHold.request_id.in_(held))
+    if _has_contact(keys):
+        raise Refused(
+            "contact_exists",
+            "This address still has a contact. Erase the contact on its page, which includes the"
+            " evidence. Nothing was removed.",
+        )
     count = _erase(person)
     audit.record("evidence.address_erased", "", "an erased address", rows=count)
     return count
 
 
-def has_contact(text: str) -> bool:
-    """Return whether an address belongs to a contact, whose page erases more. Raises Refused."""
-    keys = address_keys(*addresses.parse_typed(text))
+def _has_contact(keys: Collection[bytes]) -> bool:
+    """Return whether an address belongs to a contact, whose page erases more."""
     query = select(Contact.id).where(Contact.address_key.in_(keys), Contact.erased_at.is_(None))
     return db.session.scalar(query.limit(1)) is not None
 

@@ -106,11 +106,6 @@ def erase(address: str) -> None:
         from hub.evidence import erasure
 
         click.echo(f"Values removed from {erasure.erase_address(address):,} records.")
-        if erasure.has_contact(address):
-            raise click.ClickException(
-                "This address still has a contact, with evidence that is not recorded yet. Erase"
-                " the contact on its page, which includes the evidence."
-            )
 
 
 @evidence.command("rotate-key", short_help="Replace the signing key.")
