@@ -54,7 +54,7 @@ COMPILED = {
     "hub/messaging/contacts/chats.py",
     "hub/messaging/contacts/contact_links.py",
     "hub/messaging/contacts/contacts.py",
-    "hub/messaging/inbox/answers.py",
+    "hub/messaging/inbox/original_message.py",
     "hub/messaging/inbox/inbound.py",
     "hub/messaging/policy/connection_info.py",
     "hub/messaging/policy/linked_contacts.py",

@@ -73,7 +73,7 @@ def post_event() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Accept an event about a document."""
     client = current_caller()
     event = parse_body(EventIn)
-    answer, repeated = idempotency.run_once_per_key(
+    response, repeated = idempotency.run_once_per_key(
         client.key_id,
         request.path,
         request.headers.get("Idempotency-Key", ""),
@@ -82,7 +82,7 @@ def post_event() -> tuple[dict[str, Any], int, dict[str, str]]:
         lambda: accept_event(event, client.source_id, test=client.test),
         prepare_ahead=True,
     )
-    return answer, 202, {"Idempotency-Replayed": "true"} if repeated else {}
+    return response, 202, {"Idempotency-Replayed": "true"} if repeated else {}
 
 
 @blueprint.post("/preview")

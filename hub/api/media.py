@@ -62,7 +62,7 @@ def post_media() -> tuple[dict[str, Any], int]:
         )
     client = current_caller()
     content = upload.read()
-    answer = store_and_respond(
+    response = store_and_respond(
         lambda: media.store_file(
             upload.filename or "",
             upload.content_type or "",
@@ -74,7 +74,7 @@ def post_media() -> tuple[dict[str, Any], int]:
             mode="json"
         ),
     )
-    return answer, 201
+    return response, 201
 
 
 def _max_form_size() -> int:

@@ -68,10 +68,10 @@ def post_message() -> tuple[dict[str, Any], int, dict[str, str]]:
         return serialize_message(db.session.get_one(Message, message_id))
 
     key = request.headers.get("Idempotency-Key", "")
-    answer, repeated = idempotency.run_once_per_key(
+    response, repeated = idempotency.run_once_per_key(
         client.key_id, request.path, key, request.get_data(), 202, send
     )
-    return answer, 202, {"Idempotency-Replayed": "true"} if repeated else {}
+    return response, 202, {"Idempotency-Replayed": "true"} if repeated else {}
 
 
 @blueprint.get("/messages")

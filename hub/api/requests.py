@@ -69,7 +69,7 @@ def remind(request_id: str) -> tuple[dict[str, Any], int]:
     """Remind pending signers."""
     row = own_request(request_id)
     body = parse_body(RemindIn) if request.get_data() else RemindIn()
-    answer, _ = idempotency.run_once_per_key(
+    response, _ = idempotency.run_once_per_key(
         current_caller().key_id,
         request.path,
         request.headers.get("Idempotency-Key", ""),
@@ -77,7 +77,7 @@ def remind(request_id: str) -> tuple[dict[str, Any], int]:
         202,
         lambda: reminders.remind(row.id, body.signer),
     )
-    return answer, 202
+    return response, 202
 
 
 @blueprint.post("/requests/<path:request_id>/snooze")
@@ -153,11 +153,11 @@ def invite(request_id: str) -> tuple[dict[str, Any], int]:
     """Create a link with which a signer opens a chat."""
     own_id = own_request(request_id).id
     body = parse_body(InviteIn)
-    answer = store_and_respond(
+    response = store_and_respond(
         lambda: chat_invitations.invite(own_id, body.signer, body.connection or ""),
         serialize_invitation,
     )
-    return answer, 201
+    return response, 201
 
 
 def own_request(request_id: str) -> SigningRequest:

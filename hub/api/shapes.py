@@ -161,7 +161,7 @@ def _nul_problem(field: str) -> Problem:
 
 
 @transaction
-def store_and_respond(change: Callable[[], T], answer: Callable[[T], A]) -> A:
+def store_and_respond(change: Callable[[], T], build_response: Callable[[T], A]) -> A:
     """Make a change and return its response, in one transaction.
 
     If the response cannot be built, the change is not stored.
@@ -169,7 +169,7 @@ def store_and_respond(change: Callable[[], T], answer: Callable[[T], A]) -> A:
     result = change()
     db.session.flush()
     db.session.expire_all()  # statements may have changed rows that this session has read
-    return answer(result)
+    return build_response(result)
 
 
 # ── Out ───────────────────────────────────────────────────────────────────────────────────────────

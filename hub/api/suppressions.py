@@ -99,7 +99,7 @@ def add_suppression() -> tuple[dict[str, Any], int]:
             reason=suppressions.BY_API,
             source_id=client.source_id,
         ),
-        _answer,
+        _build_response,
     ), 201
 
 
@@ -126,7 +126,7 @@ def lift_suppression(suppression_id: str) -> dict[str, Any]:
         lambda: suppressions.lift_opt_out(
             suppression_id, reason=reason, test=client.test, source_id=client.source_id
         ),
-        _answer,
+        _build_response,
     )
 
 
@@ -221,7 +221,7 @@ def _channel(name: str) -> Channel | None:
     return Channel(name) if name else None
 
 
-def _answer(row: Suppression) -> dict[str, Any]:
+def _build_response(row: Suppression) -> dict[str, Any]:
     return _suppression(suppressions.with_addresses([row])[0]).model_dump(mode="json")
 
 

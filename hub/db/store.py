@@ -62,7 +62,9 @@ def init_app(app: Flask, config: Config) -> None:
 
 
 def _end_session(_: BaseException | None) -> None:
-    """End the session. A lost database must not fail an answer that is ready."""
+    """End the session. A lost database must not fail a response that is ready."""
+    if not db.session.registry.has():  # most webhooks need none
+        return
     try:
         db.session.remove()
     except SQLAlchemyError as error:
@@ -133,7 +135,7 @@ def _commit(session: Session) -> None:
     try:
         session.commit()
     except DBAPIError as error:
-        # on a lost connection, the server may have committed without its answer arriving
+        # on a lost connection, the server may have committed without its response arriving
         if not error.connection_invalidated:
             g.hub_outcome = former
         raise

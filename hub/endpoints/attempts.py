@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, insert, update
 
 from hub.core.vocabulary import DeliveryState
 from hub.db.compiled_sql import get_table
-from hub.db.encrypted_fields import WEBHOOK_ANSWER
+from hub.db.encrypted_fields import WEBHOOK_RESPONSE
 from hub.db.engine import db
 from hub.db.types import keyring, now
 from hub.endpoints import health
@@ -131,10 +131,10 @@ def _attempt_row(
     judgment: Judgment,
     milliseconds: int | None,
 ) -> dict[str, Any]:
-    answer = None
-    if judgment.answer:
-        answer = keyring().seal_json(
-            WEBHOOK_ANSWER, attempt_key(endpoint_id, event_id, number), judgment.answer
+    response = None
+    if judgment.excerpt:
+        response = keyring().seal_json(
+            WEBHOOK_RESPONSE, attempt_key(endpoint_id, event_id, number), judgment.excerpt
         )
     return {
         "endpoint_id": endpoint_id,
@@ -144,12 +144,12 @@ def _attempt_row(
         "milliseconds": milliseconds,
         "http_status": judgment.http_status,
         "problem": judgment.problem,
-        "answer": answer,
+        "answer": response,
     }
 
 
 def attempt_key(endpoint_id: str, event_id: str, number: int) -> str:
-    """Return the key of an attempt, which its encrypted answer is bound to."""
+    """Return the key of an attempt, which its encrypted response is bound to."""
     return f"{endpoint_id}:{event_id}:{number}"
 
 

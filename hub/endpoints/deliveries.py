@@ -9,7 +9,7 @@ from sqlalchemy import func, or_, select, update
 
 from hub.core.errors import Conflict, DecryptionError, NotFound, Refused
 from hub.core.vocabulary import DeliveryState, EndpointState
-from hub.db.encrypted_fields import WEBHOOK_ANSWER
+from hub.db.encrypted_fields import WEBHOOK_RESPONSE
 from hub.db.engine import db
 from hub.db.store import transaction, wake
 from hub.db.types import first_id_at, is_id, keyring, new_id, now
@@ -60,13 +60,13 @@ def attempts_of(delivery: WebhookDelivery) -> list[WebhookAttempt]:
     return list(db.session.scalars(query))
 
 
-def answer_of(attempt: WebhookAttempt) -> str:
-    """Return the first bytes of the answer to an attempt, '' if there is none to show."""
-    if attempt.answer is None:
+def read_response(attempt: WebhookAttempt) -> str:
+    """Return the first bytes of the response to an attempt, '' if there is none to show."""
+    if attempt.response is None:
         return ""
     key = attempt_key(attempt.endpoint_id, attempt.event_id, attempt.number)
     try:
-        return str(keyring().open_json(WEBHOOK_ANSWER, key, attempt.answer))
+        return str(keyring().open_json(WEBHOOK_RESPONSE, key, attempt.response))
     except DecryptionError:
         return ""
 
@@ -169,12 +169,12 @@ def _require_enabled(endpoint_id: str) -> WebhookEndpoint:
 
 
 @transaction
-def erase_answers(event_ids: Sequence[str]) -> None:
-    """Delete the stored answers to webhooks about these events, which may repeat their content."""
+def erase_responses(event_ids: Sequence[str]) -> None:
+    """Delete the stored responses to webhooks about events, which may repeat their content."""
     endpoint_ids = select(WebhookEndpoint.id)  # so that the rows are found by their key
     db.session.execute(
         update(WebhookAttempt)
         .where(WebhookAttempt.endpoint_id.in_(endpoint_ids), WebhookAttempt.event_id.in_(event_ids))
-        .values(answer=None)
+        .values(response=None)
         .execution_options(synchronize_session=False)
     )

@@ -39,8 +39,8 @@ IN_FLIGHT = 16  # calls per endpoint
 AHEAD = 16  # claims per fast endpoint that wait for a thread, so that no thread waits for a claim
 FAST = 1000  # milliseconds of the last call; the calls before a waiting claim end within its lease
 IN_FLIGHT_FAILING = 2  # calls per endpoint, or events per batch, if the last outcomes are failures
-ANSWER_WITHIN = 15.0  # seconds
-READ_BYTES = 16 * 1024  # of an answer, so that a short one leaves its connection usable
+RESPONSE_WITHIN = 15.0  # seconds
+READ_BYTES = 16 * 1024  # of a response, so that a short one leaves its connection usable
 LINGER_SECONDS = 5.0  # how long an idle dispatcher waits for more work
 IDLE_PAUSE = 0.025
 GATHER_PAUSE = 0.003  # outcomes that arrive together are written together
@@ -218,7 +218,7 @@ def call_endpoint(claim: Claim, client: ProviderHttpClient) -> Outcome:
             claim.target.url,
             headers=_headers(claim),
             body=claim.body,
-            read=ANSWER_WITHIN,
+            read=RESPONSE_WITHIN,
             keep=READ_BYTES,
         )
         judgment = judge_response(response, claim.target.header_secrets)

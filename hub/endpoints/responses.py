@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hub.core.errors import HubError
 from hub.lib.provider_http import AddressNotAllowed, ConnectFailed, ProviderResponse
-from hub.lib.redaction import mask_answer
+from hub.lib.redaction import mask_response
 from hub.lib.storable import make_storable
 
 KEPT_BYTES = 2000  # of a response
@@ -30,7 +30,7 @@ class Judgment:
     disable: str = ""
     retry_after: float | None = None
     http_status: int | None = None
-    answer: str = ""  # masked, its first bytes
+    excerpt: str = ""  # masked, its first bytes
     not_started: bool = False  # a handler's claim ended before its turn
 
     @property
@@ -41,7 +41,7 @@ class Judgment:
 def judge_response(response: ProviderResponse, secrets: Iterable[str] = ()) -> Judgment:
     """Judge a complete response. Only 2xx is a success, and only 410 is final by its status.
 
-    `secrets`: values of the request that are masked in the answer, because some servers repeat it.
+    `secrets`: values of the request that are masked in the response. Some servers repeat it.
     """
     wish = response.headers.get(DELIVERY_HEADER, "").strip().lower()
     is_gone = response.status == GONE
@@ -57,7 +57,7 @@ def judge_response(response: ProviderResponse, secrets: Iterable[str] = ()) -> J
         disable=disable,
         retry_after=response.requested_pause,
         http_status=response.status,
-        answer=_excerpt(response.body, secrets),
+        excerpt=_excerpt(response.body, secrets),
     )
 
 
@@ -86,4 +86,4 @@ def _describe(status: int) -> str:
 def _excerpt(body: bytes, secrets: Iterable[str]) -> str:
     """Return the beginning of a response, cut after masking, so that no value is cut in half."""
     text = make_storable(body[: 2 * KEPT_BYTES].decode("utf-8", errors="replace"))
-    return mask_answer(text, secrets).encode()[:KEPT_BYTES].decode("utf-8", errors="ignore")
+    return mask_response(text, secrets).encode()[:KEPT_BYTES].decode("utf-8", errors="ignore")

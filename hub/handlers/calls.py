@@ -66,7 +66,7 @@ class HandlerCaller:
             return Outcome(claim, Judgment(), at, milliseconds)
         message = mask_message(failure.message, payload)
         problem = f"{failure.problem}: {message}" if message else failure.problem
-        return Outcome(claim, Judgment(problem, answer="\n".join(failure.lines)), at, milliseconds)
+        return Outcome(claim, Judgment(problem, excerpt="\n".join(failure.lines)), at, milliseconds)
 
     def close(self) -> None:
         """End all processes, also those that are running a handler."""

@@ -132,13 +132,13 @@ class HandlerProcess:
         try:
             self._process.stdin.write(line.encode())  # type: ignore[union-attr]
             self._process.stdin.flush()  # type: ignore[union-attr]
-            answer = self._read_line(started + seconds + EXTRA, seconds)
+            reply = self._read_line(started + seconds + EXTRA, seconds)
         except (OSError, ValueError):
-            answer = self._ended()
-        if isinstance(answer, Failure):
-            failure = answer
+            reply = self._ended()
+        if isinstance(reply, Failure):
+            failure = reply
         else:
-            data = answer
+            data = reply
             if error := data.get("error"):
                 lines = tuple(map(str, error["lines"]))
                 failure = Failure(str(error["type"]), str(error["message"]), lines)

@@ -1,4 +1,4 @@
-"""Redact one-time codes and card numbers in lists and logs, and secrets in answers of servers.
+"""Redact one-time codes and card numbers in lists and logs, and secrets in responses of servers.
 
 Logs contain no codes of short links either.
 """
@@ -68,8 +68,8 @@ def mask(text: str) -> str:
     return _DIGITS.sub(mask_code, text)
 
 
-def mask_answer(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return the answer of another server without secrets, email addresses and phone numbers.
+def mask_response(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return the response of another server without secrets, email addresses and phone numbers.
 
     `secrets`: values that the request contained. Codes and card numbers are also masked.
     """

@@ -53,7 +53,7 @@ def with_request_checks(
 ) -> Callable[[HTTPException], Response]:
     """Return an error handler that also runs these checks for requests outside of any blueprint."""
 
-    def answer(error: HTTPException) -> Response:
+    def respond(error: HTTPException) -> Response:
         if request.routing_exception is None:  # its blueprint has checked it
             return reply(error)
         try:
@@ -63,7 +63,7 @@ def with_request_checks(
             error = refusal
         return add_headers(reply(error))
 
-    return answer
+    return respond
 
 
 def _check_host() -> None:

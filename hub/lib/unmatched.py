@@ -1,4 +1,4 @@
-"""Answer requests that match no route in the format of their URL prefix: JSON or a page."""
+"""Respond to requests that match no route in the format of their URL prefix: JSON or a page."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.db.encrypted_fields import IDEMPOTENT_ANSWER
+from hub.db.encrypted_fields import IDEMPOTENT_RESPONSE
 from hub.db.engine import Base
 from hub.db.types import EncryptedJson, Id, Time, now
 
@@ -25,10 +25,10 @@ class IdempotencyKey(Base):
     key_digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     body_hmac: Mapped[bytes] = mapped_column(LargeBinary(32))
     status: Mapped[int]
-    _answer: Mapped[bytes | None] = mapped_column("answer")
+    _response: Mapped[bytes | None] = mapped_column("answer")
     created_at: Mapped[datetime] = mapped_column(Time, default=now, index=True)
 
-    answer = EncryptedJson(IDEMPOTENT_ANSWER)
+    response = EncryptedJson(IDEMPOTENT_RESPONSE)
 
     @property
     def seal_by(self) -> str:

@@ -54,4 +54,5 @@ class WebhookAttempt(Base):
     milliseconds: Mapped[int | None]  # NULL without a connection: the time would reveal firewalls
     http_status: Mapped[int | None]
     problem: Mapped[str] = mapped_column(default="")
-    answer: Mapped[bytes | None]  # encrypted: the first 2 kB, masked
+    # encrypted: the first 2 kB, masked
+    response: Mapped[bytes | None] = mapped_column("answer")

@@ -1,4 +1,4 @@
-"""Idempotency: an equal key and body get the same answer, stored in the request's transaction."""
+"""Idempotency: an equal key and body get the same response, stored in the request's transaction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, delete, select
 from hub.core.errors import Conflict, Refused
 from hub.db import locks
 from hub.db.compiled_sql import Statement, get_table
-from hub.db.encrypted_fields import IDEMPOTENT_ANSWER
+from hub.db.encrypted_fields import IDEMPOTENT_RESPONSE
 from hub.db.engine import db
 from hub.db.optimistic_transaction import optimistic
 from hub.db.store import read, transaction, write
@@ -38,13 +38,13 @@ def run_once_per_key(
     *,
     prepare_ahead: bool = False,
 ) -> tuple[dict[str, Any], bool]:
-    """Run a change once per key; return its answer, and whether it was stored by an earlier
+    """Run a change once per key; return its response, and whether it was stored by an earlier
     request.
 
     `prepare_ahead` prepares the change before the lock is acquired (see `optimistic`).
     """
     if not key:
-        # the answer is computed in the transaction: without an answer nothing is stored
+        # the response is computed in the transaction: without one nothing is stored
         return change() if prepare_ahead else transaction(change)(), False
     if len(key) > MAX_KEY_LENGTH or not key.isprintable():
         raise Refused(
@@ -85,11 +85,11 @@ def _run_once(
                 " for a new request.",
                 field="Idempotency-Key",
             )
-        return keyring().open_json(IDEMPOTENT_ANSWER, row_id, encrypted), True
-    answer = change()
+        return keyring().open_json(IDEMPOTENT_RESPONSE, row_id, encrypted), True
+    response = change()
     if stored:
         write(_DELETE, key_values)
-    encrypted = keyring().seal_json(IDEMPOTENT_ANSWER, row_id, answer)
+    encrypted = keyring().seal_json(IDEMPOTENT_RESPONSE, row_id, response)
     write(
         _INSERT,
         {
@@ -100,7 +100,7 @@ def _run_once(
             "created_at": now(),
         },
     )
-    return answer, False
+    return response, False
 
 
 table = get_table(IdempotencyKey)
@@ -111,7 +111,7 @@ _INSERT = Statement.insert(table)
 
 
 def delete_old_responses() -> int:
-    """Delete expired answers, a limited number at once; return the number."""
+    """Delete expired responses, a limited number at once; return the number."""
     return _delete_old() if clock_check.is_trusted() else 0
 
 

@@ -44,7 +44,7 @@ from hub.signing.stored_events import store_event
 
 @optimistic
 def accept_event(posted: EventIn, source_id: str, *, test: bool) -> dict[str, Any]:
-    """Store an event and its messages; return the API's answer to the signing app."""
+    """Store an event and its messages; return the API's response to the signing app."""
     applied = requests.apply_event(posted, source_id, test=test)
     request = applied.request
     actor = applied.actor
@@ -60,22 +60,22 @@ def accept_event(posted: EventIn, source_id: str, *, test: bool) -> dict[str, An
     replaced = readdressing.replace_messages(request, applied.readdressed)
     if applied.send_at is not None:
         store_event(event, request, [], due_at=applied.send_at)
-        answer = _answer(event, [], [], [], send_at=applied.send_at)
+        response = _build_response(event, [], [], [], send_at=applied.send_at)
     else:
-        answer = notify_posted(event, request, actor)
-    answer["messages"] += [_message_result(message, person) for person, message in replaced]
+        response = notify_posted(event, request, actor)
+    response["messages"] += [_message_result(message, person) for person, message in replaced]
     is_later = applied.send_at is not None
     uninvited = [
         signer for signer in applied.invited if is_later or not _asks(event, actor, signer)
     ]
     if uninvited:
         invitations = _invite(request, uninvited, event)
-        answer["messages"] += invitations["messages"]
-        answer["skipped"] += invitations["skipped"]
-        answer["then"] += invitations["then"]
+        response["messages"] += invitations["messages"]
+        response["skipped"] += invitations["skipped"]
+        response["then"] += invitations["then"]
     if applied.had_ended:
-        answer["messages"] += _follow_ends(request)
-    return answer
+        response["messages"] += _follow_ends(request)
+    return response
 
 
 def _follow_ends(request: RequestRecord) -> list[dict[str, Any]]:
@@ -91,24 +91,24 @@ def _follow_ends(request: RequestRecord) -> list[dict[str, Any]]:
         planned = plan_event(end.event, request, end.actor, people_by_id, connections)
         late_notices.withdraw(request, end, planned.ladders.values())
         if not end.event.outdated:
-            answer = notify(end.event, request, end.actor, notified_before=end.find_notified())
-            messages += answer["messages"]
+            response = notify(end.event, request, end.actor, notified_before=end.find_notified())
+            messages += response["messages"]
     return messages
 
 
 def notify_posted(
     event: EventRecord, request: RequestRecord, actor: SignerRecord | None
 ) -> dict[str, Any]:
-    """Notify people of an event that an app posted; return the API's answer.
+    """Notify people of an event that an app posted; return the API's response.
 
     A reminder reminds only the signer that it names, if any. Signpost then reminds no longer.
     """
     if event.type != EventType.REMINDER:
         return notify(event, request, actor)
     leave_to_app(request.source_id, test=request.test)
-    answer = notify(event, request, actor, only=[actor] if actor else None)
-    reminder_times.count_reminders(request, answer, now())
-    return answer
+    response = notify(event, request, actor, only=[actor] if actor else None)
+    reminder_times.count_reminders(request, response, now())
+    return response
 
 
 def _asks(event: EventRecord, actor: SignerRecord | None, signer: SignerRecord) -> bool:
@@ -120,7 +120,7 @@ def _asks(event: EventRecord, actor: SignerRecord | None, signer: SignerRecord) 
 def _invite(
     request: RequestRecord, signers: Sequence[SignerRecord], cause: EventRecord
 ) -> dict[str, Any]:
-    """Ask signers to sign whose turn came by an event, and return the answer of that event."""
+    """Ask signers to sign whose turn came by an event, and return the response of that event."""
     event = EventRecord(new_id("evt"), "", EventType.SENT, now(), {"turn_after": cause.id})
     return notify(event, request, None, only=signers, to_team=False)
 
@@ -135,7 +135,7 @@ def notify(
     to_team: bool = True,
     notified_before: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Store an event with its messages to people and its posts to a team; return the API's answer.
+    """Store an event with its messages to people and posts to a team; return the API's response.
 
     `only`: the people to notify, by default all. `notified_before`: those who have a notice of it.
     """
@@ -170,11 +170,11 @@ def notify(
         event, request, planned.ladders.values(), ladders.values(), skipped + too_long
     )
     team_posts.refresh_posts(request, connections, event=team_event)
-    answers = [
+    results = [
         _message_result(stored[key], signers[item.person.id]) for key, item in ladders.items()
     ]
-    answers += [_message_result(stored[key], None) for key in posts if key in stored]
-    return _answer(event, answers, refusals, _follow_ups(written, stored))
+    results += [_message_result(stored[key], None) for key in posts if key in stored]
+    return _build_response(event, results, refusals, _follow_ups(written, stored))
 
 
 def _build_team_event(event: EventRecord, request: RequestRecord) -> team_posts.TeamEvent:
@@ -182,7 +182,7 @@ def _build_team_event(event: EventRecord, request: RequestRecord) -> team_posts.
     return team_posts.TeamEvent(event.id, event.type, request, document)
 
 
-def _answer(
+def _build_response(
     event: EventRecord,
     messages: list[dict[str, Any]],
     skipped: list[dict[str, Any]],
@@ -190,7 +190,7 @@ def _answer(
     *,
     send_at: datetime | None = None,
 ) -> dict[str, Any]:
-    """Return the API's answer; `send_at` is set for an event that is planned later."""
+    """Return the API's response; `send_at` is set for an event that is planned later."""
     scheduled_for = None if send_at is None else format_time(send_at)
     return {
         "event": {"id": event.id, "send_at": scheduled_for},
@@ -320,7 +320,7 @@ def _follow_ups(
 
 
 def _message_result(message: MessageSummary, person: SignerRecord | None) -> dict[str, Any]:
-    """Return a message as the API's answer lists it; `person` is None for a post to a team."""
+    """Return a message as the API's response lists it; `person` is None for a post to a team."""
     return {
         "id": message.id,
         "signer": person.external_id if person else None,

@@ -121,8 +121,8 @@ def _remind(
     for signer in due:
         signer.reminders_handled_at = at
     event = EventRecord(new_id("evt"), "", EventType.REMINDER, at, {"automatic": True})
-    answer = notify(event, request, None, only=due)
-    reached = reminder_times.count_reminders(request, answer, at)
+    response = notify(event, request, None, only=due)
+    reached = reminder_times.count_reminders(request, response, at)
     for signer in due:
         signer.remind_at = reminder_times.next_automatic(request, signer, source, at)
     return reached

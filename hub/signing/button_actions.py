@@ -69,7 +69,7 @@ def perform_action(
     """Perform the action of a button; return False when it was pressed before.
 
     `origin`: the connections whose webhook reported the press. `reply_to`: the provider's address
-    for an answer to the press. `post`: the provider's ID of the post. Raises NotFound.
+    for a reply to the press. `post`: the provider's ID of the post. Raises NotFound.
     """
     action = action_tokens.find_token(token, *KINDS, lock=True)
     request = _find_request(action) if action else None
@@ -145,8 +145,8 @@ def _act(action: ActionToken, request: RequestRecord) -> str:
             if action.kind == SNOOZE:
                 reminders.snooze(request.id, signer)
                 return "done"
-            answer = reminders.remind(request.id, signer)
-            return "done" if reminders.reachable_signers(answer) else "unreached"
+            response = reminders.remind(request.id, signer)
+            return "done" if reminders.reachable_signers(response) else "unreached"
     except Refused as error:
         return error.code
 

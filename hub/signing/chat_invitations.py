@@ -221,7 +221,7 @@ def link_chat(event: ChatLinked, origin: Origin, at: datetime) -> bool:
         Address.CHAT, event.address, test=connection.test, name=event.name
     )
     if action is None or not action_tokens.is_open(action) or action.connection_id != connection.id:
-        # a second report of the same opening needs no second answer
+        # a second report of the same opening needs no second reply
         if action is None or action.outcome != contact.id:
             signer = db.session.get(Signer, action.subject) if action and not event.team else None
             text = sentence("link_void", _language_of(signer, contact))

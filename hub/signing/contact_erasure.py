@@ -213,12 +213,12 @@ def _delete_callbacks(contact_id: str, sent: Sequence[str], received: Sequence[s
     Returns the number of deleted callbacks.
     """
     for batch in _batches(received):
-        _erase_answers(PlatformEvent.cause.in_(inbound_causes(batch)))
+        _erase_responses(PlatformEvent.cause.in_(inbound_causes(batch)))
         _delete(PlatformEvent.cause, inbound_causes(batch))
     for batch in _batches(sent):
-        _erase_answers(PlatformEvent.message_id.in_(batch))
+        _erase_responses(PlatformEvent.message_id.in_(batch))
     for batch in _batches(opt_out_events.decision_causes(_decision_rows(contact_id, received))):
-        _erase_answers(PlatformEvent.cause.in_(batch))
+        _erase_responses(PlatformEvent.cause.in_(batch))
     for batch in _batches(sent):  # the event stays, without its payload, which holds the address
         _execute(
             update(PlatformEvent)
@@ -250,11 +250,11 @@ def _delete_links(contact_id: str, found: FoundPeople) -> None:
     _execute(delete(Link).where(Link.message_id.in_(message_ids)))
 
 
-def _erase_answers(condition: ColumnElement[bool]) -> None:
-    """Delete what apps answered to the webhooks about some events."""
+def _erase_responses(condition: ColumnElement[bool]) -> None:
+    """Delete the responses of apps to the webhooks about some events."""
     event_ids = list(db.session.scalars(select(PlatformEvent.id).where(condition)))
     for batch in _batches(event_ids):
-        deliveries.erase_answers(batch)
+        deliveries.erase_responses(batch)
 
 
 def _callback_ids(contact_id: str, sent: Sequence[str]) -> list[str]:

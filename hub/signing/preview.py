@@ -165,7 +165,7 @@ def describe_reason(step: DescribedStep) -> str:
     return plan.REASONS.get(step.reason) or (problem.text if problem else BLOCKED)
 
 
-# ── The answer of the API ─────────────────────────────────────────────────────────────────────────
+# ── The response of the API ───────────────────────────────────────────────────────────────────────
 def _person_json(event_type: EventType, item: PreviewedLadder) -> dict[str, Any]:
     person = item.ladder.person
     return {

@@ -153,14 +153,14 @@ def reason_not_to_remind(signer: SignerRecord) -> str:
     return "reminded_recently" if was_reminded_recently(signer) else ""
 
 
-def count_reminders(request: RequestRecord, answer: Mapping[str, Any], at: datetime) -> int:
-    """Count a reminder of the signers to whom an answer's messages are queued.
+def count_reminders(request: RequestRecord, response: Mapping[str, Any], at: datetime) -> int:
+    """Count a reminder of the signers to whom a response's messages are queued.
 
     Writes the request, and returns the number of signers.
     """
     reached = {
         message["signer"]
-        for message in answer["messages"]
+        for message in response["messages"]
         if message["role"] == PersonRole.SIGNER and message["status"] == Status.QUEUED
     }
     for signer in request.signers:

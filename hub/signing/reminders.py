@@ -25,7 +25,7 @@ SNOOZED_FOR = timedelta(days=1)
 
 @transaction
 def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
-    """Remind every signer whose turn it is, or one of them, and return the answer of an event.
+    """Remind every signer whose turn it is, or one of them, and return the response of an event.
 
     `signer`: a Signpost ID or an ID in the app. Signers whose reminders are snoozed, or who were
     reminded within the last hour, are skipped. Raises NotFound; Conflict when no signer can be
@@ -45,10 +45,10 @@ def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
     audit.record("request.reminded", request.id, request.title or "", signers=len(remindable))
     at = now()
     event = EventRecord(new_id("evt"), "", EventType.REMINDER, at, {"by": audit.actor().name})
-    answer = notify(event, request, None, only=owing)
-    reminder_times.count_reminders(request, answer, at)
+    response = notify(event, request, None, only=owing)
+    reminder_times.count_reminders(request, response, at)
     team_posts.refresh_posts(request, planning.usable_connections(test=request.test))
-    return answer
+    return response
 
 
 def _snoozed(owing: Sequence[SignerRecord]) -> Conflict:
@@ -72,11 +72,11 @@ def _names(signers: Sequence[SignerRecord]) -> str:
     return signer_name(signers[0]) if len(signers) == 1 else "all pending signers"
 
 
-def reachable_signers(answer: dict[str, Any]) -> int:
-    """Return the number of queued reminders to signers in an answer of `remind`."""
+def reachable_signers(response: dict[str, Any]) -> int:
+    """Return the number of queued reminders to signers in a response of `remind`."""
     return sum(
         message["signer"] is not None and message["status"] == Status.QUEUED
-        for message in answer["messages"]
+        for message in response["messages"]
     )
 
 

@@ -50,11 +50,11 @@ class TeamEvent:
 
 @dataclass(frozen=True)
 class PressedButton:
-    """A button that was pressed, and how the press is answered."""
+    """A button that was pressed, and how to reply to the press."""
 
     event_id: str
     connection_ids: Sequence[str] = ()  # the connections whose webhook reported the press
-    reply_to: str = ""  # the provider's address for an answer, or ''
+    reply_to: str = ""  # the provider's address for a reply, or ''
     post: str = ""  # the provider's ID of the post, or ''
 
 
@@ -120,7 +120,7 @@ def refresh_posts(
     ]
     if not candidates or request.is_new:
         return
-    answered = False
+    has_replied = False
     for connection in candidates:
         newest = _newest_post(request, connection, pressed)
         if newest is None:
@@ -129,18 +129,18 @@ def refresh_posts(
         if event is not None and post.event_id == event.id:
             continue
         edits = integrations.get(connection.integration).edits_posts(connection.destination)
-        answers = (
+        replies = (
             pressed is not None
-            and not (edits or answered)
+            and not (edits or has_replied)
             and _is_response_to_press(pressed, connection, request)
         )
-        if not (edits or answers):
+        if not (edits or replies):
             continue
-        # several connections may share the secret that proves a press, but only one answers it
-        answered = answered or answers
+        # several connections may share the secret that proves a press, but only one replies to it
+        has_replied = has_replied or replies
         draft = _draft_update(post, content, request, connection, event)
         if pressed is not None:
-            reply_to = pressed.reply_to if answers else ""
+            reply_to = pressed.reply_to if replies else ""
             draft = replace(draft, manual=True, reply_to=reply_to)
         outbox.store_edit(draft)
 
@@ -176,7 +176,7 @@ def _draft_update(
 def _is_response_to_press(
     pressed: PressedButton, connection: ConnectionInfo, request: RequestRecord
 ) -> bool:
-    """Return whether a connection answers a press: only if no stored post was pressed."""
+    """Return whether a connection replies to a press: only if no stored post was pressed."""
     if not pressed.reply_to or connection.id not in pressed.connection_ids:
         return False
     if not pressed.post:

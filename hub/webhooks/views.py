@@ -110,9 +110,8 @@ def _read_request(incoming: Request, declared: str, connection: str) -> list[Web
     if not is_storable("".join((*addresses, *headers.values()))):
         raise BadRequest
     body = incoming.get_data(cache=False) if method == "POST" else b""
-    locale: str = current_app.extensions["hub.config"].locale
     return [
-        WebhookRequest(method, url, declared, headers, body, connection, locale)
+        WebhookRequest(method, url, declared, headers, body, connection, config.locale)
         for url in addresses
     ]
 

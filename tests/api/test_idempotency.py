@@ -74,9 +74,9 @@ def test_invalid_idempotency_key_is_refused(signing_app: StrictApp, key: str) ->
 def test_response_is_stored_encrypted_for_a_week(signing_app: StrictApp) -> None:
     first = json_of(signing_app.post("/messages", MESSAGE, Idempotency_Key="k1"))
     row = db.session.query(IdempotencyKey).one()
-    assert row._answer is not None
-    assert first["id"].encode() not in row._answer
-    assert ERIC.encode() not in row._answer
+    assert row._response is not None
+    assert first["id"].encode() not in row._response
+    assert ERIC.encode() not in row._response
     with time_machine.travel(now() + timedelta(days=6, hours=23)):
         assert (
             json_of(signing_app.post("/messages", MESSAGE, Idempotency_Key="k1"))["id"]

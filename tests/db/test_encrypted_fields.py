@@ -16,7 +16,7 @@ SINCE_0_2_0 = {
     "CONTACT_NAME": ("contacts", "name"),
     "EVENT_PAYLOAD": ("events", "payload"),
     "EVENT_SKIPPED": ("events", "skipped"),
-    "IDEMPOTENT_ANSWER": ("idempotency_keys", "answer"),
+    "IDEMPOTENT_RESPONSE": ("idempotency_keys", "answer"),
     "LINK_URL": ("links", "url"),
     "MEDIA_CONTENT": ("media_files", "content"),
     "MESSAGE_CONTENT": ("message_bodies", "content"),

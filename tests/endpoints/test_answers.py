@@ -60,7 +60,7 @@ def test_answer_that_repeats_the_request_shows_no_secret(receiver: Receiver) -> 
     event_id = report()
     notify()
     [attempt] = delivery_cases.attempts_of(delivery_cases.find(endpoint_id, event_id))
-    answer = delivery_cases.answer_of(attempt)
+    answer = delivery_cases.read_response(attempt)
     assert "x-tenant: •••" in answer
     [request] = receiver.requests
     for hidden in (
@@ -82,6 +82,6 @@ def test_secret_at_the_end_of_the_shown_part_is_masked(receiver: Receiver, fille
     event_id = report()
     notify()
     [attempt] = delivery_cases.attempts_of(delivery_cases.find(endpoint_id, event_id))
-    answer = delivery_cases.answer_of(attempt)
+    answer = delivery_cases.read_response(attempt)
     assert len(answer.encode()) <= 2000
     assert "abcdef" not in answer

@@ -91,7 +91,7 @@ def test_attempt_keeps_the_masked_beginning_of_the_answer(receiver: Receiver) ->
     event_id = report()
     notify()
     [attempt] = delivery_cases.attempts_of(delivery_cases.find(endpoint_id, event_id))
-    answer = delivery_cases.answer_of(attempt)
+    answer = delivery_cases.read_response(attempt)
     assert attempt.http_status == 500
     assert answer.startswith("Card •••• 1111 ") or "1111" in answer
     assert "4111 1111" not in answer
@@ -174,7 +174,7 @@ def test_erasure_deletes_the_answers_about_a_person(receiver: Receiver) -> None:
     contact_erasure.erase_contact(contact.id, reason="Asked.")
     for number, is_kept in ((event_id, False), (other_id, True)):
         [attempt] = delivery_cases.attempts_of(delivery_cases.find(endpoint_id, number))
-        assert bool(delivery_cases.answer_of(attempt)) == is_kept
+        assert bool(delivery_cases.read_response(attempt)) == is_kept
     with time_machine.travel(now() + HOUR):
         notify()
     last = {request.payload["id"]: request.payload for request in receiver.requests}

@@ -162,4 +162,4 @@ def test_erased_contact_is_not_named_afterwards(
     [body] = bodies(endpoint_id)
     assert ERIC not in str(body)
     [attempt] = delivery_cases.attempts_of(delivery_cases.find(endpoint_id, body["id"]))
-    assert delivery_cases.answer_of(attempt) == ""
+    assert delivery_cases.read_response(attempt) == ""

@@ -83,5 +83,5 @@ def test_private_url_is_refused_alike_when_it_is_entered(
 
 def test_port_of_another_service_gives_none_of_its_answer_away(sockets: ExitStack) -> None:
     silent = judge(f"http://127.0.0.1:{listen(sockets)}/")
-    assert (silent.http_status, silent.answer) == (None, "")
+    assert (silent.http_status, silent.excerpt) == (None, "")
     assert silent.problem == "The endpoint did not respond completely in time."

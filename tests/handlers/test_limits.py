@@ -106,9 +106,9 @@ def test_page_names_where_a_stopped_handler_was(handler_file: HandlerFile) -> No
     )
     report()
     run_due()
-    from hub.endpoints.deliveries import answer_of
+    from hub.endpoints.deliveries import read_response
 
-    lines = answer_of(attempts_of("asleep")[0]).splitlines()
+    lines = read_response(attempts_of("asleep")[0]).splitlines()
     assert [line.rpartition(" in ")[2] for line in lines] == ["asleep", "rest"]
 
 

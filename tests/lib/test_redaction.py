@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.lib.redaction import mask, mask_answer, mask_log_event
+from hub.lib.redaction import mask, mask_log_event, mask_response
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ PARTS = (
 
 @pytest.mark.parametrize("text", SECRETS)
 def test_answer_of_a_server_shows_no_secret_and_no_address(text: str) -> None:
-    masked = mask_answer(f"Error 500 at 10:15: {text} (line 42)")
+    masked = mask_response(f"Error 500 at 10:15: {text} (line 42)")
     assert not any(part in masked for part in PARTS), masked
     assert masked.startswith("Error 500 at 10:15: ")
     assert masked.endswith("(line 42)")
@@ -138,12 +138,12 @@ def test_answer_of_a_server_shows_no_secret_and_no_address(text: str) -> None:
     ],
 )
 def test_answer_of_a_server_stays_readable(text: str) -> None:
-    assert mask_answer(text) == text
+    assert mask_response(text) == text
 
 
 def test_values_of_the_request_are_masked_in_its_answer() -> None:
     text = "You sent X-Tenant: acme-blue-42 and a short a"
-    assert mask_answer(text, ["acme-blue-42", "a"]) == ("You sent X-Tenant: ••• and a short a")
+    assert mask_response(text, ["acme-blue-42", "a"]) == ("You sent X-Tenant: ••• and a short a")
 
 
 @pytest.mark.parametrize(
@@ -151,5 +151,5 @@ def test_values_of_the_request_are_masked_in_its_answer() -> None:
 )
 def test_masking_an_answer_takes_no_longer_than_it_is_long(piece: str) -> None:
     started = time.process_time()
-    mask_answer(piece * (4000 // len(piece)))
+    mask_response(piece * (4000 // len(piece)))
     assert time.process_time() - started < 1

@@ -28,9 +28,9 @@ def _render_rate_limited(refusal: RateLimited) -> Any:
     """Return the sign-in page with a rate-limit error."""
     form = forms.SignIn(request.form)
     _record_refusal("sign_in_limited", form.email.data or "")
-    answer = make_response(_sign_in_page(form, ("Too many attempts.", str(refusal)), 429))
-    answer.headers["Retry-After"] = str(refusal.retry_after)
-    return answer
+    response = make_response(_sign_in_page(form, ("Too many attempts.", str(refusal)), 429))
+    response.headers["Retry-After"] = str(refusal.retry_after)
+    return response
 
 
 @admin.route("/sign-in", methods=["GET", "POST"])

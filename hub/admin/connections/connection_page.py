@@ -98,11 +98,11 @@ class ConnectionPage:
     ) -> Any:
         """Return the page with the message that a limit was exceeded, and when to try again."""
         if send_form is not None:
-            answer = self.show(send_form=send_form, send_problem=str(refusal), status=429)
+            response = self.show(send_form=send_form, send_problem=str(refusal), status=429)
         else:
-            answer = self.show(limited=str(refusal), status=429)
-        answer.headers["Retry-After"] = str(refusal.retry_after)
-        return answer
+            response = self.show(limited=str(refusal), status=429)
+        response.headers["Retry-After"] = str(refusal.retry_after)
+        return response
 
     def _setup_steps(
         self, connection: Connection | None, *, sent_one: bool, tested: ConnectionTestResult | None

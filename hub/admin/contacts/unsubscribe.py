@@ -34,7 +34,7 @@ def unsubscribe(token: str) -> Any:
         status = 200 if is_done else 400
     if is_done:
         unsubscribing.unsubscribe(token)
-    answer = make_response(
+    response = make_response(
         render_template(
             "unsubscribe.html",
             page_of_link=page,
@@ -43,6 +43,6 @@ def unsubscribe(token: str) -> Any:
         ),
         status,
     )
-    answer.headers["X-Robots-Tag"] = "noindex"
-    answer.headers["Referrer-Policy"] = "no-referrer"
-    return answer
+    response.headers["X-Robots-Tag"] = "noindex"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response

@@ -70,7 +70,7 @@ def show_event(handler_id: str, event_id: str) -> str:
         handler=handler,
         delivery=delivery,
         at=creation_time(event_id),
-        attempts=[(one, deliveries.answer_of(one)) for one in deliveries.attempts_of(delivery)],
+        attempts=[(one, deliveries.read_response(one)) for one in deliveries.attempts_of(delivery)],
         data=_data_of(event_id),
         may_retry=has_role(Role.OPERATOR) and handler.is_enabled,
         may_skip=has_role(Role.OPERATOR) and delivery.state in retries.UNFINISHED,

@@ -77,7 +77,7 @@ def _page(
     *,
     first: bool = False,
 ) -> Any:
-    answer = make_response(
+    response = make_response(
         render_template(
             "press.html",
             button=button,
@@ -88,10 +88,10 @@ def _page(
         ),
         status,
     )
-    answer.headers["X-Robots-Tag"] = "noindex"
+    response.headers["X-Robots-Tag"] = "noindex"
     # the URL is secret, but the CSRF check of this form needs it as the referrer
-    answer.headers["Referrer-Policy"] = "same-origin"
-    return answer
+    response.headers["Referrer-Policy"] = "same-origin"
+    return response
 
 
 def _describe_action(button: button_actions.ButtonPage) -> str:

@@ -214,12 +214,12 @@ def remind(request_id: str) -> Any:
     """Remind pending signers."""
     row = get_request_or_404(request_id)
     try:
-        answer = reminders.remind(row.id)
+        response = reminders.remind(row.id)
     except Refused as error:
         flash(str(error), "warn")
     else:
-        count = reminders.reachable_signers(answer)
-        flash(_describe_reminders(count, answer["skipped"]), "good" if count else "warn")
+        count = reminders.reachable_signers(response)
+        flash(_describe_reminders(count, response["skipped"]), "good" if count else "warn")
     return redirect(url_for("admin.request_page", request_id=request_id), 303)
 
 

@@ -1,4 +1,4 @@
-"""Answer short links: redirect people, and show robots a page that says nothing.
+"""Respond to short links: redirect people, and show robots a neutral page.
 
 The pages need no other file, because nothing else is served under the domain of short links. They
 set no cookie and read none.
@@ -68,9 +68,9 @@ def open_short_link(code: str = "") -> Response:
     if _is_early() or is_robot(request.headers.get("User-Agent", "")):
         return _page("short_link_title", "short_link_text", 200)
     link_opens.count_open(link.id)
-    answer = Response(status=302, headers=HEADERS)
-    answer.headers["Location"] = link.target
-    return answer
+    response = Response(status=302, headers=HEADERS)
+    response.headers["Location"] = link.target
+    return response
 
 
 def not_found() -> Response:

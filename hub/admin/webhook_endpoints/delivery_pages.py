@@ -92,7 +92,7 @@ def show_delivery(endpoint_id: str, event_id: str) -> str:
     """Show a delivery with its body and its attempts."""
     endpoint = summarize(endpoints.find(endpoint_id))
     delivery = deliveries.find(endpoint_id, event_id)
-    attempts = [(one, deliveries.answer_of(one)) for one in deliveries.attempts_of(delivery)]
+    attempts = [(one, deliveries.read_response(one)) for one in deliveries.attempts_of(delivery)]
     return render_template(
         "webhook_delivery.html",
         endpoint=endpoint,

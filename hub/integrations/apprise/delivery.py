@@ -61,7 +61,7 @@ class _Call:
         return error_table(self.service.title).error(code)
 
 
-# in the log of a result, if the module of a service could not read the answer
+# in the log of a result, if the module of a service could not read the response
 _CRASHED = "raised an exception"
 _TRIAL = "trialmessage"  # one word, which is found in every encoding of a body
 

@@ -32,7 +32,7 @@ OF_SIGNPOST = {
     ),
     "bad_answer": ErrorCode(
         OutcomeUnknown,
-        "The service answered, and Apprise could not read the answer.",
+        "The service responded, and Apprise could not read the response.",
         "Check there whether the message arrived.",
         from_signpost=True,
     ),

@@ -28,7 +28,7 @@ Make = Callable[[requests.PreparedRequest], requests.Response]
 _PREPARED = ("params", "data", "json", "headers", "auth")  # options that make up a request
 _current: ContextVar[Make] = ContextVar("make")
 
-# its records contain URLs and answers; those of a call are read from the result
+# its records contain URLs and responses; those of a call are read from the result
 _logger = logging.getLogger("apprise")
 _logger.propagate = False
 _logger.setLevel(logging.WARNING)
@@ -132,9 +132,9 @@ def _asset() -> AppriseAsset:
 
 def response_of(response: ProviderResponse) -> requests.Response:
     """Return a response as Apprise reads it."""
-    answer = requests.Response()
-    answer.status_code = response.status
-    answer.headers = CaseInsensitiveDict(response.headers)
-    answer.encoding = "utf-8"
-    answer.raw = io.BytesIO(response.body)
-    return answer
+    converted = requests.Response()
+    converted.status_code = response.status
+    converted.headers = CaseInsensitiveDict(response.headers)
+    converted.encoding = "utf-8"
+    converted.raw = io.BytesIO(response.body)
+    return converted

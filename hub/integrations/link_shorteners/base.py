@@ -83,8 +83,8 @@ class LinkShortener:
         """Return the headers with the credentials."""
         raise NotImplementedError
 
-    def _code_of(self, answer: Mapping[str, Any]) -> str:
-        """Return the error code in an answer, or ''."""
+    def _code_of(self, content: Mapping[str, Any]) -> str:
+        """Return the error code in a response, or ''."""
         raise NotImplementedError
 
     # ── Shared by all services ─────────────────────────────────────────────────────────────────
@@ -93,7 +93,7 @@ class LinkShortener:
         return self.settings["domain"]
 
     def _call(self, method: str, path: str, content: Any = None) -> dict[str, Any]:
-        """Make one request; return the object in its answer. Raises ShorteningFailed."""
+        """Make one request; return the object in its response. Raises ShorteningFailed."""
         body = None if content is None else json.dumps(content)
         headers = {**self._headers(), "Accept": "application/json"}
         if body is not None:
@@ -111,10 +111,10 @@ class LinkShortener:
             raise ShorteningFailed(
                 "unreachable", f"{self.title} did not respond: {error}", "Try again later."
             ) from None
-        answer = _read_json(response)
+        values = _read_json(response)
         if 200 <= response.status < 300:
-            return answer
-        raise self._failure(response.status, self._code_of(answer))
+            return values
+        raise self._failure(response.status, self._code_of(values))
 
     def _failure(self, status: int, code: str) -> ShorteningFailed:
         known = _read_errors(self.name)
@@ -127,7 +127,7 @@ class LinkShortener:
         )
 
     def _checked(self, short_url: object) -> str:
-        """Return a short URL of an answer, if it is under the chosen domain."""
+        """Return a short URL of a response, if it is under the chosen domain."""
         url = short_url if isinstance(short_url, str) else ""
         try:
             parts = urlsplit(url)
@@ -159,10 +159,10 @@ def check_domain(domain: str) -> str:
 
 def _read_json(response: ProviderResponse) -> dict[str, Any]:
     try:
-        answer = json.loads(response.text)
+        content = json.loads(response.text)
     except ValueError:
         return {}
-    return answer if isinstance(answer, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 @cache

@@ -41,5 +41,5 @@ class Bitly(LinkShortener):
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.settings['token']}"}
 
-    def _code_of(self, answer: Mapping[str, Any]) -> str:
-        return str(answer.get("message") or "")[:60]
+    def _code_of(self, content: Mapping[str, Any]) -> str:
+        return str(content.get("message") or "")[:60]

@@ -62,8 +62,8 @@ class Rebrandly(LinkShortener):
             headers["workspace"] = self.settings["workspace"]
         return headers
 
-    def _code_of(self, answer: Mapping[str, Any]) -> str:
-        return str(answer.get("code") or "")[:60]
+    def _code_of(self, content: Mapping[str, Any]) -> str:
+        return str(content.get("code") or "")[:60]
 
 
 def slashtag_of(url: str) -> str:

@@ -30,7 +30,7 @@ class MqttPublisher(broker.Publisher):
     def __init__(self, settings: Mapping[str, Any], network: Network) -> None:
         super().__init__(settings, network)
         self._client: Any = None
-        self._answers: dict[Any, Any] = {}  # reason codes by packet, and of the connection
+        self._acknowledgments: dict[Any, Any] = {}  # reason codes by packet, and of the connection
         self._changed = threading.Condition()
         self._largest = packets.MAX_PACKET_SIZE  # bytes of a packet
 
@@ -56,11 +56,11 @@ class MqttPublisher(broker.Publisher):
             raise ConnectFailed(broker.NOT_CONNECTED) from None
         client.loop_start()
         self._wait({CONNECT}, broker.CONNECT_SECONDS)
-        answer = self._answers.pop(CONNECT, None)
-        if answer is None or answer.is_failure:
-            is_closed = END in self._answers
+        acknowledgment = self._acknowledgments.pop(CONNECT, None)
+        if acknowledgment is None or acknowledgment.is_failure:
+            is_closed = END in self._acknowledgments
             self.close()
-            raise errors.refusal_to_connect(answer, is_closed=is_closed)
+            raise errors.refusal_to_connect(acknowledgment, is_closed=is_closed)
         return client
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ class MqttPublisher(broker.Publisher):
             self._client.disconnect()
             self._client.loop_stop()
         self._client = None
-        self._answers.clear()
+        self._acknowledgments.clear()
 
     def _new_client(self) -> Any:
         from paho.mqtt.client import Client, MQTTv5
@@ -108,7 +108,11 @@ class MqttPublisher(broker.Publisher):
 
     def _result_of(self, packet: int) -> Rejection | None:
         is_sent = packet != TOO_LARGE
-        return errors.rejection_of(self._answers.pop(packet, None)) if is_sent else errors.TOO_LARGE
+        return (
+            errors.rejection_of(self._acknowledgments.pop(packet, None))
+            if is_sent
+            else errors.TOO_LARGE
+        )
 
     def _record_connection(self, *event: Any) -> None:
         self._largest = getattr(event[4], "MaximumPacketSize", packets.MAX_PACKET_SIZE)
@@ -116,14 +120,15 @@ class MqttPublisher(broker.Publisher):
 
     def _record(self, packet: Any, reason: Any) -> None:
         with self._changed:
-            self._answers[packet] = reason
+            self._acknowledgments[packet] = reason
             self._changed.notify_all()
 
     def _wait(self, awaited: set[Any], seconds: float) -> None:
         """Wait for responses, at most `seconds`, and no longer than the connection lasts."""
         with self._changed:
             self._changed.wait_for(
-                lambda: END in self._answers or awaited <= self._answers.keys(), seconds
+                lambda: END in self._acknowledgments or awaited <= self._acknowledgments.keys(),
+                seconds,
             )
 
 

@@ -96,7 +96,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class MessageSummary:
-    """A stored message as the API's answer to an event lists it."""
+    """A stored message as the API's response to an event lists it."""
 
     id: str
     channel: str

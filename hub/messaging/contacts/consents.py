@@ -217,11 +217,11 @@ def _refuse_contradictions(lines: Sequence[Line]) -> None:
             time = _comparable_time(line)
         except Refused:
             continue  # the import rejects this line
-        answer = line["given"].strip().lower()
-        if time is None or answer not in YES + NO:
+        decision = line["given"].strip().lower()
+        if time is None or decision not in YES + NO:
             continue
         channel = line["channel"].strip().lower()
-        given = answer in YES
+        given = decision in YES
         by_channel = earlier.setdefault(
             (kind, *sorted(addresses.written_forms(kind, clean)), line["app"].strip(), time), {}
         )
@@ -301,16 +301,16 @@ def _is_stored(entry: ConsentEntry, source: str, source_id: str | None, *, test:
 
 
 def _parse_entry(line: dict[str, str]) -> ConsentEntry:
-    answer = line["given"].strip().lower()
+    decision = line["given"].strip().lower()
     at = line["at"].strip()
-    if answer not in YES + NO:
+    if decision not in YES + NO:
         raise Refused("bad_word", "Enter yes or no.", field="given")
     given_at = times.past_time(times.parse(at, field="at"), now(), field="at") if at else None
     texts = {name: line[name] for name in ("purpose", "agent", "proof")}
     kind, address = addresses.parse_kind_and_address(line["address"], line["kind"])
     return ConsentEntry(
         address,
-        answer in YES,
+        decision in YES,
         line["channel"].strip().lower(),
         at=given_at,
         ip=line["ip"].strip(),

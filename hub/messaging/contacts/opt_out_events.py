@@ -98,7 +98,7 @@ def _event(
     to_handlers: bool = True,
 ) -> NewEvent:
     event_type = OPTED_IN if decision.consented else OPTED_OUT
-    is_answer = source_id == decision.message_source_id or not to_endpoints
+    is_reply = source_id == decision.message_source_id or not to_endpoints
     return NewEvent(
         cause=_cause(decision.row_id, event_type, (to_endpoints and source_id) or HANDLERS),
         to_endpoints=to_endpoints,
@@ -106,8 +106,8 @@ def _event(
         type=event_type,
         source_id=source_id,
         test=decision.test,
-        message_id=decision.message_id if is_answer else None,
-        request_id=decision.request_id if is_answer else None,
+        message_id=decision.message_id if is_reply else None,
+        request_id=decision.request_id if is_reply else None,
         at=decision.at,
         payload={
             "contact": decision.contact_id,

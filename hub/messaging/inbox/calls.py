@@ -16,7 +16,7 @@ from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.contacts.keywords import Keyword
 from hub.messaging.contacts.opt_out_events import Decision, report_decision
 from hub.messaging.inbox import opt_out
-from hub.messaging.inbox.answers import find_original_message
+from hub.messaging.inbox.original_message import find_original_message
 from hub.messaging.policy.connection_info import read_connections
 from hub.messaging.state.reported_events import own_cause
 from hub.messaging.track.statuses import Origin

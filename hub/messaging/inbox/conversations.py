@@ -1,4 +1,4 @@
-"""List, read and answer conversations: the messages between a contact and a connection."""
+"""List conversations, read them, and reply: the messages between a contact and a connection."""
 
 from __future__ import annotations
 

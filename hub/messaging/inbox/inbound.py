@@ -26,7 +26,7 @@ from hub.messaging.contacts import contact_links
 from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.contacts.opt_out_events import Decision, report_decision
 from hub.messaging.inbox import opt_out
-from hub.messaging.inbox.answers import OriginalMessage, find_original_message
+from hub.messaging.inbox.original_message import OriginalMessage, find_original_message
 from hub.messaging.policy import session_windows
 from hub.messaging.policy.connection_info import read_connections
 from hub.messaging.policy.policy import sender_key
@@ -61,13 +61,13 @@ def store_inbound(inbound: base.Inbound, origin: Origin, at: datetime) -> bool:
     contact = _find_sender(inbound, receiver)
     keyword, is_answered = opt_out.keyword_meaning(inbound) if contact else (None, False)
     contact_id = contact.id if contact else None
-    answered = find_original_message(
+    original = find_original_message(
         inbound.in_reply_to, receiver, origin.connection_ids, contact_id, at
     )
     row = {
         "connection_id": receiver.id,
         "contact_id": contact_id,
-        "source_id": answered.source_id,
+        "source_id": original.source_id,
         "callback_id": origin.callback_id,
         "provider_id": name,
         "kind": _content_kind(inbound),
@@ -85,14 +85,14 @@ def store_inbound(inbound: base.Inbound, origin: Origin, at: datetime) -> bool:
     window = integration_class.session_window
     if contact and window and is_addressee:
         session_windows.open_window(sender_key(receiver), contact.id, at, window)
-    _record_events(inbound, integration_class.event_prefix, receiver, answered, row_id, at)
+    _record_events(inbound, integration_class.event_prefix, receiver, original, row_id, at)
     if contact and keyword is not None:
         is_answered = is_answered or bool(integration_class.replies_to_keywords)
         consented = opt_out.process_keyword(
             keyword, inbound.text, receiver, contact, at, answered=is_answered
         )
         if consented is not None:
-            _report_decision(consented, receiver, answered, contact.id, row_id, at)
+            _report_decision(consented, receiver, original, contact.id, row_id, at)
     return True
 
 
@@ -246,13 +246,13 @@ def _record_events(
     inbound: base.Inbound,
     prefix: str,
     receiver: ConnectionInfo,
-    answered: OriginalMessage,
+    original: OriginalMessage,
     row_id: str,
     at: datetime,
     *,
     is_new: bool = True,
 ) -> None:
-    """Store the platform event of a received message, with the message and request it answers.
+    """Store the platform event of a received message, with the message and request it replies to.
 
     A pressed button is also a separate event. `is_new`: the message was stored just now.
     """
@@ -267,9 +267,9 @@ def _record_events(
         "provider_id": inbound.provider_id,
     }
     shared: dict[str, Any] = {
-        "message_id": answered.message_id,
-        "request_id": answered.request_id,
-        "source_id": answered.source_id,
+        "message_id": original.message_id,
+        "request_id": original.request_id,
+        "source_id": original.source_id,
         "test": receiver.test,
         "at": at,
         "payload": payload,
@@ -297,16 +297,16 @@ def _report_late_receipt(inbound: base.Inbound, origin: Origin, row_id: str, at:
     if not is_handled(f"{prefix}_{inbound.receipt}"):
         return
     contact = _find_sender(inbound, receiver)
-    answered = find_original_message(
+    original = find_original_message(
         inbound.in_reply_to, receiver, origin.connection_ids, contact.id if contact else None, at
     )
-    _record_events(inbound, prefix, receiver, answered, row_id, at, is_new=False)
+    _record_events(inbound, prefix, receiver, original, row_id, at, is_new=False)
 
 
 def _report_decision(
     consented: bool,
     receiver: ConnectionInfo,
-    answered: OriginalMessage,
+    original: OriginalMessage,
     contact_id: str,
     row_id: str,
     at: datetime,
@@ -322,9 +322,9 @@ def _report_decision(
             at=at,
             connection_id=receiver.id,
             inbound_id=row_id,
-            message_id=answered.message_id,
-            request_id=answered.request_id,
-            message_source_id=answered.source_id,
+            message_id=original.message_id,
+            request_id=original.request_id,
+            message_source_id=original.source_id,
         )
     )
 

@@ -1,4 +1,4 @@
-"""Process opt-out keywords: STOP opts out, START removes what a STOP added, HELP is answered."""
+"""Process opt-out keywords: STOP opts out, START removes what a STOP added, HELP gets a reply."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class LinkOpens:
 def find_link(code: str) -> OpenableLink | None:
     """Return the link of a code, or None for a code that is unknown, ended or expired.
 
-    All codes cost one query by their digest, and nothing else before the answer is known.
+    All codes cost one query by their digest, and nothing else before the result is known.
     """
     row = db.session.execute(_QUERY.where(Link.digest == short_codes.digest_of(code))).one_or_none()
     if row is None or not _is_valid(row):

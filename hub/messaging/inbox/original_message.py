@@ -1,4 +1,4 @@
-"""Find the message that a received message answers, and the source it belongs to."""
+"""Find the message that a received message replies to, and the source it belongs to."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hub.models import Attempt, Connection, ConnectionInfo, Message
 
 @dataclass(frozen=True)
 class OriginalMessage:
-    """The message that is answered, if known, and its source.
+    """The message that was replied to, if known, and its source.
 
     A received message without a source is shown to admins only.
     """
@@ -34,12 +34,12 @@ def find_original_message(
     contact_id: str | None,
     at: datetime,
 ) -> OriginalMessage:
-    """Find the message that a received message answers, by its provider ID `name`, if given.
+    """Find the message that a received message replies to, by its provider ID `name`, if given.
 
     Otherwise only the source is found: the last one that sent the contact a message from the
     receiver's sender before `at`.
     """
-    rows = read(_ANSWERED, connections=list(connection_ids), name=name) if name else []
+    rows = read(_ORIGINAL, connections=list(connection_ids), name=name) if name else []
     if rows:
         return OriginalMessage(*rows[0])
     if contact_id is None:
@@ -49,7 +49,7 @@ def find_original_message(
     return OriginalMessage(source_id=sources[0][0] if sources else None)
 
 
-_ANSWERED = Statement(
+_ORIGINAL = Statement(
     select(Message.id, Message.request_id, Message.source_id)
     .join(Attempt, Attempt.message_id == Message.id)
     .where(
