@@ -1,6 +1,6 @@
 """Status callbacks stored per second, against a bare Flask application that answers 204.
 
-Both run on the same gunicorn with the hub's own options (2 processes of 8 threads), in turn, and
+Both run on the same gunicorn with the hub's own options (2 processes of 12 threads), in turn, and
 get the same bytes: form callbacks of Twilio, each signed, each about a separate message, from
 four wrks over 8 kept-alive connections each, spread over both processes (looked at in each run).
 The hub verifies and stores each durably (SQLite with synchronous=FULL, PostgreSQL with fsync and

@@ -175,7 +175,7 @@ class Config:
         "HUB_WEB_WORKERS", "2", "Number of web server processes.", parse_positive
     )
     web_threads: int = setting(
-        "HUB_WEB_THREADS", "8", "Number of threads in each web server process.", parse_positive
+        "HUB_WEB_THREADS", "12", "Number of threads in each web server process.", parse_positive
     )
     api_per_minute: int = setting(
         "HUB_API_PER_MINUTE",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -10,6 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub.db.sqlite_connections import SqliteConnections
+
+
+def _locked() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
 
 
 @dataclass
@@ -23,7 +30,9 @@ class PendingWrite:
     rows_written: int = 0
     is_stale: bool = False  # rows that it has read have changed, so nothing was written
     is_done: bool = False
-    error: Exception | None = None
+    error: BaseException | None = None
+    # locked until another thread has written this change, or lets this thread write the next ones
+    turn: threading.Lock = field(default_factory=_locked)
 
 
 class PreparedChange:

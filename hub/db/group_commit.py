@@ -1,8 +1,8 @@
 """Commit together: on SQLite, the threads of a process share one transaction and one disk write.
 
-One thread writes everything that is pending and commits once. The others then find their changes
-written. If the commit fails, all of them fail. PostgreSQL does the same itself, so there each
-thread commits alone.
+One thread writes everything that is pending and commits once. It then wakes the threads whose
+changes are written, and one of those that have come since, which writes next. If the commit fails,
+all of them fail. PostgreSQL does the same itself, so there each thread commits alone.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from hub.db.sqlite_connections import SqliteConnections, sqlite_connections
 from hub.db.store import writers_lock
 from hub.lib import disk
 
+TURN_SECONDS = 0.1  # a thread writes itself if nothing wakes it: the other one may have ended
+
 
 class WriteFailed(HubError):
     """The database did not store a change."""
@@ -43,6 +45,7 @@ class GroupCommit:
         self._lock = lock
         self._queue: list[PendingWrite] = []
         self._queue_lock = threading.Lock()
+        self._is_led = False  # one thread writes, or was woken to do so
         self._leader_lock = threading.Lock()
         # changes that lost a race, until when they take the lock first
         self.contended: dict[Any, float] = {}
@@ -51,9 +54,14 @@ class GroupCommit:
         """Write a change durably, unless it is stale. Raises WriteFailed."""
         with self._queue_lock:
             self._queue.append(change)
-        with self._leader_lock:
-            if not change.is_done:
-                self._write_pending()
+            waits = self._is_led
+            self._is_led = True
+        if waits:
+            change.turn.acquire(timeout=TURN_SECONDS)
+        if not change.is_done:
+            with self._leader_lock:
+                if not change.is_done:
+                    self._write_pending()
         if change.error is not None:
             raise WriteFailed(
                 f"The database did not store it: {type(change.error).__name__}."
@@ -70,20 +78,33 @@ class GroupCommit:
         finally:
             for change in batch:
                 change.is_done = True
+                _wake(change)
+            with self._queue_lock:
+                self._is_led = bool(self._queue)
+                if self._queue:
+                    _wake(self._queue[0])
 
     def _write(self, batch: list[PendingWrite]) -> bool:
         try:
             with self._lock(), self.connections.borrow() as connection:
                 _write_transaction(connection, batch)
-        # also an OSError of the lock: a change that was not written must not seem written
-        except Exception as error:
+        # also an OSError of the lock, or the end of this thread: a change that was not written must
+        # not seem written
+        except BaseException as error:
             disk.record_failure(error)
             for change in batch:
                 change.rows_written = 0
                 change.is_stale = False
                 change.error = error
+            if not isinstance(error, Exception):
+                raise
             return False
         return True
+
+
+def _wake(change: PendingWrite) -> None:
+    if change.turn.locked():
+        change.turn.release()
 
 
 def _write_transaction(connection: sqlite3.Connection, batch: Sequence[PendingWrite]) -> None:

@@ -90,6 +90,59 @@ def test_failed_group_commit_reports_no_row_as_stored(
     assert insert_concurrently(group, ["0"]) == [True], "it goes on when it can"
 
 
+def test_thread_that_ends_while_it_writes_reports_no_row_as_stored(
+    connections: SqliteConnections,
+) -> None:
+    is_ending = True
+
+    @contextmanager
+    def lock() -> Iterator[None]:
+        nonlocal is_ending
+        time.sleep(0.05)  # so that others gather behind
+        if is_ending:
+            is_ending = False
+            raise SystemExit
+        yield
+
+    group = GroupCommit(connections, lock)
+    changes = [PendingWrite(writes=[(INSERT, [[f"{number}"]])]) for number in range(4)]
+    group._queue += changes[1:]  # as if their threads had come first, and still waited
+    with pytest.raises(SystemExit):
+        group.commit(changes[0])
+    assert [(change.is_done, change.rows_written) for change in changes] == [(True, 0)] * 4
+    assert {type(change.error) for change in changes} == {SystemExit}
+    assert insert_concurrently(group, ["0", "1"]) == [True, True], "it goes on"
+
+
+def test_change_is_written_although_nothing_wakes_its_thread(
+    connections: SqliteConnections,
+) -> None:
+    group = GroupCommit(connections, no_lock)
+    group._is_led = True  # by a thread that ended before it wrote
+    assert insert_concurrently(group, ["0", "1", "2"]) == [True, True, True]
+    assert not group._is_led
+
+
+def test_each_of_many_changes_is_written_once(connections: SqliteConnections) -> None:
+    group = GroupCommit(connections, no_lock)
+    numbers = iter(range(1000))
+    written = []
+
+    def insert_rows() -> None:
+        for number in numbers:
+            change = PendingWrite(writes=[(INSERT, [[f"{number}"]])])
+            group.commit(change)
+            written.append(change.rows_written)
+
+    threads = [threading.Thread(target=insert_rows) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert written == [1] * 1000
+    assert connections.fetch("SELECT count(*) FROM things", ()) == [(1000,)]
+
+
 def test_unstorable_row_is_reported() -> None:
     group = GroupCommit(SqliteConnections(create_engine("sqlite:////nowhere/hub.db")), no_lock)
     with pytest.raises(WriteFailed):
