@@ -60,7 +60,7 @@ class PactSafeForm(ConfigForm):
     api_key = SecretField(
         "API key",
         required=True,
-        description="An API access token of your PactSafe profile, to read requests with.",
+        description="An access token of your PactSafe user profile, to read requests with.",
     )
     default_region = RegionField()
 
@@ -77,8 +77,9 @@ class PactSafe(SourceIntegration):
     cost = "Free, besides the messages"
     setup = "About 10 minutes"
     guide = (
-        "In PactSafe, open your profile and create an API access token. Enter it as the"
-        " **API key**.",
+        "In PactSafe, open **User Profile**, press **+** beside **API Keys**, and register a key."
+        " Enter its access token as the **API key**. It has the permissions of its user, so a user"
+        " for Signpost alone is best.",
         "Generate a long random text, enter it as the **Secret code**, and save.",
         "In PactSafe, open **Settings**, **Integrations**, **Add Hook**. Enter the webhook URL of"
         " this page, choose the method **POST**, and enter the same secret code.",
