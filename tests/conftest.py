@@ -44,6 +44,7 @@ from tests.database_templates import make_template as make_template
 from tests.database_templates import migrated_database as migrated_database
 from tests.database_templates import template as template
 from tests.database_templates import whole_demo_database as whole_demo_database
+from tests.database_use import database_by_fixture as database_by_fixture
 from tests.databases import Template
 from tests.databases import close as close
 from tests.postgres_connections import shared_connections
