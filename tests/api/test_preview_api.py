@@ -76,7 +76,8 @@ def test_preview_shows_each_step_with_its_time_text_and_reason(
     assert abs(datetime.fromisoformat(sms["at"]) - now()) < timedelta(minutes=1)
     assert (sms["to"], sms["segments"], sms["goal"]) == (ERIC, 1, None)
     assert sms["text"].startswith('You\'ve been sent "Employment Agreement"')
-    assert sms["summary"] == f"SMS to {ERIC}, 1 segment"
+    price = "USD 0.0079 (price list of the connection)"
+    assert sms["summary"] == f"SMS to {ERIC}, 1 segment, {price}"
     assert (email["at"], email["goal"], email["to"]) == (None, "delivered", "eric@example.com")
     assert email["summary"] == "Email to eric@example.com, if the message fails"
 

@@ -128,7 +128,7 @@ class Policy:
             self._count_earlier(contact_ids, replaced, planning=planning)
         self._stored_spending = self._spending = (
             spending.read_spending(connection.id, self._current_time)
-            if self.rules.has_prices
+            if self.rules.limits_spending
             else spending.Spending()
         )
         self._new_messages = 0

@@ -62,9 +62,14 @@ class Rules:
         return bool(self.prices)
 
     @property
+    def limits_spending(self) -> bool:
+        """True if the spending of a day or a month has a limit."""
+        return bool(self.spend_day or self.spend_month)
+
+    @property
     def is_capped(self) -> bool:
         """True if a limit depends on earlier messages; then one transaction at a time may claim."""
-        return bool(self.per_hour or self.per_day or self.spend_day or self.spend_month)
+        return bool(self.per_hour or self.per_day) or self.limits_spending
 
     def allows_number(self, number: str) -> bool:
         """Return whether a number is in an allowed country."""
