@@ -11,6 +11,7 @@ name: `receipt_3`. A code such as `"400 general"` has this meaning with that HTT
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -65,7 +66,11 @@ def _error_code(code: str, entry: Mapping[str, Any], known: Mapping[str, Any]) -
     if not isinstance(error, type) or not issubclass(error, SendError):
         raise ValueError(f"The code {code} names an unknown error: {entry['error']!r}.")
     fields = {**entry, "error": error}
+    if unknown := set(entry) - {item.name for item in dataclasses.fields(ErrorCode)}:
+        raise ValueError(f"The code {code} has unknown fields: {', '.join(sorted(unknown))}.")
     if "scope" in entry:
+        if entry["scope"] not in list(Scope):
+            raise ValueError(f"The code {code} has an unknown scope. Use {', '.join(Scope)}.")
         fields["scope"] = Scope(entry["scope"])
     if "words" in entry:
         fields["words"] = tuple(entry["words"])

@@ -139,7 +139,8 @@ class _BlankTextArea(TextArea):
     def __call__(self, field: Any, **attributes: Any) -> Markup:
         attributes.setdefault("id", field.id)
         attributes.setdefault("rows", 5)
-        flags = {name: getattr(field.flags, name, False) for name in ("required", "maxlength")}
+        # html_params leaves out what is False
+        flags = {name: getattr(field.flags, name) or False for name in ("required", "maxlength")}
         shown = html_params(name=field.name, **{**flags, **attributes})
         return Markup(f"<textarea {shown}></textarea>")  # noqa: S704 - html_params escapes
 

@@ -101,6 +101,10 @@ def test_limits_are_valid(cls: type[Integration]) -> None:
     assert not any(url.endswith("/") for url in cls.api.values())
 
 
+# types of the values that an integration declares
+DECLARED = (str, int, float, tuple, frozenset, set, list, dict)
+
+
 # ── What it asks for ──────────────────────────────────────────────────────────────────────────────
 @every
 def test_every_setting_has_a_label_and_a_description(cls: type[Integration]) -> None:
@@ -114,6 +118,31 @@ def test_every_setting_has_a_label_and_a_description(cls: type[Integration]) -> 
         )
         for name in getattr(field, "bound_to", ()):
             assert name in form, f"{field.name} is bound to {name}, which is no setting"
+
+
+@every
+def test_declarations_name_settings_and_codes_that_exist(cls: type[Integration]) -> None:
+    form = cls.Form()
+    for declared in ("sender_setting", "account_setting", "destination_setting"):
+        names = getattr(cls, declared)
+        for name in (names,) if isinstance(names, str) else names:
+            assert not name or name in form, f"{declared} names {name}, which is no setting"
+    for declared in ("stop_codes", "unreachable_codes"):
+        for code in getattr(cls, declared):
+            assert cls.explain(code), f"{declared} has {code}, which the error codes do not have"
+
+
+@every
+def test_attributes_are_those_of_the_contract(cls: type[Integration]) -> None:
+    """Helpers of an integration begin with an underscore, so that a typing error is found."""
+    known = {name for base in cls.__mro__[1:] for name in vars(base)}
+    known |= {name for base in cls.__mro__[1:] for name in vars(base).get("__annotations__", {})}
+    unknown = [
+        name
+        for name, value in vars(cls).items()
+        if not name.startswith("_") and name not in known and isinstance(value, DECLARED)
+    ]
+    assert not unknown, f"{', '.join(unknown)}: no attribute of an integration"
 
 
 @every

@@ -216,9 +216,15 @@ def test_codes_are_read_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (400, "general"): ErrorCode(PermanentError, "No.", "Look."),
         "receipt_4": ErrorCode(PermanentError, "Blocked.", "Call.", "sender"),
     }
-    for wrong in ('error = "HubError", text = "", remedy = ""', 'error = "SlowDown", cause = ""'):
+    texts = 'text = "", remedy = ""'
+    for wrong, problem in (
+        (f'error = "HubError", {texts}', "unknown error: 'HubError'"),
+        (f'error = "SlowDown", {texts}, cause = ""', "unknown fields: cause"),
+        (f'error = "SlowDown", {texts}, scope = "acount"', "unknown scope. Use message"),
+        ('error = "SlowDown", text = ""', "remedy"),
+    ):
         (package / "errors.toml").write_text(f"1 = {{ {wrong} }}\n")
-        with pytest.raises(ValueError, match="code 1"):
+        with pytest.raises(ValueError, match=f"code 1 .*{problem}"):
             read_error_codes("pushfox_codes")
 
 

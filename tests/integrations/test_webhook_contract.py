@@ -53,6 +53,13 @@ def samples(cls: type[Integration]) -> list[WebhookRequest]:
     ]
 
 
+@receivers
+def test_each_key_field_is_in_a_sample(cls: type[WebhookReceiver]) -> None:
+    sent = {name for request in samples(cls) for name in request.json or request.form}  # type: ignore[arg-type]
+    for name in cls.callback_fields:
+        assert name in sent, f"callback_fields: no sample webhook has {name}"
+
+
 # ── Webhooks ──────────────────────────────────────────────────────────────────────────────────────
 @every
 def test_integration_has_the_current_contract_version(cls: type[Integration]) -> None:

@@ -41,15 +41,16 @@ def list_details(message: Message) -> list[tuple[str, Any]]:
 
 
 def _price(message: Message) -> str:
-    """Return the provider's price in the currency of the connection's rules, '' without a price.
+    """Return the provider's price, '' without one.
 
-    The currency is known only if an admin entered prices in it.
+    If the provider reported no currency, it is that of the connection's rules, if they have prices.
     """
     if message.price is None:
         return ""
     rules = policy.get_rules(message.connection.info)
-    if rules.has_prices:
-        return format_amount(message.price, rules.currency, exactly=True)
+    currency = message.price_currency or (rules.currency if rules.has_prices else "")
+    if currency:
+        return format_amount(message.price, currency, exactly=True)
     return f"{message.price:f} in the account’s currency"
 
 

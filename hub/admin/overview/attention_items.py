@@ -352,8 +352,8 @@ def _unprocessed_callbacks() -> Iterator[AttentionItem]:
             icon="inbox",
             title=f"{plural(unprocessed, 'callback')} could not be processed",
             text=(
-                f"Signpost retries each callback for {minutes} minutes, and events of signing apps"
-                " for 48 hours. The list shows the reasons."
+                f"Signpost retries a callback whose message it does not know for {minutes} minutes,"
+                " and events of signing apps for 48 hours. The list shows the reasons."
             ),
             href=url_for("admin.callbacks"),
             button="View callbacks",
