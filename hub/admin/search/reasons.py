@@ -40,16 +40,23 @@ def request_reason(row: SigningRequest, query: str) -> str:
     terms = query_terms(query)
     matched: set[str] = set()
     found = []
-    for title, text in _texts(row):
+    texts = list(_texts(row))
+    for title, text in texts:
         terms_in_text = matched_terms(terms, text)
         # a text that adds no word explains nothing
         if terms_in_text - matched:
             matched |= terms_in_text
             found.append(title)
-    if not terms or matched != set(terms):
+    if not terms or not all(_is_in_one(part, texts) for part in query.split()):
         found = []
     found += _people_with_number(row, query_endings(query))
     return " · ".join(dict.fromkeys(found))
+
+
+def _is_in_one(part: str, texts: Sequence[tuple[str, str]]) -> bool:
+    """Return whether one text has all terms of a part without spaces, such as an address."""
+    terms = query_terms(part)
+    return any(matched_terms(terms, text) == set(terms) for _, text in texts)
 
 
 def _texts(row: SigningRequest) -> Iterable[tuple[str, str]]:

@@ -79,6 +79,18 @@ def test_observer_is_found_with_the_role(viewer: Browser, signing_app: SigningAp
     assert "Observer olga@example.com" in find(viewer, "olga@example.com")
 
 
+def test_words_of_an_address_match_one_person(viewer: Browser, signing_app: SigningApp) -> None:
+    """The sender is Acme, and another person has an address at example.com."""
+    body = event_body(observers=[{"id": "o1", "name": "Olga", "email": "olga@example.com"}])
+    body["request"] = {"id": "Lease of Elm Street"}
+    assert signing_app.post("/events", body).status_code == 202
+    with viewer.app.app_context():
+        index_all()
+    assert "Observer olga@example.com" in find(viewer, "example.com")
+    assert "Observer olga@example.com" in find(viewer, "acme example.com"), "two words may differ"
+    assert "olga" not in find(viewer, "acme.example")
+
+
 def test_message_is_found_by_its_id(viewer: Browser, signing_app: SigningApp) -> None:
     message_id = signing_app.get("/messages").get_json()["messages"][0]["id"]
     assert "Signpost ID" in find(viewer, message_id)
