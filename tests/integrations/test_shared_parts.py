@@ -220,7 +220,7 @@ def test_codes_are_read_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for wrong, problem in (
         (f'error = "HubError", {texts}', "unknown error: 'HubError'"),
         (f'error = "SlowDown", {texts}, cause = ""', "unknown fields: cause"),
-        (f'error = "SlowDown", {texts}, scope = "acount"', "unknown scope. Use message"),
+        (f'error = "SlowDown", {texts}, scope = "everyone"', "unknown scope. Use message"),
         ('error = "SlowDown", text = ""', "remedy"),
     ):
         (package / "errors.toml").write_text(f"1 = {{ {wrong} }}\n")
