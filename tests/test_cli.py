@@ -78,7 +78,7 @@ def test_invalid_settings_are_listed_without_a_traceback(tmp_path: Path) -> None
 def test_argument_that_is_not_utf_8_ends_without_a_traceback(
     folder: Path, arguments: tuple[str, ...]
 ) -> None:
-    process = run_forked(folder, *arguments, "\udce9t\udce9")  # the bytes E9, as a shell passes them
+    process = run_forked(folder, *arguments, "\udce9t\udce9")  # bytes E9
     assert "Traceback" not in process.stderr
     if arguments[0] in ("replay", "inbound-mail", "evidence"):
         assert process.returncode == 1
