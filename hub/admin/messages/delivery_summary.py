@@ -20,7 +20,7 @@ from hub.messaging.policy import policy
 from hub.messaging.send import destinations
 from hub.messaging.send.destinations import DestinationPause
 from hub.messaging.state import unreadable_rows
-from hub.messaging.track.error_codes import describe_block
+from hub.messaging.track.block_descriptions import describe_block
 from hub.models import Connection, Message
 
 
@@ -183,7 +183,8 @@ def _by_status(situation: Situation) -> DeliverySummary:
     if situation.status == Status.SENT and situation.connection.channel == Channel.EMAIL:
         text = "No mail server has confirmed the delivery yet. Most mail servers never do."
     if situation.status == Status.SUPPRESSED:
-        title = f"Not sent. {describe_block(message.code)}"
+        block = describe_block(message.code, message.channel, situation.connection.integration)
+        title = f"Not sent. {block}"
     if problem := situation.problem:
         text = " ".join(filter(None, (problem.text, problem.remedy)))
     elif situation.status.is_delivered:

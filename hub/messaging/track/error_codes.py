@@ -191,26 +191,6 @@ CODES = {
         "Check the worker’s log, then resend the message.",
     ),
 }
-# the names of rules as on the page Rules, by the code of the messages that they block
-RULE_NAMES = {
-    "consent_missing": "Require recorded consent",
-    "consent_old": "Consent expires after",
-    "country_not_allowed": "Allowed countries",
-    "cap_hour": "Messages per hour",
-    "cap_day": "Messages per day",
-    "spend_day": "Daily limit",
-    "spend_month": "Monthly limit",
-}
-
-
-def describe_block(code: str) -> str:
-    """Return what blocked a suppressed message: one of the rules, or an opt-out of any kind."""
-    if not code:
-        return "A rule or an opt-out blocked it."
-    rule = RULE_NAMES.get(code)
-    return f"Blocked by the rule {rule}." if rule else "The recipient opted out."
-
-
 BY_STATUS = {
     Status.FAILED: Problem(
         "",

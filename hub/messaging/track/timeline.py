@@ -20,7 +20,8 @@ from hub.lib.text import within_sentence
 from hub.messaging.policy.policy import QUIET
 from hub.messaging.send import predecessors
 from hub.messaging.track import link_opens
-from hub.messaging.track.error_codes import BY_STATUS, CODES, describe_block
+from hub.messaging.track.block_descriptions import describe_block
+from hub.messaging.track.error_codes import BY_STATUS, CODES
 from hub.messaging.track.link_opens import LinkOpens
 from hub.models import Attempt, Connection, Event, Message, PlatformEvent, StatusEvent
 
@@ -57,18 +58,14 @@ def timeline(message: Message) -> list[Entry]:
     facts = db.session.scalars(
         select(StatusEvent).where(StatusEvent.message_id == message.id).order_by(StatusEvent.id)
     ).all()
-    event_types = {
-        event.type.partition("_")[2]: event.type
-        for event in db.session.scalars(
-            select(PlatformEvent).where(PlatformEvent.message_id == message.id)
-        )
-    }
+    query = select(PlatformEvent.type).where(PlatformEvent.message_id == message.id)
+    event_types = {name.partition("_")[2]: name for name in db.session.scalars(query)}
     entries = [Entry(message.created_at, "planned", "Created", _planned_text(message))]
     for attempt in attempts:
         entries += _attempt_entries(attempt, provider, event_types)
     opens = link_opens.read_opens_of(message)
     entries += [
-        _fact_entry(fact, provider, event_types)
+        _fact_entry(fact, message, provider, event_types)
         for fact in facts
         if opens is None or fact.provider_status != link_opens.OPENED
     ]
@@ -193,12 +190,14 @@ _OUTCOME_TITLES = {
 }
 
 
-def _fact_entry(fact: StatusEvent, provider: str, event_types: dict[str, str]) -> Entry:
+def _fact_entry(
+    fact: StatusEvent, message: Message, provider: str, event_types: dict[str, str]
+) -> Entry:
     status = Status.read(fact.status) if fact.status else None
     if fact.source == "hub":
         title, text = _HUB_FACTS.get(fact.provider_status, (fact.provider_status.capitalize(), ""))
         if fact.provider_status == "suppressed":
-            text = describe_block(fact.code)
+            text = describe_block(fact.code, message.channel, message.connection.integration)
         if fact.reason:
             text = f"{text} {fact.reason[:1].upper()}{fact.reason[1:].rstrip('.')}.".strip()
     else:

@@ -15,6 +15,7 @@ from hub.integrations.base import Problem
 from hub.messaging.policy import policy
 from hub.messaging.send.destinations import DestinationPause
 from hub.models import Connection, Message
+from hub.signing.step_facts import LIMITS
 
 PLANNED = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 PROBLEM = Problem("30003", "The phone is off.", "Try again later.")
@@ -92,11 +93,28 @@ def test_message_at_the_provider_shows_the_next_status_poll() -> None:
         ("admin", "Not sent. The recipient opted out."),
         ("country_not_allowed", "Not sent. Blocked by the rule Allowed countries."),
         ("cap_day", "Not sent. Blocked by the rule Messages per day."),
+        (
+            "quiet_hours",
+            "Not sent. Blocked by the rule Quiet hours. The message would expire before they end.",
+        ),
+        ("consent_no", "Not sent. The recipient refused consent."),
+        (
+            "window_closed",
+            "Not sent. The recipient has not written recently, so free text is not allowed.",
+        ),
+        ("21614", "Not sent. The address is blocked."),
         ("", "Not sent. A rule or an opt-out blocked it."),
     ],
 )
 def test_suppressed_message_names_the_rule_or_the_opt_out(code: str, title: str) -> None:
     assert summarize(make_situation(Status.SUPPRESSED, code=code)).title == title
+
+
+@pytest.mark.parametrize("code", LIMITS)
+def test_message_blocked_by_a_rule_is_not_reported_as_an_opt_out(code: str) -> None:
+    title = summarize(make_situation(Status.SUPPRESSED, code=code)).title
+    assert title.startswith("Not sent. Blocked by the rule ")
+    assert "opted out" not in title
 
 
 def test_provider_is_named_and_times_have_a_zone() -> None:

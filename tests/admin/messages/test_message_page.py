@@ -15,6 +15,7 @@ from hub.core.vocabulary import Address
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
+from hub.messaging.compose import outbox
 from hub.messaging.contacts import suppressions
 from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.policy.quiet_hours import QuietHours
@@ -144,3 +145,28 @@ def test_blocked_message_is_resent_only_after_the_opt_out_is_removed(
     assert "An opt-out blocks this recipient. Remove it before you resend the message." in page
     assert admin.post(f"/messages/{message_id}/lift").status_code == 303
     assert f"/messages/{message_id}/resend" in admin.get(f"/messages/{message_id}").text
+
+
+def test_message_that_quiet_hours_would_outlast_is_not_reported_as_an_opt_out(
+    app: Flask, admin: Browser
+) -> None:
+    with app.app_context():
+        demo.prepare()
+        connection = db.session.scalars(
+            select(Connection).where(Connection.slug == "demo-sms")
+        ).one()
+        clock = now() - timedelta(hours=1), now() + timedelta(hours=2)
+        hours = QuietHours(*(f"{at:%H:%M}" for at in clock))
+        rules.save(connection.id, Rules(quiet=hours, quiet_waits=True))
+        message_id = outbox.add_message(
+            outbox.Draft(
+                connection=connection.info,
+                recipient=get_or_create_contact(Address.PHONE, ERIC, test=True, time_zone="UTC"),
+                text="Sign.",
+                expires_at=now() + timedelta(minutes=30),
+            )
+        )
+    page = words(admin.get(f"/messages/{message_id}"))
+    blocked = "Blocked by the rule Quiet hours. The message would expire before they end."
+    assert page.count(blocked) == 2, "in the notice and in the timeline"
+    assert "opted out" not in page
