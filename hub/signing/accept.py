@@ -146,7 +146,7 @@ def notify(
     posts = planned.posts if to_team and not event.is_planned_again else {}
     skipped = planned.skipped
     stored_before = find_stored(event, request, actor, ladders, posts)
-    for key in repeated_invitations(event, request, ladders, stored_before, signers):
+    for key in find_repeated(event, request, ladders, stored_before, signers):
         ladder = ladders.pop(key)
         skipped.append(ladder.skip(ladder.rungs[0].step, "repeated"))
     writer = MessageWriter(event, request, actor, signers, connections)
@@ -218,14 +218,24 @@ def routes_of(event: EventRecord, request: RequestRecord) -> list[plan.Route]:
     )
 
 
-def repeated_invitations(
+def find_repeated(
     event: EventRecord,
     request: RequestRecord,
     ladders: Mapping[bytes, plan.PlannedLadder],
     stored: Collection[bytes],
     signers: Mapping[str, SignerRecord],
 ) -> list[bytes]:
-    """Return the keys of invitations to signers for whom another invitation is stored."""
+    """Return the keys of ladders to people who have another notice of the same event already.
+
+    It is another invitation, or an earlier notice of the same signature.
+    """
+    if event.type == EventType.SIGNED:
+        notified = {ladder.person.id for key, ladder in ladders.items() if key in stored}
+        return [
+            key
+            for key, ladder in ladders.items()
+            if key not in stored and ladder.person.id in notified
+        ]
     if event.type != EventType.SENT:
         return []
     later = {

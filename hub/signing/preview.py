@@ -155,7 +155,7 @@ class _Preview:
         """Return the keys of the ladders and posts of which a message is stored already."""
         possible = {key: item for key, item in planned.ladders.items() if item.possible_rungs}
         stored = accept.find_stored(self.event, self.request, self.actor, possible, planned.posts)
-        repeated = accept.repeated_invitations(self.event, self.request, possible, stored, signers)
+        repeated = accept.find_repeated(self.event, self.request, possible, stored, signers)
         return {*stored, *repeated}
 
 

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
+from hub.connections import demo
 from hub.core.vocabulary import Address
 from hub.db.engine import db
 from hub.db.store import transaction
@@ -17,7 +18,7 @@ from hub.models import Connection, Message, Route, RouteStep, Signer
 from hub.shared.index_key import index_key
 from hub.signing import accept
 from hub.signing.events import EventIn
-from tests.hub_fixtures import ANNA, event_body, signer_body, source_id
+from tests.hub_fixtures import ANNA, count, event_body, signer_body, source_id
 
 
 def post(kind: str = "request.sent", **fields: Any) -> dict[str, Any]:
@@ -112,3 +113,26 @@ def test_messages_of_0_2_0_about_another_signer_are_not_confused(
     after = {*ids_of(post("request.signed", signer="anna"))}
     assert len(after) == 2
     assert not after & before
+
+
+def test_repeated_signature_notifies_nobody_over_another_channel(hub_demo: Flask) -> None:
+    """The first notice left out paid channels, because two signatures were missing."""
+    demo.connect_chats_and_mail()
+    hub_demo.extensions.pop("hub.cached", None)
+    both = {"mobile_number": True, "email": True}
+    people = [
+        {**signer_body(name, f"+1317555100{n}"), "email": f"{name}@example.com", "send_to": both}
+        for n, name in enumerate(("eric", "anna", "ravi"))
+    ]
+    post(signers=people)
+    first = post("request.signed", signer="eric")
+    assert {message["channel"] for message in first["messages"] if message["signer"] == "ravi"} == {
+        "email"
+    }
+    post("request.signed", signer="anna")
+    before = count(Message)
+    repeated = post("request.signed", signer="eric")
+    assert count(Message) == before
+    assert ids_of(repeated)
+    reasons = {step["reason"] for step in repeated["skipped"] if step["signer"] == "ravi"}
+    assert reasons == {"repeated"}
