@@ -202,13 +202,21 @@ def _condition_problems(
             "This event does not ask anyone to open the document. Choose another goal.",
             field=f"steps-{index}-goal",
         )
-    if is_never_reported(step.goal, before, connections):
-        yield Refused(
-            "never_reported",
-            f"No connection of the step before reports “{step.goal}”, so this step would never"
-            " follow. Choose another goal, or “it fails”.",
-            field=f"steps-{index}-goal",
-        )
+    if reason := why_never_reported(step, before, connections):
+        yield Refused("never_reported", reason, field=f"steps-{index}-goal")
+
+
+def why_never_reported(step: StepIn, before: StepIn, connections: Mapping[str, Connection]) -> str:
+    """Return why the condition of a step can never be met, or '' if it can."""
+    has_goal = step.connective == Connective.OTHERWISE and step.wait_minutes is not None
+    if not has_goal or not is_never_reported(step.goal, before, connections):
+        return ""
+    chosen = connections.get(before.connection_id or "")
+    title = chosen.title if chosen else Channel(before.channel).title
+    return (
+        f"{title} never reports “{step.goal}”, so Signpost cannot check this condition. Choose"
+        " another goal, or “it fails”."
+    )
 
 
 def is_never_reported(

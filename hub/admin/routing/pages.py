@@ -75,7 +75,7 @@ def change_route(event: str, audience: str) -> Any:
     schedule = ScheduleFields(request.form) if event_type == EventType.REMINDER else None
     action = request.form.get("do", "save")
     if action not in ("save", "example"):
-        entered = edit_steps(entered, action)
+        entered = edit_steps(entered, action, grid.connections)
         form = build_form(entered, grid.connections, form.seen.data or "")
         changed = find_changed_step(entered, action)
         return _page(grid, event_type, audience, form, entered, schedule, focused=changed)

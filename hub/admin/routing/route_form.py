@@ -13,7 +13,7 @@ from hub.admin.view.status_badges import channel_title
 from hub.core.errors import Refused
 from hub.core.vocabulary import Channel, Connective, Goal
 from hub.models import Connection
-from hub.signing.routes import MAX_STEPS, RouteIn, StepIn, reaches_people
+from hub.signing.routes import MAX_STEPS, RouteIn, StepIn, is_never_reported, reaches_people
 
 UNITS = {"minutes": 1, "hours": 60, "days": 24 * 60}
 FAILS = ""  # the goal of a step that follows only a failure
@@ -170,7 +170,7 @@ def _fields(form: RouteForm) -> Iterator[Any]:
             yield field
 
 
-def edit_steps(entered: RouteIn, action: str) -> RouteIn:
+def edit_steps(entered: RouteIn, action: str, connections: Mapping[str, Connection]) -> RouteIn:
     """Return the route after a button of the form: `also`, `otherwise`, `up-1`, `remove-2`."""
     steps = list(entered.steps)
     name, number = _parse_action(action)
@@ -178,7 +178,7 @@ def edit_steps(entered: RouteIn, action: str) -> RouteIn:
     if name == Connective.ALSO and len(steps) < MAX_STEPS:
         steps.append(StepIn(_next_channel(steps)))
     elif name == Connective.OTHERWISE and len(steps) < MAX_STEPS:
-        follows = {} if not steps else _new_condition()
+        follows = _new_condition(steps[-1], connections) if steps else {}
         steps.append(StepIn(_next_channel(steps), **follows))
     elif name == "remove" and index is not None:
         del steps[index]
@@ -215,11 +215,13 @@ def _parse_action(action: str) -> tuple[str, int | None]:
     return name, int(number) if is_index else None
 
 
-def _new_condition() -> dict[str, Any]:
+def _new_condition(before: StepIn, connections: Mapping[str, Connection]) -> dict[str, Any]:
+    """Return the condition of a new step: not delivered in time, or only a failure."""
+    is_reported = not is_never_reported(Goal.DELIVERED, before, connections)
     return {
         "connective": Connective.OTHERWISE.value,
         "goal": Goal.DELIVERED.value,
-        "wait_minutes": NEW_WAIT_MINUTES,
+        "wait_minutes": NEW_WAIT_MINUTES if is_reported else None,
     }
 
 

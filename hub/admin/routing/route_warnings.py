@@ -87,11 +87,11 @@ class RouteChecks:
             is_required = all(get_rules(connection.info).consent for connection in sending)
             if is_required or step.consented_only:
                 yield self._without_consent(title, is_required=is_required)
-        if before is not None and self._waits_in_vain(step, before):
-            unreported = f"{self._title(before)} never reports “{step.goal}”"
+        unreported = before and routes.why_never_reported(step, before, self.connections)
+        if before is not None and unreported:
             yield RouteWarning(
-                f"{unreported}.",
-                f"{unreported}, so {title} waits for a lower goal that it reports.",
+                f"{self._title(before)} never reports “{step.goal}”.",
+                unreported,
                 "Read about goals",
                 url_for("admin.docs", slug="routing", _anchor="steps"),
             )
@@ -206,13 +206,6 @@ class RouteChecks:
             consented = exists().where(Consent.given, Consent.channel.in_(("", channel)))
             self._consented[channel] = bool(db.session.scalar(select(consented)))
         return self._consented[channel]
-
-    def _waits_in_vain(self, step: StepIn, before: StepIn) -> bool:
-        return (
-            step.connective == Connective.OTHERWISE
-            and step.wait_minutes is not None
-            and routes.is_never_reported(step.goal, before, self.connections)
-        )
 
 
 def read_checks(connections: Mapping[str, Connection]) -> RouteChecks:

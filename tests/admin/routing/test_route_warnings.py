@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from hub.admin.routing.route_form import edit_steps
 from hub.connections import demo
 from hub.connections.connections import get_by_slug
 from hub.core.vocabulary import Channel, ConnectionState
@@ -13,8 +16,9 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.messaging.contacts import consents
 from hub.messaging.contacts.consents import ConsentEntry
-from hub.models import ProviderTemplate, TemplateMapping
+from hub.models import Connection, ProviderTemplate, TemplateMapping
 from hub.signing import routes
+from hub.signing.routes import RouteIn, StepIn
 from tests.admin.routing.routing_steps import (
     CELL,
     URL,
@@ -119,6 +123,50 @@ def test_goal_that_a_new_connection_never_reports_has_a_warning(app: Flask, admi
     with app.app_context():
         demo.connect_chats_and_mail()
     assert "Email never reports “read”." in warnings_in_grid(admin)
+
+
+CONDITION = {
+    "steps-0-connective": "also",
+    "steps-1-connective": "otherwise",
+    "steps-1-wait": "30",
+    "steps-1-unit": "minutes",
+    "steps-1-over": "whatsapp",
+}
+
+
+@pytest.mark.parametrize("goal", ["sent", "delivered", "read", "opened"])
+@pytest.mark.parametrize("channel", ["sms", "whatsapp", "email", "voice", "chat"])
+def test_panel_gives_the_reason_for_which_saving_refuses_a_condition(
+    app: Flask, admin: Browser, channel: str, goal: str
+) -> None:
+    with app.app_context():
+        demo.connect_chats_and_mail()
+    entered = {**CONDITION, "steps-0-over": channel, "steps-1-goal": goal}
+    answers = [
+        admin.post(URL, {"seen": seen(admin.get(URL)), **entered, "do": action})
+        for action in ("example", "save")
+    ]
+    reason = f"never reports “{goal}”, so Signpost cannot check this condition."
+    is_refused = answers[1].status_code == 422
+    assert [reason in panel_warnings(answer) for answer in answers if is_refused] == (
+        [True, True] if is_refused else []
+    )
+    assert is_refused or reason not in panel_warnings(answers[0])
+
+
+def panel_warnings(page: Any) -> str:
+    """Return the text of the part of the panel that an update replaces."""
+    return words(page).partition("The quiet hours of a connection also apply.")[2]
+
+
+@pytest.mark.parametrize("channel", ["sms", "whatsapp", "email", "voice", "chat"])
+def test_new_otherwise_step_can_be_saved(app: Flask, admin: Browser, channel: str) -> None:
+    with app.app_context():
+        demo.connect_chats_and_mail()
+        connections = {row.id: row for row in db.session.scalars(select(Connection))}
+        added = edit_steps(RouteIn([StepIn(channel)]), "otherwise", connections)
+        assert not list(routes.find_problems(*CELL, added))
+    assert (added.steps[1].wait_minutes is None) == (channel == "email")
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def test_any_buttons_keep_a_first_step_without_condition(
 ) -> None:
     route = RouteIn(entered)
     for action in pressed:
-        route = edit_steps(route, action)
+        route = edit_steps(route, action, {})
     assert len(route.steps) <= routes.MAX_STEPS
     if pressed and route.steps:
         assert route.steps[0].connective == Connective.ALSO
