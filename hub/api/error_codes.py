@@ -65,6 +65,11 @@ ERROR_CODES = MappingProxyType(
         "newer_edit": ErrorCode(
             409, "The team's post has been updated since, so this update is outdated."
         ),
+        "not_invited": ErrorCode(
+            409,
+            "No signer was invited yet. `detail` says when the invitation is scheduled, or that it"
+            " was canceled.",
+        ),
         "not_queued": ErrorCode(
             409, "The message is no longer in the queue, so it cannot be canceled."
         ),

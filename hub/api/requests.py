@@ -54,7 +54,8 @@ def get_request(request_id: str) -> dict[str, Any]:
     summary="Remind pending signers",
     description=(
         "Reminds all of them, or only the signer named in the body. After"
-        " `request.expires_at`, the response is 409 `request_expired`."
+        " `request.expires_at`, the response is 409 `request_expired`. While the invitation is"
+        " only scheduled, it is 409 `not_invited`."
     ),
     scope=Scope.MESSAGES_WRITE,
     status=202,

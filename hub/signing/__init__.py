@@ -43,6 +43,7 @@ reminder_settings   the schedule of a route, a source and a request
 reminder_rechecks   signers who are checked again after a change of settings
 reminder_times      when each signer is checked for a reminder
 scheduled_events    events whose messages are planned later
+scheduled_invitations signers who wait for a scheduled invitation
 plan_scheduled      plan scheduled events when they are due
 team_posts          posts to a team, and their updates
 team_subscriptions  the events that a connection posts to its team

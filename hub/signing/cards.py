@@ -236,6 +236,7 @@ OUTCOMES = frozenset(
     {
         f"{REMIND}_done",
         f"{REMIND}_unreached",
+        f"{REMIND}_not_invited",
         f"{REMIND}_not_their_turn",
         f"{REMIND}_snoozed",
         f"{REMIND}_reminded_recently",

@@ -17,6 +17,7 @@ from hub.core.vocabulary import EventType, PersonRole, Status
 from hub.db.engine import db
 from hub.messaging.compose import cancellation, plan
 from hub.models import Event, Message
+from hub.signing import scheduled_invitations
 from hub.signing.message_texts import EventRecord
 from hub.signing.requests import ASKS_TO_SIGN, CLOSES, NOTICES, is_outdated
 from hub.signing.signing_batch import RequestRecord, SignerRecord
@@ -58,11 +59,14 @@ def is_overtaken(request: RequestRecord, event_type: EventType, at: datetime) ->
 
 
 def find_not_invited(event_type: EventType, request: RequestRecord) -> frozenset[str]:
-    """Return the IDs of signers who are not notified that a request was canceled.
+    """Return the IDs of signers who are not notified that a request was canceled, or not reminded.
 
-    All messages that should ask them to sign were canceled before they were sent, and they have
-    neither opened nor signed the document.
+    Nobody is reminded whose invitation is only scheduled. A cancellation concerns nobody for whom
+    all messages that ask to sign were canceled before they were sent, and who has neither opened
+    nor signed the document.
     """
+    if event_type == EventType.REMINDER and scheduled_invitations.find_invitation(request):
+        return scheduled_invitations.find_uninvited(request)
     if event_type != EventType.CANCELED or request.is_new:
         return frozenset()
     query = (

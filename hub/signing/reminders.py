@@ -13,7 +13,14 @@ from hub.db.types import new_id, now
 from hub.messaging.compose import cancellation
 from hub.models import Signer
 from hub.shared import audit
-from hub.signing import planning, reminder_times, signing_batch, team_posts, turns
+from hub.signing import (
+    planning,
+    reminder_times,
+    scheduled_invitations,
+    signing_batch,
+    team_posts,
+    turns,
+)
 from hub.signing.accept import notify
 from hub.signing.cards import card_time, signer_name
 from hub.signing.message_texts import EventRecord
@@ -28,10 +35,11 @@ def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
     """Remind every signer whose turn it is, or one of them, and return the response of an event.
 
     `signer`: a Signpost ID or an ID in the app. Signers whose reminders are snoozed, or who were
-    reminded within the last hour, are skipped. Raises NotFound; Conflict when no signer can be
-    reminded.
+    reminded within the last hour, are skipped, and so are those whose invitation is only scheduled.
+    Raises NotFound; Conflict when no signer can be reminded.
     """
     request, pending = find_owing(request_id, signer)
+    pending = _invited(request, pending)
     in_turn = {row.id for row in turns.signers_in_turn(request.signers)}
     owing = [row for row in pending if row.id in in_turn]
     if not owing:
@@ -49,6 +57,21 @@ def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
     reminder_times.count_reminders(request, response, at)
     team_posts.refresh_posts(request, planning.usable_connections(test=request.test))
     return response
+
+
+def _invited(request: RequestRecord, pending: list[SignerRecord]) -> list[SignerRecord]:
+    """Return the signers who do not wait for a scheduled invitation. Raises Conflict if all do."""
+    invitation = scheduled_invitations.find_invitation(request)
+    if invitation is None:
+        return pending
+    uninvited = scheduled_invitations.find_uninvited(request)
+    invited = [row for row in pending if row.id not in uninvited]
+    if not invited:
+        names = [signer_name(row) for row in pending]
+        time = card_time(invitation.send_at) if invitation.send_at else ""
+        reason = scheduled_invitations.describe_invitation(invitation, names, time)
+        raise Conflict("not_invited", reason)
+    return invited
 
 
 def _snoozed(owing: Sequence[SignerRecord]) -> Conflict:

@@ -19,7 +19,14 @@ from hub.messaging.contacts import opt_out_status
 from hub.messaging.contacts.opt_out_status import OptOut
 from hub.messaging.track import link_opens
 from hub.models import Message, Signer, SigningRequest
-from hub.signing import chat_invitations, people, reminder_times, reminders, turns
+from hub.signing import (
+    chat_invitations,
+    people,
+    reminder_times,
+    reminders,
+    scheduled_invitations,
+    turns,
+)
 
 Skipped = dict[tuple[str, str], list[str]]  # sentences by role and ID in the app
 TEAM = ("", "")
@@ -41,6 +48,8 @@ class RequestPeople:
         self._skipped = skipped
         self._facts = signer_timeline.read_skipped(list(lines))
         self._opens = link_opens.read_opens(list(lines))
+        invitation = scheduled_invitations.find_invitation(row)
+        self._uninvited = scheduled_invitations.find_uninvited(row) if invitation else frozenset()
         self._messages: dict[str | None, list[Message]] = {}
         for message in reversed(newest_first):
             self._messages.setdefault(message.signer_id, []).append(message)
@@ -75,6 +84,7 @@ class RequestPeople:
             "entries": signer_timeline.list_entries(
                 person, messages, self._lines, self._facts, self._opens
             ),
+            "is_invited": person.id not in self._uninvited,
             "resends": channel_title(resendable.channel) if resendable else "",
             "may_stop": bool(described["next_reminder_at"])
             or any(_is_unfinished(message) for message in messages),

@@ -10,7 +10,8 @@ from hub.admin.view.filters import plural
 from hub.core.errors import DecryptionError
 from hub.core.vocabulary import RequestState, SignerState, Status
 from hub.models import Message, Signer, SigningRequest
-from hub.signing import turns
+from hub.signing import scheduled_invitations
+from hub.signing.scheduled_invitations import NOBODY, ScheduledInvitation
 
 ENDINGS = {
     RequestState.COMPLETED: "Everyone has signed.",
@@ -42,8 +43,29 @@ def summarize(request: SigningRequest, messages: Sequence[Message]) -> SigningSu
         missing = plural(len(owing), "signature is", "signatures are")
         text = f"{missing} missing. No more reminders are sent."
         return SigningSummary("info", "The request has expired.", text)
+    if invitation := _read_invitation(request, owing, messages):
+        return _summarize_invitation(invitation)
     title = f"Waiting for {plural(len(owing), 'signature')}."
     return _summarize_reach(title, owing, messages)
+
+
+def _read_invitation(
+    request: SigningRequest, owing: Sequence[Signer], messages: Sequence[Message]
+) -> ScheduledInvitation | None:
+    """Return the scheduled or canceled invitation if no pending signer was asked to sign before."""
+    invitation = scheduled_invitations.find_invitation(request)
+    if invitation is None or any(
+        signer.invited_at is not None or _statuses(signer, messages) for signer in owing
+    ):
+        return None
+    return invitation
+
+
+def _summarize_invitation(invitation: ScheduledInvitation) -> SigningSummary:
+    if invitation.send_at is None:
+        return SigningSummary("info", f"{NOBODY}.", "The scheduled signing request was canceled.")
+    time = format_datetime(invitation.send_at)
+    return SigningSummary("info", f"The signing request is scheduled for {time}.")
 
 
 def _ending(request: SigningRequest) -> str:
@@ -67,8 +89,7 @@ def _summarize_reach(
     title: str, owing: Sequence[Signer], messages: Sequence[Message]
 ) -> SigningSummary:
     """Return the notice about delivery to the remaining signers."""
-    in_turn = turns.signers_in_turn(owing)
-    asked = [signer for signer in owing if signer in in_turn or _statuses(signer, messages)]
+    asked = [signer for signer in owing if signer.invited_at or _statuses(signer, messages)]
     unreached = [signer for signer in asked if not _was_reached(signer, messages)]
     failed = sum(_all_failed(signer, messages) for signer in unreached)
     if failed:
@@ -105,4 +126,16 @@ def reason_not_to_remind(request: SigningRequest) -> str:
         return f"The request is {request.state}. No more reminders are sent."
     if request.expired and request.expires_at is not None:
         return f"The request expired on {format_datetime(request.expires_at)}."
-    return "" if _pending_signers(request) else "Everyone has signed or declined."
+    pending = _pending_signers(request)
+    return _reason_not_invited(request, pending) if pending else "Everyone has signed or declined."
+
+
+def _reason_not_invited(request: SigningRequest, pending: Sequence[Signer]) -> str:
+    """Return that all pending signers wait for a scheduled invitation, or ''."""
+    invitation = scheduled_invitations.find_invitation(request)
+    uninvited = scheduled_invitations.find_uninvited(request)
+    if invitation is None or any(signer.id not in uninvited for signer in pending):
+        return ""
+    time = format_datetime(invitation.send_at) if invitation.send_at else ""
+    names = [_name(signer) for signer in pending]
+    return scheduled_invitations.describe_invitation(invitation, names, time)

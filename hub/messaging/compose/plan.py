@@ -62,10 +62,8 @@ class PlannedEvent:
     missing: int = 0  # signatures
     outdated: bool = False  # a newer event has changed the state of the request
     overtaken: bool = False  # the request ended after it, so its end is reported instead
-    # the IDs of signers whose invitations were canceled before they were sent
-    not_invited: Collection[str] = ()
-    # the IDs of people who were notified that the request is completed
-    notified_of_completion: Collection[str] = ()
+    not_invited: Collection[str] = ()  # the IDs of signers who were not invited
+    notified_of_completion: Collection[str] = ()  # the IDs of people who have that notice
 
     @property
     def reason_ended(self) -> str:
@@ -397,4 +395,6 @@ def _reason_not_asked(person: Person, event: PlannedEvent) -> str:
         return "already_signed"
     if not person.has_turn:
         return "not_their_turn"
-    return person.no_reminder if event.type == EventType.REMINDER else ""
+    if event.type != EventType.REMINDER:
+        return ""
+    return NOT_INVITED if person.id in event.not_invited else person.no_reminder

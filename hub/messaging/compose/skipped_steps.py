@@ -58,7 +58,7 @@ REASONS = {
     "repeated": "This notification was already sent.",
     "own_action": "The sender is the person whom the event is about.",
     "request_completed": "The notification that the request is completed was sent instead.",
-    NOT_INVITED: "The invitation of this signer was canceled before it was sent.",
+    NOT_INVITED: "The invitation of this signer is scheduled for later, or was canceled.",
     "outdated": "A newer event has changed the state of the request.",
     "text_incomplete": (
         "The text needs a value that the request does not have. Send the value, or change the text."
