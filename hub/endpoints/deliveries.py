@@ -20,6 +20,7 @@ from hub.endpoints.claims import HANDLER_LEASE
 from hub.endpoints.delivery_order import is_next
 from hub.endpoints.platform_events import QUEUE
 from hub.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from hub.models.webhook_endpoint import WEBHOOK
 from hub.shared import audit
 
 PAGE = 50
@@ -144,13 +145,27 @@ def send_test_event(endpoint_id: str, event_type: str) -> str:
     """Send the example of an event type to an endpoint; return the ID of the event."""
     if event_type not in event_kinds():
         raise Refused("unknown_event", "Choose one of the events in the list.", field="event")
-    _require_enabled(endpoint_id)
+    endpoint = _require_enabled(endpoint_id)
     delivery = WebhookDelivery(
-        endpoint_id=endpoint_id, event_id=new_id("pev"), type=event_type, example=True
+        endpoint_id=endpoint_id,
+        event_id=new_id("pev"),
+        type=event_type,
+        example=True,
+        order_key=None if endpoint.kind == WEBHOOK else _example_key(event_type, endpoint),
     )
     db.session.add(delivery)
     _make_due(delivery)
     return delivery.event_id
+
+
+def _example_key(event_type: str, endpoint: WebhookEndpoint) -> str:
+    """Return the key of a test event: what its example is about, as `NewEvent.order_key`.
+
+    Without a position, test events have no order.
+    """
+    example = event_kinds()[event_type].payload
+    fields = ("request", "message", "inbound", "connection")
+    return str(next(filter(None, map(example.get, fields)), endpoint.source_id))
 
 
 def _make_due(delivery: WebhookDelivery) -> None:

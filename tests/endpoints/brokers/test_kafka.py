@@ -20,6 +20,7 @@ from hub.core.errors import Refused
 from hub.db.types import new_id, now
 from hub.endpoints import broker_tests, deliveries, endpoints, signing_secrets
 from hub.endpoints.broker_publishing import network
+from hub.endpoints.catalog import event_kinds
 from hub.endpoints.claims import LEASE
 from hub.integrations import brokers
 from hub.integrations.broker import CONNECT_SECONDS, PUBLISH_SECONDS
@@ -93,6 +94,21 @@ def test_test_event_is_published(cluster: KafkaCluster) -> None:
     [message] = cluster.read(1)
     assert (payload_of(message)["id"], payload_of(message)["type"]) == (event_id, "sms_failed")
     assert headers_of(message)["ce_id"] == event_id
+
+
+def test_test_event_has_the_key_of_its_type(cluster: KafkaCluster) -> None:
+    endpoint_id = add_kafka(cluster)
+    types = sorted(event_kinds())
+    for event_type in (*types, types[0]):
+        deliveries.send_test_event(endpoint_id, event_type)
+    notify()
+    messages = cluster.read(len(types) + 1)
+    assert sorted({payload_of(message)["type"] for message in messages}) == types
+    source_id = endpoints.find(endpoint_id).source_id
+    for message in messages:
+        payload = payload_of(message)
+        about = map(payload.get, ("request", "message", "inbound", "connection"))
+        assert key_of(message) == next(filter(None, about), source_id)
 
 
 def test_a_thousand_events_need_few_round_trips(
