@@ -41,7 +41,7 @@ class EndpointSummary:
     broker: type[Broker] | None  # None: a webhook, or a broker that is no longer known
     broker_facts: list[tuple[str, str]]  # labels and values of the settings that are not secret
     headers: list[str]
-    user: str
+    user: str  # of Basic auth at a webhook
     counts: dict[str, int]  # of deliveries, by state
     next_attempt: datetime | None
 
@@ -117,7 +117,7 @@ def summarize(endpoint: WebhookEndpoint) -> EndpointSummary:
         broker=broker,
         broker_facts=_facts_of(broker, settings) if broker and settings else [],
         headers=list(settings.get("headers", {})),
-        user=str(settings.get("user", "")),
+        user="" if broker else str(settings.get("user", "")),
         counts=deliveries.count_by_state(endpoint.id),
         next_attempt=deliveries.next_attempt(endpoint.id),
     )

@@ -12,14 +12,15 @@ import time_machine
 
 from hub.db.engine import db
 from hub.db.types import now
-from hub.endpoints.endpoints import find
+from hub.endpoints import endpoints
+from hub.endpoints.endpoints import EndpointSettings, find
 from hub.integrations import brokers
 from hub.models import WebhookEndpoint
 from tests.admin.webhook_endpoints.test_webhook_pages import call as call
 from tests.admin.webhook_endpoints.test_webhook_pages import only_endpoint
 from tests.conftest import Browser
 from tests.endpoints.brokers.broker_endpoints import add_kafka, payload_of
-from tests.endpoints.receivers import notify, report, states
+from tests.endpoints.receivers import notify, report, source_named, states
 from tests.hub_fixtures import count
 from tests.kafka_cluster import TOPIC, KafkaCluster, kafka_cluster
 
@@ -62,6 +63,21 @@ def test_form_of_each_broker_is_shown(admin: Browser, kind: str) -> None:
     assert brokers.get(kind).summary in page.text
     assert 'name="events"' in page.text
     assert 'name="url"' not in page.text
+
+
+def test_page_shows_the_user_of_a_broker_once(admin: Browser, call: Call) -> None:
+    def add() -> str:
+        settings = {"host": "mqtt.example", "port": 8883, "encryption": "tls", "user": "only-user"}
+        added = endpoints.create(
+            source_named("default"),
+            EndpointSettings(kind="mqtt", events=["*"], broker=settings),
+            test=True,
+        )
+        return added[0]
+
+    page = admin.get(f"/webhook-endpoints/{call(add)}").text
+    assert page.count("only-user") == 1
+    assert "Basic auth" not in page
 
 
 def test_unknown_broker_does_not_exist(admin: Browser) -> None:
