@@ -7,12 +7,13 @@ from datetime import datetime
 
 from sqlalchemy import func, literal_column, select
 
+from hub import integrations
 from hub.accounts import sources
 from hub.connections.connection_tests import lock_connection
 from hub.core.errors import Conflict
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.models import ProviderCallback
+from hub.models import Connection, ProviderCallback
 from hub.shared import audit
 
 COUNT_TO = 1000  # larger numbers are shown as 1,000
@@ -48,6 +49,18 @@ def set_source(connection_id: str, source: str) -> None:
     if source_id != connection.source_id:
         connection.source_id = source_id
         audit.record("connection.source_set", connection.id, connection.title, source=source)
+
+
+def has_phone_numbers(source_id: str) -> bool:
+    """Return whether the events of a source can name mobile numbers.
+
+    False if a signing app that knows none belongs to the source.
+    """
+    names = db.session.scalars(
+        select(Connection.integration).where(Connection.source_id == source_id).distinct()
+    )
+    known = integrations.registry()
+    return all(getattr(known.get(name), "has_phone_numbers", True) for name in names)
 
 
 def find_failures(connection_id: str) -> WebhookFailures | None:

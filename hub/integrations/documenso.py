@@ -70,6 +70,7 @@ class Documenso(SourceIntegration):
     """Documents of Documenso."""
 
     contract = 2
+    has_phone_numbers = False
     name = "documenso"
     title = "Documenso"
     summary = "Notifies recipients of Documenso documents on your channels."

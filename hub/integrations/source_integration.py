@@ -45,6 +45,7 @@ class SourceIntegration(WebhookReceiver, ABC):
     """
 
     is_source = True
+    has_phone_numbers: ClassVar[bool] = True  # whether its events can name mobile numbers
     channel = Channel.WEBHOOK
     reports = False
     reliable_statuses: ClassVar[frozenset[Status]] = frozenset()

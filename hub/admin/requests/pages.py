@@ -17,6 +17,7 @@ from hub.admin.view.filters import plural
 from hub.admin.view.message_rows import request_title, rows
 from hub.admin.view.pagination import paginate_query
 from hub.admin.view.status_badges import channel_title
+from hub.connections import signing_apps
 from hub.core.errors import DecryptionError, Refused
 from hub.core.vocabulary import (
     PHONE_CHANNELS,
@@ -255,7 +256,7 @@ def _skipped(row: SigningRequest) -> Skipped:
             continue
         for item in reversed(refusals):
             if item["reason"] in REASONS and item["reason"] != NOT_IN_TURN:
-                sentence = _skipped_sentence(event.type, item)
+                sentence = _skipped_sentence(event.type, item, row.source_id)
                 # events of version 0.2.0 name no role
                 role = (item.get("role") or PersonRole.SIGNER) if item["signer"] else ""
                 sentences = skipped.setdefault((role, item["signer"]), [])
@@ -267,7 +268,7 @@ def _skipped(row: SigningRequest) -> Skipped:
 NOT_IN_TURN = "not_their_turn"  # the state of the signer shows it, and later it is outdated
 
 
-def _skipped_sentence(event_type: str, item: dict[str, str]) -> str:
+def _skipped_sentence(event_type: str, item: dict[str, str], source_id: str) -> str:
     """Return why a message was not sent, with its channel and the next step."""
     if item["reason"] == "connection_off":
         titles = team_subscriptions.disabled_connection_titles(event_type)
@@ -276,8 +277,10 @@ def _skipped_sentence(event_type: str, item: dict[str, str]) -> str:
     channel = channel_title(item["step"])
     if item["reason"] == "no_address" and item["step"] in ADDRESS_TITLES:
         address = ADDRESS_TITLES[Channel(item["step"])]
-        remedy = "Add one in the signing app."
-        return f"{title} not sent by {channel}: the signer has no {address}. {remedy}"
+        reason = f"{title} not sent by {channel}: the signer has no {address}."
+        if item["step"] in PHONE_CHANNELS and not signing_apps.has_phone_numbers(source_id):
+            return reason
+        return f"{reason} Add one in the signing app."
     return f"{title} not sent ({channel}). {REASONS[item['reason']]}"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from hub.connections import connections
 from hub.core.vocabulary import ConnectionState, RequestState, Role, SignerState, Status
 from hub.db.engine import db
 from hub.db.store import transaction
@@ -261,6 +262,24 @@ def test_signer_without_a_mobile_number_is_named_with_the_next_step(
         "Signing request not sent by SMS: the signer has no mobile number."
         " Add one in the signing app." in page
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_possible"), [("documenso", False), ("pactsafe", True), ("", True)]
+)
+def test_number_is_asked_for_only_if_the_signing_app_knows_numbers(
+    run_in_app: RunInApp[Any], browser_for: Callable[..., Browser], kind: str, is_possible: bool
+) -> None:
+    def send() -> str:
+        if kind:
+            connections.create(kind, "Contracts", test=True, source="default")
+        body = event_body(signers=[signer_body("Eric", None)])
+        accept.accept_event(EventIn.model_validate(body), source_id(), test=True)
+        return db.session.scalars(select(SigningRequest.id)).one()
+
+    page = text_of(browser_for(Role.VIEWER).get(f"/requests/{run_in_app(send)}"))
+    assert "Signing request not sent by SMS: the signer has no mobile number." in page
+    assert ("no mobile number. Add one in the signing app." in page) == is_possible
 
 
 def test_ended_request_refuses_reminders_and_explains_why(
