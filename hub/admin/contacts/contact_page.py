@@ -16,7 +16,7 @@ from hub import integrations
 from hub.accounts import sources
 from hub.admin.auth.guard import admin, has_role, require_role
 from hub.admin.contacts import opt_out_descriptions, people_rows
-from hub.admin.contacts.suppressions import REASONS
+from hub.admin.contacts.suppressions import reason_label
 from hub.admin.overview.damaged_row_notice import show_damaged_row_notice
 from hub.admin.view import confirmation
 from hub.admin.view.filters import phone
@@ -195,7 +195,7 @@ def _opt_outs(contact: Contact) -> list[dict[str, Any]]:
             "channel": opt_out_descriptions.channel_name(row.channel),
             "lead": opt_out_descriptions.lead(row, reporters.get(row.id, "")),
             "problem": opt_out_descriptions.describe_suppression(row, reporters.get(row.id, "")),
-            "reason": REASONS.get(row.reason, row.reason),
+            "reason": reason_label(row),
             "explanation": row.explanation,
             "code": row.code,
             "since": row.since,
@@ -234,7 +234,7 @@ def _history(contact: Contact) -> list[dict[str, Any]]:
             {
                 "change": opt_out_descriptions.label(opt_out, reporters.get(opt_out.id, "")),
                 "details": opt_out.explanation or opt_out.code,
-                "by": REASONS.get(opt_out.reason, opt_out.reason),
+                "by": reason_label(opt_out),
                 "at": opt_out.since,
                 **entry,
             }

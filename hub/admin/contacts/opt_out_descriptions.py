@@ -16,7 +16,7 @@ from hub.messaging.contacts import opt_out_kinds
 from hub.messaging.contacts.opt_out_kinds import OptOutKind
 from hub.messaging.contacts.opt_out_status import OBJECTION, OptOut
 from hub.messaging.contacts.suppressions import BY_PROVIDER
-from hub.messaging.track.error_codes import CODES
+from hub.messaging.track.error_codes import BY_KEYWORD, BY_UNSUBSCRIBE, CODES, KEY_PRESSED
 from hub.models import Suppression
 
 NAMES: Mapping[str, str] = {"": "every channel", Channel.VOICE: "phone calls"}
@@ -146,6 +146,8 @@ def explain(reason: str, code: str, channel: str, integration: str, kind: OptOut
     """
     if reason == OBJECTION:
         return CODES["consent_no"]
+    if channel == Channel.VOICE and reason in (BY_KEYWORD, BY_UNSUBSCRIBE):
+        return KEY_PRESSED
     if reason != BY_PROVIDER:
         return CODES.get(reason, _GENERAL)
     for reporter in integrations.registry().values():

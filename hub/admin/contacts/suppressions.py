@@ -27,6 +27,7 @@ from hub.messaging.contacts import consents, opt_out_kinds
 from hub.messaging.contacts import suppressions as opt_outs
 from hub.messaging.contacts.csv_files import ImportReport
 from hub.messaging.contacts.opt_out_files import export_opt_outs, import_opt_outs
+from hub.messaging.contacts.opt_out_status import OptOut
 from hub.messaging.state import unreadable_rows
 from hub.models import Connection, Suppression
 
@@ -39,6 +40,15 @@ REASONS = {
     "import": "Imported",
     "api": "Added through the API",
 }
+
+
+def reason_label(row: Suppression | OptOut) -> str:
+    """Return how an address was opted out."""
+    if row.channel == Channel.VOICE and row.reason in ("keyword", "unsubscribe"):
+        return "Pressed 9 in a call"
+    return REASONS.get(row.reason, row.reason)
+
+
 IMPORTS = {"opt-outs": import_opt_outs, "consents": consents.import_consents}
 EXPORTS = {"opt-outs": export_opt_outs, "consents": consents.export_consents}
 MAX_FILE_SIZE = 8 * 1024 * 1024  # bytes
@@ -274,7 +284,7 @@ def _row(opt_out: opt_outs.AddressOptOut, reporters: Mapping[str, str]) -> dict[
         "contact_id": opt_out.contact_id,
         "channel": row.channel,
         "sender": _sender(row.sender),
-        "reason": problem.text if is_reported else REASONS.get(row.reason, row.reason),
+        "reason": problem.text if is_reported else reason_label(row),
         "is_unreachable": opt_out_descriptions.is_unreachable(row, integration),
         "code": row.code,
         "why": row.explanation,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from hub.core.vocabulary import Status
 from hub.integrations.base import Problem
 
+BY_KEYWORD = "keyword"
+BY_UNSUBSCRIBE = "unsubscribe"
 CODES = {
     "unreachable": Problem(
         "",
@@ -63,7 +65,7 @@ CODES = {
         "The recipient blocked this sender or removed it from the group.",
         "Ask the recipient to unblock it or add it again, or use another channel.",
     ),
-    "keyword": Problem(
+    BY_KEYWORD: Problem(
         "",
         "The recipient replied STOP, so this address receives no messages.",
         "Wait until the recipient replies START.",
@@ -145,7 +147,7 @@ CODES = {
         "The recipient complained about messages, so this address receives no messages.",
         "Keep the opt-out unless the person asks for messages.",
     ),
-    "unsubscribe": Problem(
+    BY_UNSUBSCRIBE: Problem(
         "",
         "The recipient used the unsubscribe link of a message.",
         "Ask the person in another way. Remove the opt-out if they want messages again.",
@@ -191,6 +193,12 @@ CODES = {
         "Check the worker’s log, then resend the message.",
     ),
 }
+# instead of BY_KEYWORD and BY_UNSUBSCRIBE, if it happened in a call
+KEY_PRESSED = Problem(
+    "",
+    "The recipient pressed 9 to receive no more calls.",
+    "Call again only after a new consent is recorded. Then remove the opt-out under Opt-outs.",
+)
 BY_STATUS = {
     Status.FAILED: Problem(
         "",

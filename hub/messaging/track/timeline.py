@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import select
@@ -21,32 +20,11 @@ from hub.messaging.policy.policy import QUIET
 from hub.messaging.send import predecessors
 from hub.messaging.track import link_opens
 from hub.messaging.track.block_descriptions import describe_block
-from hub.messaging.track.error_codes import BY_STATUS, CODES
+from hub.messaging.track.call_timeline import CALL_TITLES, insert_delivery, is_opted_out_by_key
+from hub.messaging.track.error_codes import BY_STATUS, CODES, KEY_PRESSED
 from hub.messaging.track.link_opens import LinkOpens
+from hub.messaging.track.timeline_entries import Entry as Entry
 from hub.models import Attempt, Connection, Event, Message, PlatformEvent, StatusEvent
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One entry of a timeline: `kind` for programs, `title` and `text` for people.
-
-    The numbers are set if the entry is about a call of the provider.
-    """
-
-    at: datetime
-    kind: str
-    title: str
-    text: str = ""
-    status: str | None = None
-    source: str = "hub"
-    attempt: int | None = None
-    provider_status: str = ""
-    code: str = ""
-    http_status: int | None = None
-    provider_request: str = ""
-    milliseconds: int | None = None
-    event: str = ""  # the type of the platform event that it caused
-    decisive: bool = False
 
 
 def timeline(message: Message) -> list[Entry]:
@@ -73,7 +51,7 @@ def timeline(message: Message) -> list[Entry]:
     entries += _reached_twice(message)
     if Status.read(message.status).is_delivered:  # a key of a call counts in any order
         entries = [replace(one, code="") if one.kind == "completed" else one for one in entries]
-    return sorted(entries, key=lambda entry: entry.at)
+    return insert_delivery(sorted(entries, key=lambda entry: entry.at))
 
 
 def _planned_text(message: Message) -> str:
@@ -201,7 +179,7 @@ def _fact_entry(
         if fact.reason:
             text = f"{text} {fact.reason[:1].upper()}{fact.reason[1:].rstrip('.')}.".strip()
     else:
-        known = _CALL_TITLES.get(fact.provider_status) or _REPORTED_TITLES.get(status)
+        known = CALL_TITLES.get(fact.provider_status) or _REPORTED_TITLES.get(status)
         word = fact.provider_status or "nothing"
         title = _format_title(known or "{provider} reports {word}", provider, word=word)
         text = " ".join(filter(None, (fact.reason, _PROOF_TEXTS.get(fact.source, ""))))
@@ -306,16 +284,6 @@ _REPORTED_TITLES: dict[Status | None, str] = {
     Status.UNDELIVERED: "Reported undelivered by {provider}",
     Status.FAILED: "Reported failed by {provider}",
 }
-_CALL_TITLES = {
-    "initiated": "Call started",
-    "ringing": "The phone rings",
-    "in-progress": "Call answered",
-    "completed": "Call ended",
-    "busy": "The line is busy",
-    "no-answer": "Nobody answered",
-    "canceled": "Canceled at {provider}",
-    **{f"key {key}": f"Key {key} was pressed" for key in "0123456789*#"},
-}
 _PROOF_TEXTS = {
     "callback": "The signature of the callback was verified.",
     "poll": "Signpost asked the provider.",
@@ -334,7 +302,11 @@ def explain_failure(message: Message) -> Problem | None:
         if message.code == "window_closed" and message.event_id is None
         else message.code
     )
-    problem = _provider_problem(message) or _hub_problem(code, status)
+    problem = (
+        KEY_PRESSED
+        if is_opted_out_by_key(message)
+        else _provider_problem(message) or _hub_problem(code, status)
+    )
     if problem is not None:
         return Problem(message.code, problem.text, problem.remedy, problem.url)
     general = BY_STATUS.get(status)
