@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
@@ -17,6 +17,7 @@ from hub.db.types import new_id, now
 from hub.models import Connection, Route, RouteStep, Source
 from hub.shared import audit
 from hub.signing import reminder_rechecks
+from hub.signing.reminder_schedule import Schedule
 from hub.signing.shipped_texts import FOR_PEOPLE
 
 MAX_STEPS = 10
@@ -248,7 +249,8 @@ def save_route(
 ) -> str:
     """Save a route as a new version, and return its ID. Ladders under way keep their version.
 
-    `replaces`: the ID of the source's route that the admin saw, or None. Raises the first problem
+    `replaces`: the ID of the source's route that the admin saw, or None. It is returned if nothing
+    has changed, and no version is added. Raises the first problem
     of `find_problems`; Conflict if another admin has saved the route since; NotFound.
     """
     for problem in find_problems(event_type, audience, entered):
@@ -260,9 +262,27 @@ def save_route(
             "Someone else saved this route in the meantime. Compare the newest version under"
             " Versions with your steps. Save again to replace it.",
         )
+    if before and _comparable(entered) == _comparable(read_entry(before)):
+        return before.id
+    route = _build_version(event_type, audience, source_id, entered)
+    if before:
+        before.replaced_at = now()
+        db.session.flush()
+    db.session.add(route)
+    db.session.flush()
+    _record("route.saved", route)
+    if event_type == EventType.REMINDER:
+        _check_reminders(source_id)
+    return route.id
+
+
+def _build_version(
+    event_type: str, audience: str, source_id: str | None, entered: RouteIn
+) -> Route:
+    """Return the next version of a route, which is not stored yet."""
     template = TEMPLATES[EventType(event_type), Audience(audience)]
     versions = read_versions(event_type, audience, source_id)
-    route = Route(
+    return Route(
         id=new_id("rte"),
         source_id=source_id,
         event_type=event_type,
@@ -277,15 +297,19 @@ def save_route(
             _build_row(position, step, template) for position, step in enumerate(entered.steps, 1)
         ],
     )
-    if before:
-        before.replaced_at = now()
-        db.session.flush()
-    db.session.add(route)
-    db.session.flush()
-    _record("route.saved", route)
-    if event_type == EventType.REMINDER:
-        _check_reminders(source_id)
-    return route.id
+
+
+def _comparable(entered: RouteIn) -> RouteIn:
+    """Return a route without the values that have no effect, and with its whole schedule."""
+    steps = []
+    for step in entered.steps:
+        if step.connective != Connective.OTHERWISE:
+            step = replace(step, goal=None, wait_minutes=None)
+        elif step.wait_minutes is None or step.goal is None:
+            step = replace(step, goal=Goal.DELIVERED.value)
+        steps.append(step)
+    schedule = asdict(Schedule.from_settings(entered.schedule))
+    return replace(entered, steps=steps, schedule=schedule)
 
 
 def _check_reminders(source_id: str | None) -> None:

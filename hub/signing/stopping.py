@@ -52,9 +52,9 @@ def stop_signer(request_id: str, signer: str) -> None:
 def stop_fallbacks(route_id: str) -> None:
     """Let no other step follow the messages of a version of a route, as of now.
 
-    First messages that wait are still sent. Waiting messages of later steps are canceled when they
-    are claimed, and a failed message is still reported. Events from now on have fallbacks, if this
-    version is in force. Raises NotFound.
+    First messages that are queued are still sent. Waiting messages of later steps are canceled when
+    they are claimed, and a failed message is still reported. Events from now on have fallbacks, if
+    this version is in force. Raises NotFound.
     """
     route = db.session.scalar(select(Route).where(Route.id == route_id).with_for_update())
     if route is None or not has_fallbacks(route):

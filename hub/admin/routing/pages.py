@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
@@ -17,6 +18,7 @@ from hub.admin.routing.route_descriptions import (
     EVENTS,
     MEMBERS,
     StepWords,
+    describe_choices,
     describe_steps,
 )
 from hub.admin.routing.route_form import (
@@ -34,6 +36,7 @@ from hub.admin.view.filters import plural
 from hub.core.errors import Conflict, NotFound, Refused
 from hub.core.vocabulary import EventType, Role
 from hub.db.engine import db
+from hub.db.types import creation_time
 from hub.models import Route, Source, User
 from hub.signing import routes, stopping
 from hub.signing.reminder_schedule import Schedule
@@ -106,9 +109,10 @@ def follow_general_route(event: str, audience: str) -> Any:
         return confirmation.ask(
             "Use the general route",
             [
-                f"{source.name} will notify {AUDIENCES[audience].lower()} as all apps do when"
-                f" this happens: {EVENTS[event_type][1]}",
-                "Messages under way continue with the present steps.",
+                f"The general route replaces the route of {source.name} for this event:"
+                f" {EVENTS[event_type][1]} It decides how {AUDIENCES[audience].lower()}"
+                f" {'are' if AUDIENCES[audience].endswith('s') else 'is'} notified.",
+                "Messages in progress keep their current steps.",
             ],
             button="Use the general route",
             cancel=url,
@@ -134,11 +138,10 @@ def stop_fallbacks(event: str, audience: str) -> Any:
         return confirmation.ask(
             f"Stop the fallbacks of version {version.version}",
             [
-                f"{plural(waiting, 'message')} of this version"
-                f" {'waits' if waiting == 1 else 'wait'} for the next step now.",
+                _describe_waiting(waiting),
                 "No other step follows the messages that this version has sent or queued."
                 " Messages of later steps that were not sent yet are canceled.",
-                "First messages that wait are still sent."
+                "First messages that are queued are still sent."
                 + ("" if version.replaced_at else " Events from now on have fallbacks again."),
             ],
             button="Stop fallbacks",
@@ -150,16 +153,27 @@ def stop_fallbacks(event: str, audience: str) -> Any:
     return redirect(url, 303)
 
 
+def _describe_waiting(waiting: int) -> str:
+    """Return how many messages wait for a next step of a version."""
+    if not waiting:
+        return "No messages are waiting for a next step of this version."
+    verb = "is" if waiting == 1 else "are"
+    return f"{plural(waiting, 'message')} {verb} waiting for a next step of this version."
+
+
 def _save(grid: Grid, event_type: str, audience: str, form: RouteForm, entered: RouteIn) -> Any:
     source_id = grid.source.id if grid.source else None
+    seen = form.seen.data or None
     try:
-        routes.save_route(event_type, audience, source_id, entered, replaces=form.seen.data or None)
+        saved = routes.save_route(event_type, audience, source_id, entered, replaces=seen)
     except Conflict as conflict:
         return _conflict(event_type, audience, form, entered, conflict), 409
     except Refused as refusal:
         add_problems(form, [refusal])
         schedule = _build_schedule(event_type, entered)
         return _page(grid, event_type, audience, form, entered, schedule), 422
+    if saved == seen:
+        flash("Nothing has changed.", "info")
     else:
         flash("Changes saved. They apply to events from now on.", "good")
     return redirect(cell_url(event_type, audience, grid.source), 303)
@@ -273,7 +287,9 @@ class VersionRow:
 
     route: Route
     author: str
+    saved_at: datetime
     steps: Sequence[StepWords]
+    choices: Sequence[str]  # the rest of the version, as sentences
     waiting: int  # messages whose next step may follow
     stop_url: str  # '' if no fallback of the version can be open
 
@@ -282,16 +298,21 @@ def _describe_versions(
     versions: Sequence[Route], event_type: str, audience: str, grid: Grid
 ) -> list[VersionRow]:
     waiting = stopping.count_waiting([version.id for version in versions])
-    return [
-        VersionRow(
-            version,
-            _author(version),
-            describe_steps(routes.read_entry(version).steps, grid.titles),
-            waiting.get(version.id, 0),
-            _stop_url(version, event_type, audience, grid.source),
+    rows = []
+    for version in versions:
+        entered = routes.read_entry(version)
+        rows.append(
+            VersionRow(
+                version,
+                _author(version),
+                creation_time(version.id),
+                describe_steps(entered.steps, grid.titles),
+                describe_choices(event_type, entered, grid.titles),
+                waiting.get(version.id, 0),
+                _stop_url(version, event_type, audience, grid.source),
+            )
         )
-        for version in versions
-    ]
+    return rows
 
 
 def _stop_url(version: Route, event_type: str, audience: str, source: Source | None) -> str:

@@ -9,7 +9,7 @@ from hub.admin.view.status_badges import channel_title
 from hub.core.vocabulary import Audience, Connective, EventType, Goal
 from hub.messaging.track.route_results import RouteResult
 from hub.signing.reminder_schedule import Schedule
-from hub.signing.routes import StepIn
+from hub.signing.routes import RouteIn, StepIn
 
 EVENTS: Mapping[str, tuple[str, str]] = {
     EventType.SENT: ("Sent", "The document was sent for signature."),
@@ -91,6 +91,27 @@ def describe_wait(step: StepIn) -> str:
     return f"{unmet.get(Goal(step.goal or Goal.DELIVERED), '')} after {wait}".strip()
 
 
+def describe_choices(event_type: str, entered: RouteIn, titles: Mapping[str, str]) -> list[str]:
+    """Return what a version of a route says beside its steps and conditions, as sentences."""
+    sentences = []
+    for number, step in enumerate(entered.steps, 1):
+        if step.connection_id and step.connection_id not in titles:
+            sentences.append(f"The connection of step {number} is archived.")
+        if step.consented_only:
+            sentences.append(f"Step {number} only with a recorded consent.")
+    if entered.paid_when_missing is not None:
+        missing = entered.paid_when_missing
+        signatures = f"signature{'' if missing == 1 else 's'}"
+        limit = f"{missing} {signatures} {'is' if missing == 1 else 'are'} missing"
+        sentences.append(f"Paid channels only while at most {limit}.")
+    if entered.continue_after_opt_out:
+        sentences.append("Continues on other channels after an opt-out.")
+    if event_type == EventType.REMINDER:
+        schedule = describe_schedule(Schedule.from_settings(entered.schedule))
+        sentences.append(f"Schedule: {schedule}")
+    return sentences
+
+
 def format_minutes(minutes: int) -> str:
     """Return a number of minutes in the largest unit that divides it, such as `2 hours`."""
     for size, name in ((24 * 60, "day"), (60, "hour")):
@@ -111,7 +132,8 @@ def describe_schedule(schedule: Schedule) -> str:
         parts.append(f"{_join_days(schedule.days_before_expiry)} before it expires")
     if not parts:
         return "No automatic reminders."
-    return f"{', '.join(parts)}, at most {schedule.most}."
+    most = f"at most {schedule.most}{', on working days only' if schedule.working_days else ''}"
+    return f"{', '.join(parts)}, {most}."
 
 
 def _join_days(days: Sequence[int]) -> str:

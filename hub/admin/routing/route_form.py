@@ -45,10 +45,11 @@ class RouteForm(Form):
     seen = HiddenField()
     steps = FieldList(FormField(StepForm), max_entries=MAX_STEPS)
     paid_when_missing = StringField(
-        "Use paid channels only while at most so many signatures are missing",
+        "Maximum missing signatures for paid channels",
         render_kw={"inputmode": "numeric", "maxlength": 4},
         description=(
-            "SMS, WhatsApp and calls cost money for each message. Leave empty to use them always."
+            "SMS, WhatsApp and calls cost money for each message. They are used only while at most"
+            " this many signatures are missing, such as 3. Leave empty to use them always."
         ),
     )
     continue_after_opt_out = BooleanField(

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.admin.routing.route_form import edit_steps
+from hub.admin.view.datetimes import format_datetime
 from hub.core.vocabulary import Connective, Goal, Role
+from hub.db.types import creation_time
 from hub.signing import routes
 from hub.signing.reminder_settings import source_reminders
 from hub.signing.routes import RouteIn, StepIn
@@ -108,7 +110,7 @@ def test_source_gets_its_own_route_until_it_follows_the_general_one(
     assert save(admin, own).status_code == 303
     assert stored(app, "default")
     confirm = admin.get(f"{URL}/general?source=default")
-    assert "will notify the signer as all apps do" in confirm.text
+    assert "The general route replaces the route of " in words(confirm)
     admin.post(f"{URL}/general?source=default")
     assert stored(app, "default") is None
     for repeat in (admin.post, admin.get):
@@ -209,7 +211,7 @@ def test_fallbacks_of_a_version_are_stopped_after_a_confirmation(
     question = f"{URL}/stop?version={version}"
     assert question in admin.get(URL).text.replace("&amp;", "&")
     asked = words(admin.get(question))
-    assert "0 messages of this version wait for the next step now." in asked
+    assert "No messages are waiting for a next step of this version." in asked
     assert "Events from now on have fallbacks again." in asked
     assert admin.post(question).status_code == 303
     page = words(admin.get(URL))
@@ -221,3 +223,75 @@ def test_fallbacks_of_an_unknown_version_cannot_be_stopped(app: Flask, admin: Br
     for version in ("", "nonsense", "rte_0199f3b2-5d1a-7c44-8a51-3f6f5d2c9b10"):
         assert admin.get(f"{URL}/stop?version={version}").status_code == 404
         assert admin.post(f"{URL}/stop?version={version}").status_code == 404
+
+
+def versions_of(page: Any) -> str:
+    return words(page).partition("Version ")[2]
+
+
+def test_versions_show_when_they_were_saved_and_all_that_differs(
+    app: Flask, admin: Browser
+) -> None:
+    save(admin)
+    choices = {
+        "steps-2-consented_only": "y",
+        "paid_when_missing": "3",
+        "continue_after_opt_out": "y",
+    }
+    save(admin, **choices)
+    listed = versions_of(admin.get(URL))
+    newest, _, former = listed.partition("Version ")
+    for said in (
+        "Step 3 only with a recorded consent.",
+        "Paid channels only while at most 3 signatures are missing.",
+        "Continues on other channels after an opt-out.",
+    ):
+        assert said in newest
+        assert said not in former
+    with app.app_context():
+        saved_at = format_datetime(creation_time(stored_id(app)))
+    assert f"in force saved by Dana Whitfield on {saved_at}" in newest
+
+
+def test_versions_of_the_reminder_show_their_schedule(admin: Browser) -> None:
+    url = "/routing/reminder/signer"
+    step = {"steps-0-connective": "also", "steps-0-over": "sms", "do": "save"}
+    for days, more in (("2, 5", {}), ("2, 5", {"working_days": "y"}), ("4", {})):
+        fields = {**step, "days": days, "days_before_expiry": "", "most": "2", **more}
+        answer = admin.post(url, {"seen": seen(admin.get(url)), **fields})
+        assert answer.status_code == 303
+    listed = versions_of(admin.get(url)).split("Version ")
+    days = "Schedule: 2 and 5 days after the invitation, at most 2"
+    assert "Schedule: 4 days after the invitation, at most 2." in listed[0]
+    assert f"{days}, on working days only." in listed[1]
+    assert f"{days}." in listed[2]
+
+
+@pytest.mark.parametrize("url", [URL, "/routing/reminder/signer", "/routing/completed/signer"])
+def test_save_without_a_change_adds_no_version(admin: Browser, url: str) -> None:
+    page = admin.get(url)
+    entered = {**form_values(page), "do": "save"}
+    assert admin.post(url, entered).status_code == 303
+    after = admin.get(url)
+    assert "Nothing has changed." in words(after)
+    assert seen(after) == seen(page)
+    changed = {**entered, "continue_after_opt_out": "y"}
+    assert admin.post(url, changed).status_code == 303
+    assert seen(admin.get(url)) != seen(page)
+
+
+def form_values(page: Any) -> dict[str, str]:
+    """Return the fields of the panel as a browser posts them."""
+    found = re.search(r'<form method="post" action="/routing.*?</form>', page.text, re.DOTALL)
+    assert found
+    values = {}
+    for tag in re.findall(r"<input[^>]*>", found[0]):
+        attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
+        if attributes.get("type") != "checkbox" or " checked" in tag:
+            values[attributes["name"]] = attributes.get("value", "")
+    for name, options in re.findall(
+        r'<select[^>]*name="([^"]*)"[^>]*>(.*?)</select>', found[0], re.DOTALL
+    ):
+        selected = re.search(r'<option selected value="([^"]*)"', options)
+        values[name] = selected[1] if selected else ""
+    return values
