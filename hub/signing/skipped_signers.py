@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 
 from hub.core.vocabulary import Audience, Channel, PersonRole, RequestState, SignerState
 from hub.db.engine import db
-from hub.db.types import creation_time, first_id_at
+from hub.db.types import creation_time, first_id_at, now
 from hub.endpoints.catalog import SIGNER_NOT_REACHED
 from hub.endpoints.platform_events import NewEvent, store_events
 from hub.messaging.compose import plan
@@ -28,6 +28,8 @@ from hub.signing.team_language import team_locale
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 MAX_NAMES = 5  # in a post to the team
+RECENT = timedelta(days=1)
+MAX_RECENT = 1000  # reports
 # reasons for which nobody is to be asked now, or is asked by another message
 NOT_ASKED = frozenset(
     {
@@ -161,6 +163,11 @@ def _describe(found: Sequence[_Unreached], request: RequestRecord) -> str:
 
 
 # ── The admins ────────────────────────────────────────────────────────────────────────────────────
+def list_recent_requests() -> list[str]:
+    """Return the requests of `list_requests` in the last 24 hours, for the pages of the admins."""
+    return list_requests(now() - RECENT, MAX_RECENT)
+
+
 def list_requests(since: datetime, limit: int) -> list[str]:
     """Return the open requests with a signer who was skipped since a time, newest report first.
 

@@ -209,6 +209,18 @@ def test_overview_links_to_the_request(admin: Browser) -> None:
     assert f"/requests/{request_id()}" in page
 
 
+def test_overview_links_to_exactly_the_requests_of_skipped_signers(admin: Browser) -> None:
+    for external_id in ("one", "two"):
+        post(signers=[unreachable()], request={"id": external_id})
+    post(signers=[signer_body("Anna", "+13175550100")], request={"id": "reached"})
+    assert "2 signers could not be notified" in admin.get("/").text
+    assert 'href="/requests?show=not-notified"' in admin.get("/").text
+    found = {row.external_id: row.id for row in db.session.scalars(select(SigningRequest))}
+    listed = admin.get("/requests?show=not-notified").text
+    shown = {name for name, key in found.items() if f"/requests/{key}" in listed}
+    assert shown == {"one", "two"}
+
+
 def test_every_reason_is_a_failure_or_known_to_ask_nobody() -> None:
     """A new reason must be put into one of the two groups."""
     failures = {

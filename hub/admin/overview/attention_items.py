@@ -14,8 +14,9 @@ from sqlalchemy import func, select
 from hub import integrations
 from hub.admin.connections import connection_health
 from hub.admin.overview.daily_stats import DAY, LOST
+from hub.admin.requests.pages import NOT_NOTIFIED
 from hub.admin.view.filters import plural
-from hub.core.vocabulary import ConnectionState, EndpointState, RequestState, Status
+from hub.core.vocabulary import ConnectionState, EndpointState, Status
 from hub.db.engine import db
 from hub.db.types import first_id_at, now
 from hub.endpoints import endpoints
@@ -244,7 +245,7 @@ def _unreached_signers() -> Iterator[AttentionItem]:
 
 
 def _skipped_signers() -> Iterator[AttentionItem]:
-    request_ids = skipped_signers.list_requests(now() - DAY, COUNT_LIMIT)
+    request_ids = skipped_signers.list_recent_requests()
     if not request_ids:
         return
     is_one = len({*request_ids}) == 1
@@ -259,9 +260,9 @@ def _skipped_signers() -> Iterator[AttentionItem]:
         href=(
             url_for("admin.request_page", request_id=request_ids[0])
             if is_one
-            else url_for("admin.requests", state=RequestState.OPEN.value)
+            else url_for("admin.requests", show=NOT_NOTIFIED)
         ),
-        button="View request" if is_one else "View open requests",
+        button="View request" if is_one else "View these requests",
     )
 
 

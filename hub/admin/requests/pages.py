@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import abort, flash, redirect, render_template, request, url_for
@@ -34,10 +35,18 @@ from hub.messaging.compose.plan import REASONS
 from hub.messaging.state import unreadable_rows
 from hub.messaging.track import message_queries
 from hub.models import Event, Message, SigningRequest, Source
-from hub.signing import chat_invitations, reminders, scheduled_events, team_subscriptions
+from hub.signing import (
+    chat_invitations,
+    reminders,
+    scheduled_events,
+    skipped_signers,
+    team_subscriptions,
+)
 from hub.signing.chat_invitations import Invitation
 
 FILTERS = (("", "All"), *((state.value, state.value.capitalize()) for state in RequestState))
+# the value of `show` for requests with signers who could not be notified in the last day
+NOT_NOTIFIED = "not-notified"
 MAX_MESSAGES = 200  # messages and events of one request that its page shows
 
 
@@ -46,11 +55,15 @@ MAX_MESSAGES = 200  # messages and events of one request that its page shows
 def requests() -> Any:
     """List signing requests, newest first."""
     active_filters = {
-        name: value for name in ("state", "q") if (value := request.args.get(name, "").strip())
+        name: value
+        for name in ("state", "show", "q")
+        if (value := request.args.get(name, "").strip())
     }
     query = select(SigningRequest).options(selectinload(SigningRequest.people))
     if "state" in active_filters:
         query = query.where(SigningRequest.state == active_filters["state"])
+    if active_filters.get("show") == NOT_NOTIFIED:
+        query = query.where(SigningRequest.id.in_(skipped_signers.list_recent_requests()))
     if q := active_filters.get("q"):
         ids = list(db.session.scalars(message_queries.select_requests(q)))
         query = query.where(SigningRequest.id.in_(ids))
@@ -60,8 +73,8 @@ def requests() -> Any:
         "requests.html",
         rows=unreadable_rows.readable_rows("requests", page.rows, lambda row: _row(row, sources)),
         q=active_filters.get("q", ""),
-        active_filters={"state": active_filters.get("state", "")},
-        filters=_filters(active_filters.get("state", "")),
+        active_filters={name: active_filters.get(name, "") for name in ("state", "show")},
+        filters=_filters(active_filters),
         newer=page.newer,
         older=page.older,
         filtered=bool(active_filters),
@@ -69,15 +82,22 @@ def requests() -> Any:
     )
 
 
-def _filters(chosen_state: str) -> list[dict[str, Any]]:
-    return [
+def _filters(active_filters: Mapping[str, str]) -> list[dict[str, Any]]:
+    shown = active_filters.get("show", "")
+    filters = [
         {
             "title": title,
             "href": url_for("admin.requests", state=state or None),
-            "here": chosen_state == state,
+            "here": not shown and active_filters.get("state", "") == state,
         }
         for state, title in FILTERS
     ]
+    not_notified = {
+        "title": "Not notified",
+        "href": url_for("admin.requests", show=NOT_NOTIFIED),
+        "here": shown == NOT_NOTIFIED,
+    }
+    return [*filters, not_notified]
 
 
 def _row(row: SigningRequest, sources: dict[str, str]) -> dict[str, Any]:
