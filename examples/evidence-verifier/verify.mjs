@@ -32,7 +32,9 @@ export function parseKey(text) {
   const [name, id, ...rest] = text.trim().split("+");
   const raw = Buffer.from(rest.join("+"), "base64");
   const expected = sha256(Buffer.from(`${name}\n`), raw).subarray(0, 4).toString("hex");
-  if (raw.length !== 33 || raw[0] !== 1 || id !== expected) throw new Error("not a verifier key");
+  if (raw.length !== 33 || raw[0] !== 1 || id !== expected) {
+    throw new Error(`This is not a verifier key: ${text}`);
+  }
   const publicKey = createPublicKey({
     key: Buffer.concat([SPKI_ED25519, raw.subarray(1)]),
     format: "der",
@@ -41,15 +43,17 @@ export function parseKey(text) {
   return { name, id, publicKey };
 }
 
-// Return where the bytes of a file were changed, as sentences; an empty list if it is intact.
+// Return where the bytes of a file were changed, as sentences; an empty list if it is intact. Throw
+// an error for a text that is not a verifier key.
 export function verify(bytes, keys) {
+  const parsedKeys = keys.map(parseKey);
   try {
     const file = JSON.parse(bytes.toString("utf8"));
     return [
       ...checkForm(file, bytes),
       ...checkChain(file),
       ...checkValues(file),
-      ...checkNote(file, keys.map(parseKey)),
+      ...checkNote(file, parsedKeys),
     ];
   } catch (error) {
     return [`not evidence: ${error.message}`];
@@ -131,7 +135,12 @@ function checkNote(file, keys) {
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const [path, ...keys] = process.argv.slice(2);
-  const found = verify(readFileSync(path), keys);
+  let found;
+  try {
+    found = verify(readFileSync(path), keys);
+  } catch (error) {
+    found = [error.message];
+  }
   console.log(found.join("\n") || "intact");
   process.exitCode = found.length ? 1 : 0;
 }

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,6 +134,18 @@ def test_verifier_in_javascript_finds_every_changed_byte(request_id: str) -> Non
     assert found["intact"] == []
     assert found["missed"] == []
     assert found["tried"] >= 4 * len(data) // step
+
+
+@pytest.mark.skipif(NODE is None, reason="Node is not installed")
+@pytest.mark.parametrize("key", ["", "signpost", "signpost+00000000+AAAA"])
+def test_verifier_in_javascript_names_a_text_that_is_no_key(key: str, tmp_path: Path) -> None:
+    path = tmp_path / "evidence.json"
+    path.write_text("{}")
+    done = subprocess.run(
+        [str(NODE), str(VERIFIER), str(path), key], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout == f"This is not a verifier key: {key}\n"
 
 
 @pytest.mark.skipif(NODE is None, reason="Node is not installed")
