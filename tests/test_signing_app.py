@@ -139,6 +139,11 @@ def test_script_stops_the_app_and_the_hub_at_sigterm(tmp_path: Path, port: int) 
     family: list[psutil.Process] = []
     try:
         wait_until(lambda: READY in printed.read_text(), 60)
+        requests.get(f"http://127.0.0.1:{port}/", timeout=10).raise_for_status()
+        output = printed.read_text()
+        assert "development server" not in output
+        assert "GET / HTTP" not in output
+        assert "Serving Flask app" not in output
         family = psutil.Process(process.pid).children(recursive=True)
         process.terminate()
         assert process.wait(20) == 0, printed.read_text()

@@ -8,6 +8,7 @@ and received webhooks are in one SQLite file. `make example` runs it beside a de
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import sqlite3
@@ -23,6 +24,7 @@ from typing import Any
 import requests
 from flask import Flask, abort, redirect, render_template, request, url_for
 from standardwebhooks import Webhook, WebhookVerificationError
+from werkzeug.serving import run_simple
 from werkzeug.wrappers import Response
 
 HUB = os.environ.get("SIGNPOST_URL", "http://127.0.0.1:8000")
@@ -102,9 +104,8 @@ def show_document(document: str) -> str:
     with transaction() as db:
         row = db.execute("SELECT * FROM documents WHERE id = ?", (document,)).fetchone()
         signers = read_signers(db, document)
-        notices = db.execute(
-            "SELECT * FROM notices WHERE document = ? ORDER BY at", (document,)
-        ).fetchall()
+        query = "SELECT * FROM notices WHERE document = ? ORDER BY at"
+        notices = db.execute(query, (document,)).fetchall()
     if row is None:
         abort(404)
     parts = {"document": row, "signers": signers, "notices": notices, "hub": HUB}
@@ -221,9 +222,8 @@ def post_events() -> None:
 def post_next_event() -> bool:
     """Post the oldest event, and return whether there was one. Raises if it must be repeated."""
     with transaction() as db:
-        row = db.execute(
-            "SELECT * FROM outbox WHERE refusal IS NULL ORDER BY rowid LIMIT 1"
-        ).fetchone()
+        query = "SELECT * FROM outbox WHERE refusal IS NULL ORDER BY rowid LIMIT 1"
+        row = db.execute(query).fetchone()
     if row is None:
         return False
     answer = call_hub("/api/v1/events", row["body"], key=row["id"])
@@ -231,9 +231,8 @@ def post_next_event() -> bool:
         if answer.ok:
             db.execute("DELETE FROM outbox WHERE id = ?", (row["id"],))
         else:  # repeating does not help: the reason is shown on the first page
-            db.execute(
-                "UPDATE outbox SET refusal = ? WHERE id = ?", (answer.json()["detail"], row["id"])
-            )
+            refusal = (answer.json()["detail"], row["id"])
+            db.execute("UPDATE outbox SET refusal = ? WHERE id = ?", refusal)
     return True
 
 
@@ -292,7 +291,8 @@ def main() -> None:
         connection.executescript("PRAGMA journal_mode=WAL;" + TABLES)
     for work in (subscribe, post_events):
         threading.Thread(target=work, daemon=True).start()
-    app.run(port=PORT, threaded=True)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # its lines would hide the hub's
+    run_simple("127.0.0.1", PORT, app, threaded=True)
 
 
 if __name__ == "__main__":
