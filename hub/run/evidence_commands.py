@@ -105,7 +105,8 @@ def erase(address: str) -> None:
     with open_application():
         from hub.evidence import erasure
 
-        click.echo(f"Values removed from {erasure.erase_address(address):,} records.")
+        count = erasure.erase_address(address)
+        click.echo(f"Values removed from {count:,} {'record' if count == 1 else 'records'}.")
 
 
 @evidence.command("rotate-key", short_help="Replace the signing key.")
