@@ -26,6 +26,7 @@ class TrialResult:
     event_type: str
     milliseconds: int
     failure: Failure | None
+    is_subscribed: bool  # whether the handler receives events of this type
 
 
 def try_handler(name: str, event_type: str, *, output: int) -> TrialResult:
@@ -48,7 +49,9 @@ def try_handler(name: str, event_type: str, *, output: int) -> TrialResult:
             response = process.run(handler.name, payload, attempt=1)
     finally:
         process.stop()
-    return TrialResult(handler.name, chosen, response.milliseconds, response.failure)
+    return TrialResult(
+        handler.name, chosen, response.milliseconds, response.failure, matches(patterns, chosen)
+    )
 
 
 def _find(name: str) -> tuple[HandlerSource, FoundHandler]:

@@ -10,6 +10,7 @@ import click
 from hub.run.command_application import open_application
 
 if TYPE_CHECKING:
+    from hub.handlers.handler_list import HandlerSummary
     from hub.handlers.registration import FoundHandler, LoadedSource
 
 
@@ -36,15 +37,10 @@ def handlers(context: click.Context) -> None:
             is_complete = is_complete and not found.problem
             lines += _handler_lines(found)
             if summary := summaries.pop(found.name, None):
-                lines.append(
-                    f"    {summary.word}, {summary.pending} waiting, {summary.failed} failed"
-                )
+                lines.append(f"    {_result_line(summary)}")
             elif not found.problem:
                 lines.append("    not active yet: restart the workers of Signpost")
-    lines += [
-        f"{name}: its code is gone, {one.pending} waiting, {one.failed} failed"
-        for name, one in summaries.items()
-    ]
+    lines += [f"{name}: {_result_line(one)}" for name, one in summaries.items()]
     click.echo("\n".join(lines) or "There are no handlers. Set HUB_HANDLERS to a Python file.")
     if not is_complete:
         sys.exit(1)
@@ -73,15 +69,26 @@ def try_handler(name: str, event_type: str | None) -> None:
         except HubError as error:
             raise click.ClickException(str(error)) from None
     click.echo(f"{result.handler} received {result.event_type}.")
+    if not result.is_subscribed:
+        click.echo("Note: outside of this command, it does not receive events of this type.")
     if result.failure is None:
         click.echo(f"It returned after {result.milliseconds} ms.")
         return
     failure = result.failure
-    click.echo(f"It failed after {result.milliseconds} ms.")
+    # the problem of a call that was stopped names the limit
+    click.echo("It failed." if failure.is_stopped else f"It failed after {result.milliseconds} ms.")
     click.echo(f"{failure.problem}: {failure.message}" if failure.message else failure.problem)
     for line in failure.lines:
         click.echo(f"  {line}")
     sys.exit(1)
+
+
+def _result_line(summary: HandlerSummary) -> str:
+    """Return the state and the events of a handler, in the words of its page."""
+    from hub.admin.view.status_badges import ENDPOINTS
+
+    label = ENDPOINTS[summary.word].label
+    return f"{label}, {summary.pending} pending, {summary.failed} failed"
 
 
 def _source_lines(item: LoadedSource) -> list[str]:

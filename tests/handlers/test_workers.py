@@ -182,6 +182,10 @@ def test_commands_list_handlers_and_try_one(
     assert (tried.returncode, tried.stderr) == (0, "got sms_delivered +13175551234\n")
     assert "hooks:show received sms_delivered." in tried.stdout
     assert "It returned after" in tried.stdout
+    assert "Note:" not in tried.stdout
+    other = command("handlers", "try", "show", "--event", "sms_failed")
+    assert other.returncode == 0
+    assert "it does not receive events of this type" in other.stdout
     failed = command("handlers", "try", "hooks:failing")
     assert failed.returncode == 1
     assert "ValueError: +13175551234" in failed.stdout
@@ -240,6 +244,26 @@ def test_command_reports_a_broken_file(handler_file: HandlerFile, environ: dict[
     listed = run_in_process(environ, "handlers")
     assert listed.returncode == 1
     assert "hooks.py could not be loaded. ModuleNotFoundError" in listed.stdout
+
+
+def test_list_uses_the_words_of_the_page(
+    handler_file: HandlerFile, environ: dict[str, str]
+) -> None:
+    handler_file.register('@on("sms_sent")\ndef fresh(event): pass')
+    report("sms_sent")
+    listed = run_in_process(environ, "handlers")
+    assert "    No events yet, 1 pending, 0 failed\n" in listed.stdout
+
+
+def test_command_that_is_stopped_names_the_limit_only(
+    handler_file: HandlerFile, environ: dict[str, str]
+) -> None:
+    handler_file.write('@on("sms_sent")\ndef endless(event):\n    while True: pass')
+    data_folder = handler_file.path.parent.parent / "data"
+    limited = {**environ, "HUB_HANDLER_SECONDS": "1"}
+    tried = run_command(data_folder, "handlers", "try", "endless", **limited)
+    assert tried.returncode == 1
+    assert "It failed.\nStopped after 1 seconds.\n" in tried.stdout
 
 
 def test_command_prints_errors_with_any_characters(
