@@ -80,7 +80,7 @@ ERROR_CODES = MappingProxyType(
         "not_snoozed": ErrorCode(409, "Reminders are not snoozed or stopped."),
         "reminded_recently": ErrorCode(
             409,
-            "The last reminder was sent less than an hour ago. `detail` says when to try again.",
+            "The signers were reminded less than an hour ago. `detail` says when to try again.",
         ),
         "request_closed": ErrorCode(
             409, "The request is completed, declined, expired or canceled."

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hub.core.errors import Conflict, NotFound
-from hub.core.vocabulary import EventType, RequestState, Status
+from hub.core.vocabulary import EventType, RequestState, SignerState, Status
 from hub.db.store import transaction
 from hub.db.types import new_id, now
 from hub.messaging.compose import cancellation
@@ -38,7 +38,7 @@ def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
     reminded within the last hour, are skipped, and so are those whose invitation is only scheduled.
     Raises NotFound; Conflict when no signer can be reminded.
     """
-    request, pending = find_owing(request_id, signer)
+    request, pending = find_owing(request_id, signer, "No reminder was sent.")
     pending = _invited(request, pending)
     in_turn = {row.id for row in turns.signers_in_turn(request.signers)}
     owing = [row for row in pending if row.id in in_turn]
@@ -86,9 +86,13 @@ def _reminded_recently(signers: Sequence[SignerRecord]) -> Conflict:
     latest = max(row.reminded_at or now() for row in signers)
     return Conflict(
         "reminded_recently",
-        f"The last reminder to {_names(signers)} was sent less than an hour ago. Try again after"
+        f"{_were_reminded(signers)} reminded less than an hour ago. Try again after"
         f" {card_time(latest + BETWEEN_REMINDERS)}.",
     )
+
+
+def _were_reminded(signers: Sequence[SignerRecord]) -> str:
+    return f"{signer_name(signers[0])} was" if len(signers) == 1 else "All pending signers were"
 
 
 def _names(signers: Sequence[SignerRecord]) -> str:
@@ -110,7 +114,7 @@ def snooze(request_id: str, signer: str | None = None) -> datetime:
     Reminders to them that wait to be sent are canceled. Raises NotFound; Conflict when every
     signer has signed or declined.
     """
-    request, owing = find_owing(request_id, signer)
+    request, owing = find_owing(request_id, signer, "No reminders were snoozed.")
     until = now() + SNOOZED_FOR
     for row in owing:
         row.snoozed_until = until
@@ -129,7 +133,7 @@ def unsnooze(request_id: str, signer: str | None = None) -> None:
 
     Raises NotFound; Conflict when no reminders are snoozed or stopped.
     """
-    request, owing = find_owing(request_id, signer)
+    request, owing = find_owing(request_id, signer, "No reminders were resumed.")
     snoozed = [row for row in owing if is_snoozed(row) or row.reminders_stopped_at is not None]
     if not snoozed:
         raise Conflict("not_snoozed", "Reminders are not snoozed or stopped.")
@@ -151,10 +155,13 @@ def is_snoozed(signer: SignerRecord | Signer) -> bool:
     return signer.snoozed_until is not None and signer.snoozed_until > now()
 
 
-def find_owing(request_id: str, signer: str | None) -> tuple[RequestRecord, list[SignerRecord]]:
+def find_owing(
+    request_id: str, signer: str | None, not_done: str
+) -> tuple[RequestRecord, list[SignerRecord]]:
     """Return a request and its pending signers, or one of them.
 
-    Raises NotFound, Conflict.
+    `not_done`: a sentence for the error that a signer has signed or declined. Raises NotFound,
+    Conflict.
     """
     request = signing_batch.get_request(request_id)
     if request is None:
@@ -174,7 +181,13 @@ def find_owing(request_id: str, signer: str | None) -> tuple[RequestRecord, list
         raise NotFound("no_such_signer", "The request has no signer with this ID.", field="signer")
     owing = [row for row in signers if row.has_not_signed]
     if not owing:
-        raise Conflict(
-            "already_signed", "No reminder is needed, because every signer has signed or declined."
-        )
+        raise Conflict("already_signed", f"{_describe_done(signers)} {not_done}")
     return request, owing
+
+
+def _describe_done(signers: Sequence[SignerRecord]) -> str:
+    """Return that signers have signed or declined, with the name of the only one."""
+    if len(signers) > 1:
+        return "Every signer has signed or declined."
+    verb = "signed" if signers[0].state == SignerState.SIGNED else "declined to sign"
+    return f"{signer_name(signers[0])} has already {verb}."

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, select, update
+from sqlalchemy.orm import aliased
 
 from hub.core.errors import NotFound
 from hub.core.vocabulary import Connective
@@ -30,7 +31,7 @@ def stop_signer(request_id: str, signer: str) -> None:
     of the app or a reminder by a user is sent as usual. Raises NotFound; Conflict when the signer
     has signed or the request is closed.
     """
-    request, owing = reminders.find_owing(request_id, signer)
+    request, owing = reminders.find_owing(request_id, signer, "No messages were stopped.")
     for row in owing:
         cancellation.stop_request(
             f"stopped by {audit.actor().name}",
@@ -97,6 +98,25 @@ def was_stopped(message: Message) -> bool:
     if stopped_at is None:
         return False
     return creation_time(predecessors.list_former(message.id)[-1].id) <= stopped_at
+
+
+def list_stopped_steps(step_ids: Collection[str]) -> dict[str, datetime]:
+    """Return when the fallbacks of steps were stopped, by step, if another step follows them."""
+    later = aliased(RouteStep)
+    query = (
+        select(RouteStep.id, Route.stopped_at)
+        .join(Route, Route.id == RouteStep.route_id)
+        .where(
+            RouteStep.id.in_(step_ids),
+            Route.stopped_at.is_not(None),
+            exists().where(
+                later.route_id == RouteStep.route_id,
+                later.position > RouteStep.position,
+                later.connective == Connective.OTHERWISE.value,
+            ),
+        )
+    )
+    return {step_id: at for step_id, at in db.session.execute(query) if at is not None}
 
 
 def count_waiting(route_ids: Sequence[str]) -> dict[str, int]:

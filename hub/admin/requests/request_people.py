@@ -25,6 +25,7 @@ from hub.signing import (
     reminder_times,
     reminders,
     scheduled_invitations,
+    stopping,
     turns,
 )
 
@@ -50,6 +51,9 @@ class RequestPeople:
         self._opens = link_opens.read_opens(list(lines))
         invitation = scheduled_invitations.find_invitation(row)
         self._uninvited = scheduled_invitations.find_uninvited(row) if invitation else frozenset()
+        self._stopped_steps = stopping.list_stopped_steps(
+            {message.step_id for message in newest_first if message.step_id}
+        )
         self._messages: dict[str | None, list[Message]] = {}
         for message in reversed(newest_first):
             self._messages.setdefault(message.signer_id, []).append(message)
@@ -80,7 +84,7 @@ class RequestPeople:
         described = _describe_person(person)
         return {
             **described,
-            "tried": signer_timeline.describe_series(messages),
+            "tried": signer_timeline.describe_series(person, messages, self._stopped_steps),
             "entries": signer_timeline.list_entries(
                 person, messages, self._lines, self._facts, self._opens
             ),

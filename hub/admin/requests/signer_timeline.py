@@ -12,9 +12,10 @@ from sqlalchemy import select
 from hub.admin.view.datetimes import format_short
 from hub.admin.view.message_rows import MessageListRow
 from hub.admin.view.status_badges import channel_title, message_badge, signer_badge
-from hub.core.vocabulary import SignerState, Status
+from hub.core.vocabulary import Goal, RequestState, SignerState, Status
 from hub.db.engine import db
 from hub.messaging.compose import resend
+from hub.messaging.state import fallback_timers
 from hub.messaging.track.link_opens import LinkOpens
 from hub.models import Message, Signer, StatusEvent
 from hub.signing.next_step import SKIPPED
@@ -97,11 +98,13 @@ def read_skipped(message_ids: Sequence[str]) -> dict[str, StatusEvent]:
     return {fact.message_id: fact for fact in db.session.scalars(query)}
 
 
-def describe_series(messages: Sequence[Message]) -> str:
+def describe_series(
+    signer: Signer, messages: Sequence[Message], stopped_steps: Mapping[str, datetime]
+) -> str:
     """Return what was tried to reach a signer last: `WhatsApp failed, SMS delivered at 14:32`.
 
     `messages`: those to the signer, oldest first. One message that no step may follow needs no
-    summary.
+    summary. `stopped_steps`: when the fallbacks of steps were stopped.
     """
     if not messages:
         return ""
@@ -109,7 +112,8 @@ def describe_series(messages: Sequence[Message]) -> str:
     series = [messages[-1]]
     while (former := by_id.get(series[0].after_id or "")) is not None:
         series.insert(0, former)
-    if len(series) == 1 and series[0].escalate_at is None:
+    stopped_at = _fallbacks_stopped_at(signer, series, stopped_steps)
+    if len(series) == 1 and series[0].escalate_at is None and stopped_at is None:
         return ""
     tried = [
         f"{channel_title(message.channel)} {message_badge(message.status).label.lower()}"
@@ -118,10 +122,46 @@ def describe_series(messages: Sequence[Message]) -> str:
     last = series[-1]
     sentence = f"{', '.join(tried)} at {format_short(last.changed_at)}."
     if last.escalate_at is not None:
-        sentence += (
-            f" The next step follows at {format_short(last.escalate_at)} if nothing changes."
-        )
+        sentence += f" The next step follows at {format_short(last.escalate_at)}{_unless(last)}."
+    elif stopped_at is not None:
+        sentence += f" Fallbacks were stopped at {format_short(stopped_at)}. No next step follows."
     return sentence
+
+
+def _unless(message: Message) -> str:
+    """Return what prevents the step that follows a message, or '' for a failed message."""
+    if Status.read(message.status) in fallback_timers.LOST:
+        return ""
+    event = GOAL_EVENTS.get(message.fallback_goal or "", "this message is delivered")
+    return f" unless {event}"
+
+
+# any other goal is read as `delivered`
+GOAL_EVENTS = {
+    Goal.SENT.value: "the provider accepts this message",
+    Goal.READ.value: "this message is read",
+    Goal.OPENED.value: "the document is opened",
+}
+
+
+def _fallbacks_stopped_at(
+    signer: Signer, series: Sequence[Message], stopped_steps: Mapping[str, datetime]
+) -> datetime | None:
+    """Return when the next step after a series of messages was stopped, or None if it was not."""
+    stopped_at = stopped_steps.get(series[-1].step_id or "")
+    began_at = series[0].created_at
+    if stopped_at is None or stopped_at < began_at or series[-1].fallback_goal is None:
+        return None
+    is_opened = signer.opened_at is not None and signer.opened_at >= began_at
+    if is_opened or not SignerState.read(signer.state).has_not_signed or signer.removed_at:
+        return None
+    goal = series[-1].fallback_goal
+    reached = any(fallback_timers.has_reached(goal, Status.read(row.status)) for row in series)
+    return None if reached or not _is_open(signer) else stopped_at
+
+
+def _is_open(signer: Signer) -> bool:
+    return signer.request.state == RequestState.OPEN and not signer.request.expired
 
 
 def find_resendable(messages: Sequence[Message]) -> Message | None:

@@ -15,7 +15,7 @@ from hub.core.vocabulary import Role
 from hub.db.engine import db
 from hub.db.types import is_id
 from hub.messaging.compose import resend
-from hub.models import Message
+from hub.models import Message, Signer
 from hub.signing import chat_invitations, reminders, stopping
 from hub.signing.cards import card_time
 
@@ -53,7 +53,11 @@ def _snooze(request_id: str, signer_id: str) -> tuple[str, str]:
 
 
 def _unsnooze(request_id: str, signer_id: str) -> tuple[str, str]:
+    signer = db.session.get(Signer, signer_id)
+    was_stopped = signer is not None and signer.reminders_stopped_at is not None
     reminders.unsnooze(request_id, signer_id)
+    if was_stopped:
+        return "Messages resumed. Canceled messages are not sent again.", "good"
     return "Reminders resumed.", "good"
 
 
@@ -69,7 +73,10 @@ def _resend(request_id: str, signer_id: str) -> tuple[str, str]:
 
 def _stop(request_id: str, signer_id: str) -> tuple[str, str]:
     stopping.stop_signer(request_id, signer_id)
-    return "Messages that ask this signer to sign were stopped.", "good"
+    return (
+        "Messages stopped. Nothing asks this signer to sign until you resume them or the app does.",
+        "good",
+    )
 
 
 _ACTIONS: dict[str, Any] = {

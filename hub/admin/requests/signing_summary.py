@@ -11,6 +11,7 @@ from hub.core.errors import DecryptionError
 from hub.core.vocabulary import RequestState, SignerState, Status
 from hub.models import Message, Signer, SigningRequest
 from hub.signing import scheduled_invitations
+from hub.signing.reminder_settings import read_source_reminders
 from hub.signing.scheduled_invitations import NOBODY, ScheduledInvitation
 
 ENDINGS = {
@@ -128,6 +129,18 @@ def reason_not_to_remind(request: SigningRequest) -> str:
         return f"The request expired on {format_datetime(request.expires_at)}."
     pending = _pending_signers(request)
     return _reason_not_invited(request, pending) if pending else "Everyone has signed or declined."
+
+
+def reason_not_automatic(request: SigningRequest) -> str:
+    """Return why Signpost sends no reminders by itself while signatures are missing, or ''."""
+    if request.state != RequestState.OPEN or request.expired or not _pending_signers(request):
+        return ""
+    source = read_source_reminders(request.source_id, test=request.test)
+    if not source.by_hub:
+        return "The app sends the reminders of this source."
+    if not source.schedule(request.reminders).enabled:
+        return "Automatic reminders are switched off for this request."
+    return ""
 
 
 def _reason_not_invited(request: SigningRequest, pending: Sequence[Signer]) -> str:
