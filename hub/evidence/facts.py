@@ -47,6 +47,7 @@ class Fact:
     content: HashedContent | None = None
     contact_id: str | None = None
     address_keys: tuple[bytes, ...] = ()
+    is_correction: bool = False  # it follows an earlier entry about its subject
 
     def build(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the entry, and the salts and values of its hashes."""

@@ -1,7 +1,7 @@
 """Record facts about requests, so that they outlive messages and texts.
 
-Facts are recorded when evidence is exported, and before their rows are deleted. Until then, they
-stand in the rows themselves, so that sending writes nothing twice.
+Facts are recorded when evidence is exported, and before their rows are deleted or corrected. Until
+then, they stand in the rows themselves, so that sending writes nothing twice.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import chain, count, groupby
 from typing import Any
 
 from sqlalchemy import func, select
@@ -91,34 +92,62 @@ def _request_id(fact: Fact) -> str:
 def store_facts(facts: Iterable[Fact]) -> None:
     """Store the facts that are not recorded yet, in the order of their times."""
     new = list(facts)
-    known = _recorded_ids({fact.request_id for fact in new})
-    groups: dict[tuple[str, str], list[Fact]] = {}
-    for fact in sorted(new, key=lambda fact: (fact.at or EPOCH, fact.id)):
-        if fact.id not in known[fact.request_id] and not _was_known(fact, known):
-            known[fact.request_id].add(fact.id)
-            groups.setdefault((fact.request_id, fact.subject), []).append(fact)
-    numbers = _last_numbers({request_id for request_id, _ in groups})
-    for (request_id, _), group in groups.items():
+    recorded = _read_recorded({fact.request_id for fact in new})
+    groups: dict[tuple[str, str, tuple[bytes, ...]], list[Fact]] = {}
+    for fact in sorted(new, key=_order):
+        known = recorded[fact.request_id]
+        if fact.is_correction:
+            fact = replace(fact, id=known.unused_id(fact.id))
+        if fact.id not in known.ids and (fact.is_correction or not known.has_details(fact)):
+            known.add(fact.id, fact.kind, fact.subject)
+            # a row is erased by the addresses of its values
+            key = (fact.request_id, fact.subject, fact.address_keys)
+            groups.setdefault(key, []).append(fact)
+    numbers = _last_numbers({request_id for request_id, *_ in groups})
+    for (request_id, *_), group in groups.items():
         numbers[request_id] = numbers.get(request_id, 0) + 1
         db.session.add(_row(group, numbers[request_id]))
     db.session.flush()
 
 
-def _was_known(fact: Fact, known: dict[str, set[str]]) -> bool:
-    """Return whether a title or a person was recorded before its details were deleted."""
-    if not fact.id.endswith(f"/{request_facts.NO_DETAILS}"):
-        return False
-    return any(name.startswith(f"{fact.subject}/") for name in known[fact.request_id])
+def _order(fact: Fact) -> tuple[datetime, bool, str]:
+    return fact.at or EPOCH, fact.is_correction, fact.id
 
 
-def _recorded_ids(request_ids: Collection[str]) -> dict[str, set[str]]:
-    ids: dict[str, set[str]] = {request_id: set() for request_id in request_ids}
+@dataclass
+class _Recorded:
+    """The recorded entries of a request: their IDs, and whose details they contain."""
+
+    ids: set[str] = field(default_factory=set)
+    described: set[tuple[str, str]] = field(default_factory=set)  # kinds and subjects
+
+    def add(self, fact_id: str, kind: str, subject: str) -> None:
+        self.ids.add(fact_id)
+        self.described.add((kind, subject))
+
+    def has_details(self, fact: Fact) -> bool:
+        """Return whether a title or a person is recorded. Later details are corrections."""
+        return fact.kind in _DESCRIBED and (fact.kind, fact.subject) in self.described
+
+    def unused_id(self, fact_id: str) -> str:
+        """Return an ID for details that can have been stored before, such as a former title."""
+        ids = (f"{fact_id}/{number}" for number in count(2))
+        return next(name for name in chain([fact_id], ids) if name not in self.ids)
+
+
+_DESCRIBED = (request_facts.REQUEST_STORED, request_facts.PERSON_STORED)
+
+
+def _read_recorded(request_ids: Collection[str]) -> dict[str, _Recorded]:
+    recorded = {request_id: _Recorded() for request_id in request_ids}
     query = select(EvidenceRow.id, EvidenceRow.request_id, EvidenceRow.content).where(
         EvidenceRow.request_id.in_(request_ids)
     )
     for row_id, request_id, content in db.session.execute(query):
-        ids[request_id].update(entry["id"] for entry in read_entries(row_id, content))
-    return ids
+        for entry in read_entries(row_id, content):
+            subject = entry.get("person") or request_id
+            recorded[request_id].add(entry["id"], entry["kind"], subject)
+    return recorded
 
 
 def _last_numbers(request_ids: Collection[str]) -> dict[str, int]:

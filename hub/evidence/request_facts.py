@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import select
 
 from hub.core.vocabulary import Address, EventType, PersonRole
 from hub.db.engine import db
+from hub.db.types import creation_time
 from hub.evidence.facts import BY_APP, BY_SIGNPOST, BY_USER, Fact, read_or_none, timestamp
 from hub.lib.crypto import blind_index
 from hub.models import AuditEntry, Event, Signer, SigningRequest, Source
@@ -19,6 +21,8 @@ from hub.shared.index_key import index_key
 
 ADDRESSES = {"email": Address.EMAIL, "mobile_number": Address.PHONE}
 PERSON_FIELDS = ("name", *ADDRESSES)
+REQUEST_STORED = "request.stored"
+PERSON_STORED = "person.stored"
 DOWNLOADED = "request.evidence_downloaded"  # an action that is no evidence itself
 NO_DETAILS = "-"  # in place of the fingerprint of a title or of details that were deleted
 
@@ -34,66 +38,96 @@ def collect(requests: Mapping[str, SigningRequest]) -> Iterator[Fact]:
 
 
 def _request(request: SigningRequest, source: Source | None) -> Iterator[Fact]:
-    title = read_or_none(lambda: request.title)
-    yield Fact(
-        request_id=request.id,
-        subject=request.id,
-        id=f"{request.id}/{_fingerprint(title, timestamp(request.expires_at))}"
-        if title
-        else f"{request.id}/{NO_DETAILS}",
+    yield title_fact(
+        request.id,
+        read_or_none(lambda: request.title),
+        request.expires_at,
         at=request.created_at,
-        kind="request.stored",
-        by=BY_APP,
-        details={
-            "external_id": request.external_id,
-            "source": {"slug": source.slug, "name": source.name} if source else None,
-            "expires_at": timestamp(request.expires_at),
-        },
-        private={"title": title},
+        details=describe_origin(request.external_id, source),
     )
     sender = read_or_none(lambda: request.sender)
     if sender:
-        yield _person_fact(
-            request.id,
-            f"{request.id}/sender",
-            PersonRole.SENDER.value,
-            sender,
-            at=request.created_at,
-        )
+        yield sender_fact(request.id, sender, at=request.created_at)
 
 
-def _people(requests: Collection[str]) -> Iterator[Fact]:
+def describe_origin(external_id: str, source: Source | None) -> dict[str, Any]:
+    """Return what entries contain about the origin of a request."""
+    return {
+        "external_id": external_id,
+        "source": {"slug": source.slug, "name": source.name} if source else None,
+    }
+
+
+def title_fact(
+    request_id: str,
+    title: str | None,
+    expires_at: datetime | None,
+    *,
+    at: datetime,
+    details: Mapping[str, Any],
+) -> Fact:
+    """Return a request with its title and expiry."""
+    return Fact(
+        request_id=request_id,
+        subject=request_id,
+        id=f"{request_id}/{_fingerprint(title, timestamp(expires_at)) if title else NO_DETAILS}",
+        at=at,
+        kind=REQUEST_STORED,
+        by=BY_APP,
+        details={**details, "expires_at": timestamp(expires_at)},
+        private={"title": title},
+    )
+
+
+def sender_fact(request_id: str, sender: Mapping[str, Any] | None, *, at: datetime) -> Fact:
+    """Return the sender of a request. None: the app removed the sender."""
+    person_id = sender_person(request_id)
+    return person_fact(request_id, person_id, PersonRole.SENDER.value, sender, at=at)
+
+
+def sender_person(request_id: str) -> str:
+    """Return the ID by which entries name the sender of a request."""
+    return f"{request_id}/sender"
+
+
+def _people(requests: Mapping[str, SigningRequest]) -> Iterator[Fact]:
     query = select(Signer).where(Signer.request_id.in_(requests)).order_by(Signer.id)
     for person in db.session.scalars(query):
         if person.role == PersonRole.SENDER:
             continue  # the request has the sender's details
-        yield _person_fact(
+        yield person_fact(
             person.request_id,
             person.id,
             person.role,
             read_or_none(partial(getattr, person, "details")),
-            at=person.reported_at,
+            at=person_stored_at(person.id, requests[person.request_id].created_at),
             details={"external_id": person.external_id, "turn": person.turn},
         )
 
 
-def _person_fact(
+def person_stored_at(person_id: str, request_created_at: datetime) -> datetime:
+    """Return when the first details of a person were stored. Corrections have their own time."""
+    # an ID has the time of its row, in milliseconds; the request is stored first
+    return max(request_created_at, creation_time(person_id))
+
+
+def person_fact(
     request_id: str,
     person_id: str,
     role: str,
     stored: Mapping[str, Any] | None,
     *,
-    at: Any,
+    at: datetime,
     details: Mapping[str, Any] | None = None,
 ) -> Fact:
-    """Return a person with name and addresses. A later change of them is another fact."""
-    private = {name: (stored or {}).get(name) for name in PERSON_FIELDS}
+    """Return a person with name and addresses."""
+    private = person_values(stored)
     return Fact(
         request_id=request_id,
         subject=person_id,
         id=f"{person_id}/{_fingerprint(*private.values()) if stored else NO_DETAILS}",
         at=at,
-        kind="person.stored",
+        kind=PERSON_STORED,
         by=BY_APP,
         details={"person": person_id, "role": role, **(details or {})},
         private=private,
@@ -103,6 +137,11 @@ def _person_fact(
             if private[name]
         ),
     )
+
+
+def person_values(stored: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the details of a person that are evidence."""
+    return {name: (stored or {}).get(name) for name in PERSON_FIELDS}
 
 
 def _fingerprint(*values: Any) -> str:

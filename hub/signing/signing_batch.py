@@ -21,6 +21,8 @@ from hub.db.encrypted_fields import (
 )
 from hub.db.store import read, write
 from hub.db.types import keyring, new_id, now
+from hub.evidence import corrections
+from hub.evidence.corrections import PersonDetails, RequestDetails
 from hub.lib.crypto import EncryptedField
 from hub.messaging.contacts.consents import ConsentEntry
 from hub.models import Signer, SigningRequest
@@ -61,8 +63,10 @@ SIGNER_PLAIN = (
 SIGNER_SEALED = {"details": SIGNER_DETAILS, "signing_url": SIGNER_SIGNING_URL}
 SIGNER_COLUMNS = (*SIGNER_PLAIN, *SIGNER_SEALED)
 # the values of the columns except `sender` and `details`, which change in place
-_request_values = attrgetter(*(name for name in REQUEST_COLUMNS if name != "sender"))
-_signer_values = attrgetter(*(name for name in SIGNER_COLUMNS if name != "details"))
+_REQUEST_VALUES = tuple(name for name in REQUEST_COLUMNS if name != "sender")
+_SIGNER_VALUES = tuple(name for name in SIGNER_COLUMNS if name != "details")
+_request_values = attrgetter(*_REQUEST_VALUES)
+_signer_values = attrgetter(*_SIGNER_VALUES)
 _SIGNER = PersonRole.SIGNER.value
 # the states of signers whose signature is missing; events check them too often to convert each one
 NOT_SIGNED = frozenset(state.value for state in SignerState if state.has_not_signed)
@@ -175,6 +179,7 @@ class RequestRecord:
 
     def write(self) -> None:
         """Write new rows and changed rows."""
+        self._record_corrections()
         if not self._is_stored:
             row = {
                 "id": self.id,
@@ -207,6 +212,22 @@ class RequestRecord:
         self._is_stored = True
         self._remember_values()
 
+    def _record_corrections(self) -> None:
+        """Record the stored details that this change overwrites, as evidence."""
+        if not self._is_stored:
+            return
+        before = dict(zip((*_REQUEST_VALUES, "sender"), self._before[self.id], strict=True))
+        former = RequestDetails(before["title"], before["expires_at"], before["sender"])
+        details = RequestDetails(self.title, self.expires_at, self.sender)
+        people = [
+            (_person_before(person, self._before[person.id]), _person_now(person))
+            for person in self.people
+            if person.id in self._before
+            and person.role != PersonRole.SENDER
+            and person.details != self._before[person.id][-1]
+        ]
+        corrections.record_corrections(self.id, (former, details), people)
+
     def _searchable(self) -> tuple[str | None, ...]:
         """Return the texts by which a search finds the request."""
         people = [self.sender or {}, *(person.details for person in self.people)]
@@ -221,6 +242,17 @@ class RequestRecord:
         """Return the values of the columns, to notice changes."""
         sender = None if self.sender is None else {**self.sender}
         return *_request_values(self), sender
+
+
+def _person_before(person: SignerRecord, values: tuple[Any, ...]) -> PersonDetails:
+    before = dict(zip((*_SIGNER_VALUES, "details"), values, strict=True))
+    return PersonDetails(
+        person.id, person.role, person.external_id, before["turn"], before["details"]
+    )
+
+
+def _person_now(person: SignerRecord) -> PersonDetails:
+    return PersonDetails(person.id, person.role, person.external_id, person.turn, person.details)
 
 
 def _change(table: Any, names: tuple[str, ...]) -> Statement:

@@ -16,7 +16,7 @@ from hub.db.types import now
 from hub.integrations.base import Accepted
 from hub.messaging.send import claims
 from hub.messaging.send.calls import Outcome
-from hub.models import Connection
+from hub.models import Connection, EvidenceRow
 from hub.signing import accept
 from hub.signing.events import EventIn
 from tests.conftest import POSTGRES
@@ -24,6 +24,7 @@ from tests.hub_fixtures import (
     ANNA,
     ERIC,
     SigningApp,
+    count,
     event_body,
     post_callback,
     process_pending_callbacks,
@@ -105,6 +106,17 @@ def test_event_about_a_new_person_takes_few_statements(
     # and its opt-outs. Nothing else refers to a new request or contact. Each is read again under
     # the lock.
     assert sum(line.startswith("SELECT") for line in statements) == 2 * 5
+
+
+@pytest.mark.parametrize("is_corrected", [False, True])
+def test_only_an_event_with_corrections_takes_the_session_for_evidence(
+    session_commits: list[object], *, is_corrected: bool
+) -> None:
+    post_event("first")
+    session_commits.clear()
+    post_event("first", ANNA if is_corrected else ERIC)
+    assert bool(session_commits) == is_corrected
+    assert bool(count(EvidenceRow)) == is_corrected
 
 
 def test_accepting_an_event_takes_no_connection_of_the_session(
