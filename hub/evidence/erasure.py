@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
@@ -13,7 +14,8 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import new_id, now
 from hub.evidence import recording
-from hub.evidence.facts import BY_USER, Fact
+from hub.evidence.facts import BY_USER, Fact, read_or_none
+from hub.evidence.request_facts import PERSON_STORED
 from hub.lib import addresses
 from hub.models import (
     Contact,
@@ -128,6 +130,7 @@ def _erase(person: _Person) -> int:
     _execute(
         update(EvidenceRow).where(EvidenceRow.id.in_([row.id for row in rows])).values(_values=None)
     )
+    _erase_named({row.request_id: () for row in rows})
     recording.store_facts(
         _erasure(request_id, person.contact)
         for request_id in sorted({row.request_id for row in rows})
@@ -148,6 +151,67 @@ def _erasure(request_id: str, contact: Contact | None) -> Fact:
         by=BY_USER,
         details={"contact": contact.id if contact else None},
     )
+
+
+def erase_people(contact: Contact, people: Mapping[str, Collection[str]]) -> None:
+    """Remove the values about people of requests, and the salts of posts that name them.
+
+    `people`: the IDs of the erased people, by request. Inside a transaction.
+    """
+    query = select(SigningRequest.id).where(
+        SigningRequest.id.in_(people), SigningRequest.test == contact.test
+    )
+    same_kind = set(db.session.scalars(query))
+    changed = _erase_named(
+        {request_id: ids if request_id in same_kind else () for request_id, ids in people.items()}
+    )
+    recording.store_facts(_erasure(request_id, contact) for request_id in sorted(changed))
+
+
+def _erase_named(people: Mapping[str, Collection[str]]) -> set[str]:
+    """Remove values about people, and the salts of team posts; return the requests with changes.
+
+    The posts of a team name every signer. With the salt of a deleted post, a guessed name could be
+    compared with its hash.
+    """
+    posts = and_(
+        Message.request_id.in_(people), or_(Message.thread != "", Message.signer_id.is_(None))
+    )
+    _execute(update(Message).where(posts).values(content_salt=None))
+    query = select(EvidenceRow).where(
+        EvidenceRow.request_id.in_(people), EvidenceRow._values.is_not(None)
+    )
+    changed = set()
+    for row in db.session.scalars(query):
+        entries = recording.read_entries(row.id, row.content)
+        if _describes(entries, people[row.request_id]):
+            row.values = None
+        elif texts := _texts_of_posts(entries):
+            kept = read_or_none(partial(getattr, row, "values")) or {}
+            if kept and not texts & kept.keys():
+                continue
+            # values that cannot be decrypted now could be with a key that is found later
+            row.values = {name: kept[name] for name in kept if name not in texts} or None
+        else:
+            continue
+        changed.add(row.request_id)
+    db.session.flush()
+    return changed
+
+
+def _describes(entries: Sequence[Mapping[str, Any]], people: Collection[str]) -> bool:
+    return any(
+        entry["kind"] == PERSON_STORED and entry.get("person") in people for entry in entries
+    )
+
+
+def _texts_of_posts(entries: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the hashes of the texts of posts to a team: messages to no person of the request."""
+    return {
+        entry["content"]["sha256"]
+        for entry in entries
+        if entry["kind"] == "message.created" and not entry.get("person") and "content" in entry
+    }
 
 
 def _execute(statement: Any) -> None:

@@ -16,6 +16,7 @@ from hub.db.store import transaction
 from hub.db.types import is_id, now
 from hub.endpoints import deliveries
 from hub.evidence import erasure as evidence_erasure
+from hub.evidence import request_facts
 from hub.lib import addresses
 from hub.messaging.compose import cancellation
 from hub.messaging.contacts import contact_links, opt_out_events, suppressions
@@ -131,7 +132,7 @@ def _erase(contact_id: str, found: FoundPeople, reason: str) -> ErasureResult:
     )
     webhooks = _delete_callbacks(contact.id, sent, received)
     evidence_erasure.erase_values(contact)
-    people = _erase_people(contact.id, found)
+    people = _erase_people(contact, found)
     _delete_links(contact.id, found)
     webhooks += _delete_chats(contact)
     _blank_records(contact)
@@ -276,19 +277,21 @@ def _callback_ids(contact_id: str, sent: Sequence[str]) -> list[str]:
     return sorted(filter(None, ids))
 
 
-def _erase_people(contact_id: str, found: FoundPeople) -> int:
+def _erase_people(contact: Contact, found: FoundPeople) -> int:
     """Remove the personal data of a contact's people, from their rows, posts and events.
 
     Returns the number of people, of which each request can have several.
     """
     notified = select(Message.signer_id).where(
-        Message.contact_id == contact_id, Message.signer_id.is_not(None)
+        Message.contact_id == contact.id, Message.signer_id.is_not(None)
     )
     query = select(Signer).where(or_(Signer.id.in_(notified), Signer.id.in_(found.person_ids)))
     rows = list(db.session.scalars(query))
     erased: dict[str, set[tuple[str, str]]] = {}  # of each request: roles and IDs in the app
+    recorded: dict[str, set[str]] = {}  # of each request: the people as evidence names them
     for row in rows:
         erased.setdefault(row.request_id, set()).add((row.role, row.external_id))
+        recorded.setdefault(row.request_id, set()).add(row.id)
         row.details = None
         row.signing_url = None
         row.remind_at = None
@@ -296,9 +299,11 @@ def _erase_people(contact_id: str, found: FoundPeople) -> int:
         erased.setdefault(request_id, set()).add(SENDER)
     for request_id, people in erased.items():
         if SENDER in people:
+            recorded.setdefault(request_id, set()).add(request_facts.sender_person(request_id))
             db.session.get_one(SigningRequest, request_id).sender = None
         _erase_payloads(request_id, people)
     if erased:
+        evidence_erasure.erase_people(contact, recorded)
         _delete_source_webhooks(list(erased))
         _delete_cards(list(erased))
         entries.renew_requests(list(erased))

@@ -19,7 +19,7 @@ from hub.db.store import transaction
 from hub.db.types import new_id, now
 from hub.evidence import erasure
 from hub.models import Contact, EvidenceRow, SigningRequest
-from hub.signing import accept
+from hub.signing import accept, contact_erasure
 from hub.signing.events import EventIn
 from tests.evidence.conftest import entries_of, export_file, value_of, verify
 from tests.hub_fixtures import ERIC, count, deliver, event_body, signer_body, source_id
@@ -27,6 +27,7 @@ from tests.hub_fixtures import ERIC, count, deliver, event_body, signer_body, so
 OLD_TITLE = "Employment Agreement"
 NEW_TITLE = "Corrected title"
 NEW_NUMBER = "+13175558806"
+WHY = "Letter of the person, 2026-11-30"
 
 
 def post(number: str = ERIC, **request: Any) -> datetime:
@@ -208,3 +209,17 @@ def test_former_details_are_erased_by_their_address(hub_demo: Flask, simulator: 
 def _forget_contacts() -> None:
     """Let an erasure of an address find no contact, as after a year."""
     db.session.execute(update(Contact).values(erased_at=now()))
+
+
+def test_erasure_of_a_person_includes_former_details(hub_demo: Flask, simulator: Any) -> None:
+    post()
+    deliver()
+    post(NEW_NUMBER)
+    assert NEW_NUMBER in export().decode()
+    contact = db.session.scalars(select(Contact.id).where(Contact.address == ERIC)).one()
+    db.session.rollback()
+    contact_erasure.erase_contact(contact, reason=WHY)
+    data = export()
+    assert [number for number, _ in numbers_of(data)] == [None, None]
+    for secret in (ERIC, NEW_NUMBER, '"Eric"'):
+        assert secret not in data.decode()

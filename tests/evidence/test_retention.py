@@ -28,6 +28,7 @@ from hub.models import (
 from hub.shared import clock_check
 from hub.signing import contact_erasure
 from tests.evidence.conftest import entries_of, export_file, value_of, verify
+from tests.fake_provider import FakeProvider
 from tests.hub_fixtures import (
     ANNA,
     ERIC,
@@ -38,9 +39,11 @@ from tests.hub_fixtures import (
     post_callback,
     process_pending_callbacks,
 )
+from tests.signing.post_steps import ConnectTeam, deliver_posts, load_request, post_event
 
 YEAR = timedelta(days=366)
 DECADE = timedelta(days=3_700)
+NO_HASH = {"sha256": ""}
 WHY = "Letter of the person, 2026-11-30"
 
 
@@ -206,6 +209,62 @@ def test_erasure_removes_values_and_salts(hub_demo: Flask, request_id: str, reco
     assert not db.session.scalars(
         select(Message.content_salt).where(Message.contact_id == erased["contact"])
     ).one()
+
+
+@pytest.mark.parametrize(
+    ("recorded", "by_address"),
+    [(True, True), (True, False), (False, False)],
+    ids=["address", "contact", "contact, not exported"],
+)
+def test_erasure_removes_the_salts_of_posts_that_name_the_person(
+    connect_team: ConnectTeam, fake_provider: FakeProvider, *, recorded: bool, by_address: bool
+) -> None:
+    """A guessed name could be compared with the hash of a post, if its salt were kept."""
+    connect_team("E1")
+    post_event()
+    deliver_posts(fake_provider, "E1")
+    post_event("request.signed", signer={"id": "anna"})  # it edits the post
+    deliver_posts(fake_provider, "E1")
+    request = load_request().id
+    if recorded:
+        assert all(salt_of(entry, export_file(request)) for entry in posts_of(request))
+    if by_address:
+        _forget_contact(ERIC)
+        erasure.erase_address(ERIC)
+    else:
+        contact_erasure.erase_contact(contact_of(ERIC), reason=WHY)
+    data = export_file(request)
+    assert verify(data).findings == []
+    posts = posts_of(request)
+    assert len(posts) >= 2
+    assert not any(salt_of(entry, data) for entry in posts)
+    assert all(value_of(data, entry["recipient"]) == "E1" for entry in posts)
+    db.session.rollback()
+    salts = select(Message.content_salt).where(Message.thread != "")
+    assert set(db.session.scalars(salts)) == {None}
+    assert entries_of(data, "values.erased")
+    others = [entry for entry in entries_of(data, "message.created") if entry["person"]]
+    kept = [entry for entry in others if value_of(data, entry.get("recipient", NO_HASH)) == ANNA]
+    assert kept
+    assert all(salt_of(entry, data) for entry in kept), "texts to other people stay"
+
+
+def posts_of(request_id: str) -> list[dict[str, Any]]:
+    created = entries_of(export_file(request_id), "message.created")
+    return [entry for entry in created if entry["channel"] == "chat" and not entry["person"]]
+
+
+def salt_of(entry: dict[str, Any], data: bytes) -> str | None:
+    """Return the salt of the text of a message, or None if the file does not have it."""
+    salt: str | None = json.loads(data)["values"].get(entry["content"]["sha256"], {}).get("salt")
+    return salt
+
+
+@transaction
+def _forget_contact(address: str) -> None:
+    """Let an erasure of an address find no contact, as after a year."""
+    values = update(Contact).where(Contact.address == address).values(erased_at=now())
+    db.session.execute(values)
 
 
 def test_erasure_and_a_year_of_retention_leave_a_valid_file(request_id: str, later: Any) -> None:
