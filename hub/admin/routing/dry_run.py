@@ -11,10 +11,19 @@ from sqlalchemy import select
 from hub.admin.view.datetimes import format_day, local
 from hub.admin.view.status_badges import channel_title
 from hub.core.errors import DecryptionError, Refused
-from hub.core.vocabulary import Audience, EventType, Goal, PersonRole, RequestState
+from hub.core.vocabulary import (
+    Audience,
+    Channel,
+    Connective,
+    EventType,
+    Goal,
+    PersonRole,
+    RequestState,
+)
 from hub.db.compiled_sql import UnreadableRow
 from hub.db.engine import db
 from hub.db.types import now
+from hub.lib.text import one_line, shorten
 from hub.messaging.compose import plan, plan_words
 from hub.messaging.compose.step_descriptions import DescribedStep
 from hub.models import SigningRequest
@@ -26,6 +35,9 @@ from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 MAX_REQUESTS = 20
 MAX_PEOPLE = 20
+MAX_PEOPLE_OF_REQUEST = 2  # so that one request with many signers does not fill the list
+MAX_NAME = 30  # characters
+MAX_TITLE = 40
 NEEDS_ACTOR = (EventType.VIEWED, EventType.SIGNED, EventType.DECLINED)
 # the role of the people that an audience is chosen from
 ROLES: Mapping[str, PersonRole] = {
@@ -74,7 +86,16 @@ class _Choice:
     @property
     def label(self) -> str:
         name = self.person.details.get("name") or self.person.external_id
-        return f"{name} · {self.request.title or self.request.external_id}"
+        title = self.request.title or self.request.external_id
+        return f"{_shorten(name, MAX_NAME)} · {_shorten(title, MAX_TITLE)}"
+
+
+def _shorten(text: str, most: int) -> str:
+    """Return a text with at most some characters, and an ellipsis if it is longer."""
+    line = one_line(text)
+    if len(line) <= most:
+        return line
+    return shorten(line, lambda shortened: len(shortened) <= most) or ""
 
 
 def build_example(
@@ -114,19 +135,21 @@ def _read_choices(event_type: EventType, audience: str) -> list[_Choice]:
         .limit(MAX_REQUESTS)
     )
     role = ROLES.get(audience, PersonRole.SIGNER)
+    # these audiences contain people after their signature, the others mostly pending signers
+    signed_first = (event_type, audience) in SIGNED
     choices: list[_Choice] = []
     for request_id in db.session.scalars(query).all():
         request = _read_request(request_id)
         if request is not None:
-            choices += [
+            of_role = [
                 _Choice(request, person)
                 for person in request.people
                 if person.role == role and person.removed_at is None
             ]
+            of_role.sort(key=lambda choice: choice.person.has_not_signed == signed_first)
+            choices += of_role[:MAX_PEOPLE_OF_REQUEST]
         if len(choices) >= MAX_PEOPLE:
             break
-    # these audiences contain people after their signature, the others mostly pending signers
-    signed_first = (event_type, audience) in SIGNED
     choices.sort(key=lambda choice: choice.person.has_not_signed == signed_first)
     return choices[:MAX_PEOPLE]
 
@@ -156,7 +179,34 @@ def _build_steps(
     )
     route = _build_route(event_type, audience, entered)
     found = preview.preview_route(posted, chosen.request, route, chosen.person.id)
-    return [_example_step(step) for item in found for step in item.steps]
+    timed = [item for ladder in found for item in _time_steps(ladder)]
+    beginning = min((at for at, _ in timed if at), default=None)
+    # sorting is stable, so the steps of a ladder stay in their order
+    return [step for _, step in sorted(timed, key=lambda item: item[0] or beginning or now())]
+
+
+def _time_steps(previewed: preview.PreviewedLadder) -> list[tuple[datetime | None, ExampleStep]]:
+    """Return the steps of a ladder with the times by which they are sorted.
+
+    A step without a time has that of the step before, or None.
+    """
+    timed: list[tuple[datetime | None, ExampleStep]] = []
+    at: datetime | None = None
+    before: DescribedStep | None = None
+    for step in previewed.steps:
+        is_detached = step.acts and before is None and _is_detached(previewed.ladder)
+        at = step.at or at
+        timed.append((at, _example_step(step, before, is_detached=is_detached)))
+        before = step if step.acts else before
+    return timed
+
+
+def _is_detached(ladder: plan.PlannedLadder) -> bool:
+    """Return whether a fallback begins at once, because the app wants all addresses used."""
+    return any(
+        step.position == ladder.position and step.connective == Connective.OTHERWISE
+        for step in ladder.route.steps
+    )
 
 
 def _describe_shared_addresses(entered: RouteIn, chosen: _Choice) -> list[str]:
@@ -206,18 +256,28 @@ def _build_route(event_type: EventType, audience: str, entered: RouteIn) -> plan
     )
 
 
-def _example_step(step: DescribedStep) -> ExampleStep:
-    candidate = step.rung.candidate
-    channel = candidate.connection.channel if candidate else step.rung.channel
+def _example_step(
+    step: DescribedStep, before: DescribedStep | None, *, is_detached: bool
+) -> ExampleStep:
+    """Return a step as the panel shows it. `before`: the step whose message it follows."""
+    channel = _channel(step)
     if not step.acts:
         reason = SKIPPED.get(step.reason) or preview.describe_reason(step)
         return ExampleStep(channel, channel_title(channel), "Skipped", reason, is_skipped=True)
     parts = [step.rung.to, *plan_words.describe_message(step.facts)]
-    if step.goal:
-        parts.append(UNMET[Goal(step.goal)] if step.minutes is not None else "only if it fails")
+    if step.goal and before is not None:
+        fails = f"only if the {MESSAGES.get(_channel(before), 'message')} fails"
+        parts.append(fails if step.minutes is None else UNMET[Goal(step.goal)])
+    if is_detached:
+        parts.append("sent at once, because your app wants both addresses")
     return ExampleStep(
         channel, channel_title(channel), _when(step), " · ".join(parts), is_skipped=False
     )
+
+
+def _channel(step: DescribedStep) -> str:
+    candidate = step.rung.candidate
+    return candidate.connection.channel if candidate else step.rung.channel
 
 
 def _when(step: DescribedStep) -> str:
@@ -239,6 +299,14 @@ def _format_moment(at: datetime) -> str:
     return f"Tomorrow, {time}" if days == 1 else f"{format_day(at)}, {time}"
 
 
+# the message of a channel within a sentence
+MESSAGES: Mapping[str, str] = {
+    Channel.SMS: "SMS",
+    Channel.WHATSAPP: "WhatsApp message",
+    Channel.VOICE: "call",
+    Channel.EMAIL: "email",
+    Channel.CHAT: "chat message",
+}
 UNMET: Mapping[str, str] = {
     Goal.SENT: "if not sent by then",
     Goal.DELIVERED: "if not delivered by then",

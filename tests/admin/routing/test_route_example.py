@@ -111,6 +111,85 @@ def forget_opt_out_lines() -> None:
         contact.opt_out_line_at = None
 
 
+BOTH = {"email": True, "mobile_number": True}
+IN_TIME = {"steps-2-goal": "delivered", "steps-2-wait": "30", "steps-2-unit": "minutes"}
+
+
+def post_request_for_both(app: Flask) -> None:
+    """Accept an event whose app wants the email address and the number used."""
+    signer = {"id": "eric", "name": "Eric Smith", "mobile_number": "+13175551234"}
+    signer |= {"email": "eric@example.com", "send_to": BOTH}
+    with app.app_context():
+        demo.connect_chats_and_mail()
+        body = event_body("request.sent", signers=[signer])
+        accept.accept_event(EventIn.model_validate(body), source_id(), test=True)
+
+
+def test_fallback_that_is_sent_at_once_is_explained_and_sorted_by_time(
+    app: Flask, admin: Browser
+) -> None:
+    post_request_for_both(app)
+    with app.app_context():
+        open_window()
+    posted = {"seen": stored_id(app), **LADDER, **IN_TIME, "do": "example"}
+    example = example_of(admin.post(URL, posted))
+    at_once = "sent at once, because your app wants both addresses"
+    assert re.search(
+        rf"Now WhatsApp .* Now Email eric@example\.com · {at_once} .*\d\d:\d\d SMS", example
+    )
+    assert example.count(at_once) == 1
+
+
+def test_step_after_a_skipped_one_is_not_shown_as_a_detached_step(
+    app: Flask, admin: Browser
+) -> None:
+    post_request_for_both(app)
+    posted = {"seen": stored_id(app), **LADDER, **IN_TIME, "do": "example"}
+    example = example_of(admin.post(URL, posted))
+    assert "Now SMS +13175551234 · 1 segment " in example
+    assert example.count("sent at once") == 1, "only the email"
+
+
+def test_step_that_follows_a_failure_names_the_step_that_fails(app: Flask, admin: Browser) -> None:
+    post_request(app)
+    with app.app_context():
+        open_window()
+    posted = {"seen": stored_id(app), **LADDER, "steps-1-goal": "", "do": "example"}
+    example = example_of(admin.post(URL, posted))
+    assert "After a failure SMS +13175551234 · 1 segment" in example
+    assert "only if the WhatsApp message fails" in example
+
+
+def test_list_of_people_offers_two_of_each_request_with_short_labels(
+    app: Flask, admin: Browser
+) -> None:
+    title = "Agreement about the lease of everything " * 3
+    with app.app_context():
+        for key in ("large", "small"):
+            people = [f"{key}{number} {'Montgomery ' * 4}".strip() for number in range(12)]
+            signers = [
+                {"id": str(index), "name": name, "mobile_number": f"+1317555{index:04}"}
+                for index, name in enumerate(people)
+            ]
+            body = event_body("request.sent", signers=signers)
+            body["request"] = {**body["request"], "id": key, "title": title.strip()}
+            accept.accept_event(EventIn.model_validate(body), source_id(), test=True)
+    select_of_people = admin.get(URL).text.partition('id="person"')[2].partition("</select>")[0]
+    labels = [label.strip() for label in re.findall(r">([^<]+)</option>", select_of_people)]
+    assert [label.partition("Mont")[0].strip() for label in labels] == [
+        "small0",
+        "small1",
+        "large0",
+        "large1",
+    ]
+    for label in labels:
+        name, _, document = label.partition(" · ")
+        assert len(name) <= 30
+        assert len(document) <= 40
+        assert name.endswith("…")
+        assert document.endswith("…")
+
+
 def count_messages(app: Flask) -> int:
     with app.app_context():
         return len(db.session.scalars(select(Message)).all())
