@@ -73,6 +73,22 @@ def format_relative(time: datetime, now: datetime | None = None) -> str:
     return format_day(time, now)
 
 
+def format_next_attempt(time: datetime | None, now: datetime | None = None) -> str:
+    """Return a sentence about the next attempt, whose time may have passed; None: none is due."""
+    if time is None:
+        return "It is tried again with the next event."
+    if isinstance(time, BadTime):
+        return "The time of the next attempt cannot be read."
+    now = now or datetime.now(UTC)
+    words = format_relative(time, now)
+    if time > now:
+        return f"The next attempt is {'on ' if words[0].isupper() else ''}{words}."
+    if now - time < timedelta(minutes=1):
+        return "The next attempt is due now."
+    distance = words.removesuffix(" ago")
+    return f"The next attempt has been due {'since' if distance == words else 'for'} {distance}."
+
+
 def _relative(distance: str, passed: timedelta) -> str:
     return f"{distance} ago" if passed > timedelta(0) else f"in {distance}"
 

@@ -132,6 +132,7 @@ MARKS = (
 
 FILTERS: dict[str, Any] = {
     "format_relative": datetimes.format_relative,
+    "format_next_attempt": datetimes.format_next_attempt,
     "format_datetime": datetimes.format_datetime,
     "format_time": datetimes.format_time,
     "format_short": datetimes.format_short,

@@ -39,6 +39,26 @@ def test_recent_times_are_relative(passed: timedelta, expected: str) -> None:
     assert datetimes.format_relative(NOW - passed, NOW) == expected
 
 
+@pytest.mark.parametrize(
+    ("ahead", "sentence"),
+    [
+        (None, "It is tried again with the next event."),
+        (timedelta(0), "The next attempt is due now."),
+        (timedelta(seconds=-59), "The next attempt is due now."),
+        (timedelta(minutes=-6), "The next attempt has been due for 6 min."),
+        (timedelta(days=-1), "The next attempt has been due since yesterday."),
+        (timedelta(days=-18), "The next attempt has been due since Nov 3."),
+        (timedelta(seconds=30), "The next attempt is in a moment."),
+        (timedelta(minutes=4), "The next attempt is in 4 min."),
+        (timedelta(days=1), "The next attempt is tomorrow."),
+        (timedelta(days=7), "The next attempt is on Nov 28."),
+    ],
+)
+def test_next_attempt_is_a_sentence(ahead: timedelta | None, sentence: str) -> None:
+    time = None if ahead is None else NOW + ahead
+    assert datetimes.format_next_attempt(time, NOW) == sentence
+
+
 def test_hours_before_midnight_are_not_shown_as_yesterday() -> None:
     midnight = datetime(2026, 11, 21, 0, 30, tzinfo=UTC)
     assert datetimes.format_relative(midnight - timedelta(hours=2), midnight) == "2 h ago"
