@@ -77,10 +77,7 @@ def verify(
             if verifier is not None:
                 verifier.verify(request)
                 return VerificationProof(verifier, ())
-    raise BadWebhook(
-        "The signature does not match any connection of this account.",
-        integrations[0].refusal_status,
-    )
+    raise BadWebhook(integrations[0].refusal_reason, integrations[0].refusal_status)
 
 
 @dataclass(frozen=True)

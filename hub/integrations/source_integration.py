@@ -52,6 +52,7 @@ class SourceIntegration(WebhookReceiver, ABC):
     formatting = "None"
     buttons = "None"
     refusal_status: ClassVar[int] = 401
+    refusal_reason: ClassVar[str] = "The secret code is not the one of this connection."
     starts_in_demo = False
 
     @classmethod

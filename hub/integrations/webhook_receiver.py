@@ -43,6 +43,7 @@ class WebhookReceiver(Integration, ABC):
     callback_fields: ClassVar[tuple[str, ...]] = ()
     max_webhook_size: ClassVar[int] = MAX_BODY_SIZE  # bytes of a body, for providers that batch
     refusal_status: ClassVar[int] = 403  # the HTTP status of webhooks that `verify` refuses
+    refusal_reason: ClassVar[str] = "The signature does not match any connection of this account."
 
     @classmethod
     def claimed_account(cls, request: WebhookRequest) -> str:

@@ -46,6 +46,7 @@ def test_request_is_announced_to_its_signers(pactsafe: SigningAppSteps) -> None:
 def test_wrong_or_missing_token_is_unauthorized(pactsafe: SigningAppSteps, secret: str) -> None:
     response = pactsafe.post(pactsafe.webhook("sent"), secret)
     assert response.status_code == 401
+    assert "The secret code is not the one of this connection." in response.text
     assert pactsafe.callbacks() == []
 
 
