@@ -21,6 +21,7 @@ SIGN_IN_FAILED = {
 # codes that Signpost adds
 BAD_CERTIFICATE = "BAD_CERTIFICATE"
 NO_ANSWER = "NO_ANSWER"
+OWN_CODES = (BAD_CERTIFICATE, NO_ANSWER)  # which a reader finds in no documentation
 # words in the text of an error that are more specific than its code
 DETAILS = {
     ("_AUTHENTICATION", "Unsupported SASL mechanism"): "UNSUPPORTED_SASL_MECHANISM",

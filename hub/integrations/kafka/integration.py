@@ -48,7 +48,7 @@ class Kafka(Broker):
             return CheckResult(False, str(problem), field="servers")
         except KafkaError as problem:
             field = errors.FIELDS.get(problem.code, "servers")
-            code = problem.code.lstrip("_")
+            code = "" if problem.code in errors.OWN_CODES else problem.code.lstrip("_")
             return CheckResult(False, str(problem), _remedy(problem.code), field=field, code=code)
         count = len(found.partitions)
         partitions = f"{count} partition" + ("" if count == 1 else "s")

@@ -13,6 +13,7 @@ import time_machine
 
 from hub.db.types import now
 from hub.endpoints import broker_tests
+from hub.integrations.kafka.errors import OWN_CODES
 from tests.chaos import certificates
 from tests.endpoints.brokers.broker_endpoints import (
     add_kafka,
@@ -146,6 +147,7 @@ def check_failure(endpoint_id: str, problem: str, field: str) -> None:
     assert not check.ok
     assert problem in check.title
     assert check.field == field
+    assert check.code not in OWN_CODES, "no documentation has it"
     event_id = report()
     notify()
     assert states(endpoint_id) == ["pending"]
