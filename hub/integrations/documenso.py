@@ -85,7 +85,7 @@ class Documenso(SourceIntegration):
         " webhook URL of this page and the same secret.",
         "Choose the events `document.sent`, `document.opened`, `document.signed`,"
         " `document.recipient.completed`, `document.completed`, `document.rejected` and"
-        " `document.cancelled`.",
+        " `document.cancelled`. Their webhooks have names such as `DOCUMENT_SENT`.",
         "Switch off Documenso’s own emails and reminders, because recipients would get both: send"
         " documents with the distribution method **None**.",
     )
