@@ -92,6 +92,9 @@ def _request_id(fact: Fact) -> str:
 def store_facts(facts: Iterable[Fact]) -> None:
     """Store the facts that are not recorded yet, in the order of their times."""
     new = list(facts)
+    # read first: if another transaction records between the queries, the numbers are taken, so that
+    # this transaction is repeated
+    numbers = _last_numbers({fact.request_id for fact in new})
     recorded = _read_recorded({fact.request_id for fact in new})
     groups: dict[tuple[str, str, tuple[bytes, ...]], list[Fact]] = {}
     for fact in sorted(new, key=_order):
@@ -103,7 +106,6 @@ def store_facts(facts: Iterable[Fact]) -> None:
             # a row is erased by the addresses of its values
             key = (fact.request_id, fact.subject, fact.address_keys)
             groups.setdefault(key, []).append(fact)
-    numbers = _last_numbers({request_id for request_id, *_ in groups})
     for (request_id, *_), group in groups.items():
         numbers[request_id] = numbers.get(request_id, 0) + 1
         db.session.add(_row(group, numbers[request_id]))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from threading import Thread, current_thread
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from hub.connections import connection_tests
 from hub.db.engine import db
@@ -16,6 +17,7 @@ from hub.db.store import transaction
 from hub.integrations.base import CheckResult
 from hub.models import Connection, Message, SigningRequest
 from hub.signing import reminders
+from tests.conftest import POSTGRES
 from tests.evidence.conftest import entries_of, export_file, report_status, value_of, verify
 from tests.fake_provider import FakeProvider
 from tests.hub_fixtures import (
@@ -177,9 +179,9 @@ def test_api_returns_the_file(request_id: str, signing_app: SigningApp, path: st
 
 
 def test_request_whose_id_ends_with_evidence_is_found(signing_app: SigningApp) -> None:
-    event = event_body("request.sent", signers=[signer_body("Eric")])
-    event["request"]["id"] = "2026/evidence"
-    assert signing_app.post("/events", event).status_code == 202
+    body = event_body("request.sent", signers=[signer_body("Eric")])
+    body["request"]["id"] = "2026/evidence"
+    assert signing_app.post("/events", body).status_code == 202
     answer = signing_app.get("/requests/2026/evidence").get_json()
     assert answer["external_id"] == "2026/evidence"
     signed = signing_app.get("/requests/2026/evidence/evidence").data
@@ -229,3 +231,35 @@ def store_test_result(connection_id: str, name: str, *, is_current: bool) -> Non
     row.check = connection_tests.serialize_result(result, None)
     row.checked_ok = True
     row.checked_version = row.settings_version - (0 if is_current else 1)
+
+
+@pytest.mark.skipif(not POSTGRES, reason="SQLite runs one transaction after the other")
+@pytest.mark.parametrize("position", [1, 2, 3])
+def test_exports_at_the_same_time_record_each_fact_once(
+    request_id: str, hub_demo: Flask, position: int
+) -> None:
+    """Another export is complete between two statements of the first one."""
+    statements: list[str] = []
+
+    def export_meanwhile() -> None:
+        with hub_demo.app_context():
+            export_file(request_id)
+
+    def interleave(conn: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if current_thread() is first and "FROM evidence_rows" in statement:
+            statements.append(statement)
+            if len(statements) == position:
+                other = Thread(target=export_meanwhile)
+                other.start()
+                other.join()
+
+    first = current_thread()
+    event.listen(db.engine, "after_cursor_execute", interleave)
+    try:
+        data = export_file(request_id)
+    finally:
+        event.remove(db.engine, "after_cursor_execute", interleave)
+    assert len(statements) > position
+    ids = [entry["id"] for entry in entries_of(data)]
+    assert len(ids) == len(set(ids))
+    assert verify(data).is_intact
