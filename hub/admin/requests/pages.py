@@ -11,19 +11,13 @@ from sqlalchemy.orm import selectinload
 
 from hub.admin.auth.guard import admin, has_role, require_role
 from hub.admin.overview.damaged_row_notice import show_damaged_row_notice
-from hub.admin.requests import signing_summary
-from hub.admin.requests.request_people import TEAM, RequestPeople, Skipped
+from hub.admin.requests import reminder_results, signing_summary, skipped_sentences
+from hub.admin.requests.request_people import TEAM, RequestPeople
 from hub.admin.view.datetimes import format_datetime
-from hub.admin.view.filters import plural
 from hub.admin.view.message_rows import request_title, rows
 from hub.admin.view.pagination import paginate_query
-from hub.admin.view.status_badges import channel_title
-from hub.connections import signing_apps
 from hub.core.errors import DecryptionError, Refused
 from hub.core.vocabulary import (
-    PHONE_CHANNELS,
-    Channel,
-    PersonRole,
     RequestState,
     Role,
     SignerState,
@@ -31,16 +25,14 @@ from hub.core.vocabulary import (
 )
 from hub.db.engine import db
 from hub.db.types import is_id
-from hub.messaging.compose.plan import REASONS
 from hub.messaging.state import unreadable_rows
 from hub.messaging.track import message_queries
-from hub.models import Event, Message, SigningRequest, Source
+from hub.models import Message, SigningRequest, Source
 from hub.signing import (
     chat_invitations,
     reminders,
     scheduled_events,
     skipped_signers,
-    team_subscriptions,
 )
 from hub.signing.chat_invitations import Invitation
 
@@ -136,7 +128,7 @@ def render_request(request_id: str, invitation: Invitation | None = None, invite
     newest = select(Message).where(Message.request_id == row.id).order_by(Message.id.desc())
     messages = list(db.session.scalars(newest.limit(MAX_MESSAGES)))
     lines = dict(zip((message.id for message in messages), rows(messages), strict=True))
-    skipped = _skipped(row)
+    skipped = skipped_sentences.describe_skipped(row)
     posts, updates = _team_posts(messages)
     people = RequestPeople(row, messages, lines, skipped)
     why_not = signing_summary.reason_not_to_remind(row)
@@ -208,7 +200,7 @@ def _scheduled(row: SigningRequest) -> list[dict[str, Any]]:
     return [
         {
             "id": event.id,
-            "title": MESSAGE_TITLES.get(event.type, event.type),
+            "title": skipped_sentences.MESSAGE_TITLES.get(event.type, event.type),
             "send_at": event.due_at,
         }
         for event in scheduled_events.list_scheduled(row.id)
@@ -241,82 +233,11 @@ def remind(request_id: str) -> Any:
     except Refused as error:
         flash(str(error), "warn")
     else:
-        count = reminders.reachable_signers(response)
-        flash(_describe_reminders(count, response["skipped"]), "good" if count else "warn")
+        flash(*reminder_results.describe_reminders(row, response))
     return redirect(url_for("admin.request_page", request_id=request_id), 303)
-
-
-def _describe_reminders(count: int, skipped: list[dict[str, Any]]) -> str:
-    """Return sentences with the number of reminders, and of signers who get none."""
-    snoozed = {item["signer"] for item in skipped if item["reason"] == "snoozed"}
-    unreached = {item["signer"] for item in skipped} - snoozed - {""}
-    text = f"{plural(count, 'reminder')} queued." if count else "No reminder could be sent."
-    if unreached:
-        text += (
-            f" {plural(len(unreached), 'signer')} could not be notified. The reasons are on"
-            " this page."
-        )
-    if snoozed:
-        text += f" Reminders to {plural(len(snoozed), 'signer')} are snoozed."
-    return text
 
 
 def get_request_or_404(request_id: str) -> SigningRequest:
     """Return a request, or abort with 404."""
     row = db.session.get(SigningRequest, request_id) if is_id("req", request_id) else None
     return row or abort(404)
-
-
-def _skipped(row: SigningRequest) -> Skipped:
-    """Return the messages that were not sent, with the reasons, as sentences by person."""
-    skipped: Skipped = {}
-    newest = select(Event).where(Event.request_id == row.id).order_by(Event.id.desc())
-    for event in db.session.scalars(newest.limit(MAX_MESSAGES)):
-        try:
-            refusals = event.skipped or []
-        except DecryptionError:
-            continue
-        for item in reversed(refusals):
-            if item["reason"] in REASONS and item["reason"] != NOT_IN_TURN:
-                sentence = _skipped_sentence(event.type, item, row.source_id)
-                # events of version 0.2.0 name no role
-                role = (item.get("role") or PersonRole.SIGNER) if item["signer"] else ""
-                sentences = skipped.setdefault((role, item["signer"]), [])
-                if sentence not in sentences:
-                    sentences.insert(0, sentence)
-    return skipped
-
-
-NOT_IN_TURN = "not_their_turn"  # the state of the signer shows it, and later it is outdated
-
-
-def _skipped_sentence(event_type: str, item: dict[str, str], source_id: str) -> str:
-    """Return why a message was not sent, with its channel and the next step."""
-    if item["reason"] == "connection_off":
-        titles = team_subscriptions.disabled_connection_titles(event_type)
-        return f"Not posted to {', '.join(titles) or 'the team'}: not enabled."
-    title = MESSAGE_TITLES.get(event_type, event_type)
-    channel = channel_title(item["step"])
-    if item["reason"] == "no_address" and item["step"] in ADDRESS_TITLES:
-        address = ADDRESS_TITLES[Channel(item["step"])]
-        reason = f"{title} not sent by {channel}: the signer has no {address}."
-        if item["step"] in PHONE_CHANNELS and not signing_apps.has_phone_numbers(source_id):
-            return reason
-        return f"{reason} Add one in the signing app."
-    return f"{title} not sent ({channel}). {REASONS[item['reason']]}"
-
-
-ADDRESS_TITLES = {
-    **dict.fromkeys(PHONE_CHANNELS, "mobile number"),
-    Channel.EMAIL: "email address",
-}
-MESSAGE_TITLES = {
-    "request.sent": "Signing request",
-    "request.viewed": "Opened notification",
-    "request.signed": "Signed notification",
-    "request.declined": "Declined notification",
-    "request.completed": "Completed notification",
-    "request.reminder": "Reminder",
-    "request.expired": "Expired notification",
-    "request.canceled": "Canceled notification",
-}

@@ -8,8 +8,7 @@ from flask import abort, flash, redirect, url_for
 from sqlalchemy import select
 
 from hub.admin.auth.guard import admin, require_role
-from hub.admin.requests import pages, signer_timeline
-from hub.admin.view.filters import plural
+from hub.admin.requests import pages, reminder_results, signer_timeline
 from hub.core.errors import Refused
 from hub.core.vocabulary import Role
 from hub.db.engine import db
@@ -41,10 +40,8 @@ def signer_action(request_id: str, signer_id: str, do: str) -> Any:
 
 
 def _remind(request_id: str, signer_id: str) -> tuple[str, str]:
-    count = reminders.reachable_signers(reminders.remind(request_id, signer_id))
-    if not count:
-        return "No reminder could be sent. The reason is on this page.", "warn"
-    return f"{plural(count, 'reminder')} queued.", "good"
+    row = pages.get_request_or_404(request_id)
+    return reminder_results.describe_reminders(row, reminders.remind(row.id, signer_id))
 
 
 def _snooze(request_id: str, signer_id: str) -> tuple[str, str]:

@@ -74,11 +74,11 @@ def _ending(request: SigningRequest) -> str:
     state = RequestState(request.state)
     declined = [signer for signer in request.signers if signer.state == SignerState.DECLINED]
     if state == RequestState.DECLINED and len(declined) == 1:
-        return f"{_name(declined[0])} declined to sign."
+        return f"{signer_name(declined[0])} declined to sign."
     return ENDINGS[state]
 
 
-def _name(signer: Signer) -> str:
+def signer_name(signer: Signer) -> str:
     """Return the name of a signer, or the ID in the app without a readable name."""
     try:
         return (signer.details or {}).get("name") or signer.external_id
@@ -150,5 +150,5 @@ def _reason_not_invited(request: SigningRequest, pending: Sequence[Signer]) -> s
     if invitation is None or any(signer.id not in uninvited for signer in pending):
         return ""
     time = format_datetime(invitation.send_at) if invitation.send_at else ""
-    names = [_name(signer) for signer in pending]
+    names = [signer_name(signer) for signer in pending]
     return scheduled_invitations.describe_invitation(invitation, names, time)
