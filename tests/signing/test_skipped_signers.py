@@ -210,6 +210,9 @@ def test_overview_links_to_the_request(admin: Browser) -> None:
 
 
 def test_overview_links_to_exactly_the_requests_of_skipped_signers(admin: Browser) -> None:
+    assert "every signer of an open request could be notified" in (
+        admin.get("/requests?show=not-notified").text
+    )
     for external_id in ("one", "two"):
         post(signers=[unreachable()], request={"id": external_id})
     post(signers=[signer_body("Anna", "+13175550100")], request={"id": "reached"})

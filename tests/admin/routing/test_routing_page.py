@@ -250,7 +250,7 @@ def test_versions_show_when_they_were_saved_and_all_that_differs(
         assert said not in former
     with app.app_context():
         saved_at = format_datetime(creation_time(stored_id(app)))
-    assert f"in force saved by Dana Whitfield on {saved_at}" in newest
+    assert f"in force, saved by Dana Whitfield on {saved_at}" in newest
 
 
 def test_versions_of_the_reminder_show_their_schedule(admin: Browser) -> None:
