@@ -90,6 +90,19 @@ def invitations(hub: Hub, app: str, document: dict[str, Any]) -> list[dict[str, 
     return [message for message in listed if message["signer"]]
 
 
+def test_documenso_completes_nothing_while_a_recipient_waits(hub: Hub) -> None:
+    document = create(hub, "documenso")
+    act(hub, "documenso", document, "send")
+    act(hub, "documenso", document, "sign", "signer-1")
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        act(hub, "documenso", document, "complete")
+    assert refusal.value.code == 422
+    refusal.value.close()
+    act(hub, "documenso", document, "sign", "signer-2")
+    act(hub, "documenso", document, "complete")
+    wait_for(hub, "documenso", document, "completed")
+
+
 @pytest.mark.parametrize("app", APPS)
 def test_whole_signing(hub: Hub, app: str) -> None:
     document = create(hub, app)
@@ -161,6 +174,10 @@ def test_wrong_secret_is_unauthorized(hub: Hub, app: str, secret: str) -> None:
 
 def test_test_event_is_answered(hub: Hub) -> None:
     assert use(hub, "pactsafe/test")["result"] == "response 200"
+    with urllib.request.urlopen(f"{hub.simulator_url}/simulator/pactsafe", timeout=30) as page:
+        text = page.read().decode()
+    assert "Test event: response 200" in text
+    assert "success" in text.partition("Test event:")[2]
 
 
 def test_signing_link_of_a_message_opens_a_page(hub: Hub, tmp_path: Path) -> None:

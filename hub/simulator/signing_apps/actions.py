@@ -10,6 +10,7 @@ from typing import Any
 
 from hub.simulator import posting
 from hub.simulator.context import SimulatorContext
+from hub.simulator.posting import HubResponse
 from hub.simulator.signing_apps import documenso, documents, pactsafe
 from hub.simulator.signing_apps.documents import Document, Signer
 
@@ -24,6 +25,8 @@ STATES = {
     "reject": "rejected",
 }
 TIMEOUT = 10.0
+TEST = "test"  # the record of the last test event
+SHOWN_BYTES = 500  # of the response to a test event
 
 
 def webhook_url(simulator: SimulatorContext, app: str) -> str:
@@ -49,6 +52,8 @@ def prepare(
     module = APPS[app]
     if action not in module.EVENTS:
         raise ValueError(f"{TITLES[app]} has no such event.")
+    if app == documenso.NAME and action == "complete" and has_waiting_signers(document):
+        raise ValueError("Documenso completes a document after its last recipient has signed.")
     signer = _find_signer(document, signer_id) if action in OF_SIGNERS else None
     at = documents.next_time(document)
     if signer is not None:
@@ -65,6 +70,11 @@ def _change_signer(signer: Signer, action: str, at: str) -> None:
     if action != "open":
         signer["state"] = "signed" if action == "sign" else "rejected"
         signer["acted_at"] = at
+
+
+def has_waiting_signers(document: Document) -> bool:
+    """Return whether a signer has neither signed nor rejected."""
+    return any(signer["state"] == "waiting" for signer in document["signers"])
 
 
 def _find_signer(document: Document, signer_id: str) -> Signer:
@@ -101,17 +111,30 @@ def repeat(simulator: SimulatorContext, app: str, document: Document, *, shuffle
 
 
 def post_test(simulator: SimulatorContext) -> str:
-    """Post the webhook of PactSafe's Test button, and return the result."""
+    """Post the webhook of PactSafe's Test button, and return the result, which the page shows."""
     url = webhook_url(simulator, pactsafe.NAME)
-    body = pactsafe.build_test(documents.format_time(datetime.now(UTC)), url)
-    webhook: dict[str, Any] = {"kind": "test_event", "body": body, "results": []}
-    _post(simulator, pactsafe.NAME, webhook)
-    return str(webhook["results"][-1])
+    at = documents.format_time(datetime.now(UTC))
+    webhook: dict[str, Any] = {
+        "kind": "test_event",
+        "body": pactsafe.build_test(at, url),
+        "results": [],
+    }
+    response = _post(simulator, pactsafe.NAME, webhook)
+    text = response.body[:SHOWN_BYTES].decode(errors="replace").strip()
+    shown = {"at": at, "result": response.summary, "text": text}
+    simulator.records.put(f"{pactsafe.NAME} settings", TEST, shown)
+    return response.summary
 
 
-def _post(simulator: SimulatorContext, app: str, webhook: dict[str, Any]) -> None:
+def last_test(simulator: SimulatorContext, app: str) -> dict[str, Any] | None:
+    """Return the time, the result and the text of the response to the last test event."""
+    return simulator.records.get(f"{app} settings", TEST)
+
+
+def _post(simulator: SimulatorContext, app: str, webhook: dict[str, Any]) -> HubResponse:
     headers = APPS[app].headers_of(simulator.account.credentials)
     response = posting.post(
         webhook_url(simulator, app), json.dumps(webhook["body"]).encode(), headers, timeout=TIMEOUT
     )
     webhook["results"].append(response.summary)
+    return response
