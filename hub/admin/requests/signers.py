@@ -71,7 +71,7 @@ def _resend(request_id: str, signer_id: str) -> tuple[str, str]:
 def _stop(request_id: str, signer_id: str) -> tuple[str, str]:
     stopping.stop_signer(request_id, signer_id)
     return (
-        "Messages stopped. Nothing asks this signer to sign until you resume them or the app does.",
+        "Messages stopped. Waiting messages were canceled, and no automatic reminders follow.",
         "good",
     )
 

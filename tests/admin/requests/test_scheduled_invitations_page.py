@@ -47,6 +47,7 @@ def test_page_says_when_the_invitation_is_sent(
     time = run_in_app(lambda: format_datetime(db.session.scalars(select(Event.due_at)).one()))
     assert f"The signing request is scheduled for {time}." in text_of(page)
     assert "could not be notified" not in text_of(page)
+    assert text_of(page).count("Not invited yet.") == 2
     assert "The pending signers have not been invited yet." in text_of(page)
     assert "/remind" not in page.text
     assert "Send reminder" not in page.text
