@@ -8,10 +8,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from hub.admin.view import message_rows
 from hub.db.engine import db
 from hub.integrations.base import FilledTemplate, TemplateInfo
 from hub.messaging.compose import provider_templates, template_sync
-from hub.models import AuditEntry, Connection, ProviderTemplate
+from hub.models import AuditEntry, Connection, Message, ProviderTemplate
 from tests.hub_fixtures import ERIC, SigningApp, event_body, json_of, signer_body
 from tests.messaging.whatsapp_steps import claim_one, forget_window
 from tests.messaging.whatsapp_steps import whatsapp as whatsapp
@@ -59,6 +60,19 @@ class TestTemplates:
         assert claim.outbound.template == FilledTemplate(
             "HX" + "a" * 32, {"1": "Employment Agreement", "2": "https://sign.example/r/eric"}
         )
+
+    def test_lists_show_the_words_of_the_template_that_was_sent(
+        self, hub_demo: Flask, signing_app: SigningApp, whatsapp: Connection
+    ) -> None:
+        self.map_template(whatsapp)
+        signing_app.post(
+            "/events", event_body(signers=[signer_body("Eric", ERIC, preference=["whatsapp"])])
+        )
+        claim = claim_one(whatsapp)
+        assert claim is not None
+        message = db.session.get_one(Message, claim.outbound.id)
+        [row] = message_rows.rows([message])
+        assert row.preview == "Employment Agreement: https://sign.example/r/eric"
 
     def test_event_without_a_mapped_template_is_suppressed(
         self, hub_demo: Flask, signing_app: SigningApp, whatsapp: Connection

@@ -15,6 +15,7 @@ from hub.core.vocabulary import Status
 from hub.db.engine import db
 from hub.integrations.base import Problem
 from hub.lib.redaction import mask
+from hub.messaging.compose.sent_text import SentText, find_sent_texts
 from hub.messaging.track import timeline
 from hub.models import Connection, Contact, Message, MessageBody, SigningRequest
 
@@ -52,6 +53,7 @@ def rows(messages: Sequence[Message]) -> list[MessageListRow]:
     contacts = _by_id(Contact, {message.contact_id for message in messages})
     connections = _by_id(Connection, {message.connection_id for message in messages})
     problems = timeline.explain_failures(messages)
+    sent_texts = find_sent_texts(messages)
     return [
         _row(
             message,
@@ -59,6 +61,7 @@ def rows(messages: Sequence[Message]) -> list[MessageListRow]:
             connections.get(message.connection_id),
             bodies.get(message.id.partition("_")[2]),
             problems.get(message.id),
+            sent_texts.get(message.id),
         )
         for message in messages
     ]
@@ -70,6 +73,7 @@ def _row(
     connection: Connection | None,
     body: MessageBody | None,
     problem: Problem | None,
+    sent_text: SentText | None,
 ) -> MessageListRow:
     name = recipient(contact, connection) if contact and connection else UNREADABLE
     note = problem.text if problem else ""
@@ -80,7 +84,7 @@ def _row(
         status=message.status,
         recipient=name,
         address=contact.address if contact and name not in (TEAM, UNREADABLE) else "",
-        preview=preview_text(body),
+        preview=preview_text(body, sent_text),
         note=note,
         has_problem=message.status in BAD,
         channel=message.channel,
@@ -120,14 +124,16 @@ def recipient(contact: Contact, connection: Connection) -> str:
     return TEAM if is_team else name
 
 
-def preview_text(body: MessageBody | None) -> str:
-    """Return the first words of a message."""
+def preview_text(body: MessageBody | None, sent_text: SentText | None = None) -> str:
+    """Return the first words of a message. `sent_text`: the provider's template that was sent."""
     if body is None:
         return "The text was deleted."
     try:
         content = body.content
     except DecryptionError as error:
         return f"Encrypted with the key {quoted(error.key_id)}, which is missing."
+    if sent_text is not None:
+        return first_words(sent_text.filled(content))
     return first_words(content["subject"] or content["text"])
 
 
