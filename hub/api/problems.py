@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -154,6 +155,15 @@ def format_error_path(location: tuple[int | str, ...]) -> str:
     return path
 
 
+_QUOTED = re.compile(r"'([^']*)'")
+_BOUNDS = {
+    "greater_than_equal": "Use a number of {} or more.",
+    "greater_than": "Use a number above {}.",
+    "less_than_equal": "Use a number of {} or less.",
+    "less_than": "Use a number below {}.",
+}
+
+
 def _code(error: Any) -> str:
     return {"extra_forbidden": "unknown_field", "missing": "missing_field"}.get(
         error["type"], "invalid_field"
@@ -165,6 +175,13 @@ def _reason(error: Any) -> str:
         return "This field does not exist. Check the spelling or remove it."
     if error["type"] == "missing":
         return "This field is required."
+    if error["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        return "Send a JSON object." if error["loc"] else "The body must be a JSON object."
+    if error["type"] in ("literal_error", "enum"):
+        return f"Use one of {', '.join(_QUOTED.findall(error['ctx']['expected']))}."
+    for bound, words in _BOUNDS.items():
+        if error["type"] == bound:
+            return words.format(*error["ctx"].values())
     return str(error["msg"]).removeprefix("Value error, ")
 
 

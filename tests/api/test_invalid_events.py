@@ -272,3 +272,18 @@ def test_errors_do_not_repeat_the_input(signing_app: SigningApp, hub_demo: Flask
 def test_implausible_dates_are_refused(signing_app: SigningApp, date: str) -> None:
     answer = signing_app.post("/events", {**DESIGN, "occurred_at": date})
     assert (answer.status_code, json_of(answer)["field"]) == (422, "occurred_at")
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ([], "The body must be a JSON object."),
+        ({**DESIGN, "request": 3}, "Send a JSON object."),
+        ({**DESIGN, "type": "sent"}, "Use one of request.sent, "),
+        (with_signer(order=0), "Use a number of 1 or more."),
+    ],
+)
+def test_reasons_are_plain(signing_app: SigningApp, event: Any, reason: str) -> None:
+    answer = json_of(signing_app.raw("/events", json.dumps(event).encode(), "application/json"))
+    assert answer["errors"][0]["reason"].startswith(reason)
+    assert "Input should" not in answer["detail"]
