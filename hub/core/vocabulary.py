@@ -298,5 +298,5 @@ class Role(IntEnum):
         return {
             Role.VIEWER: "Can view everything, but cannot change anything.",
             Role.OPERATOR: "Can also send, resend, cancel and remind.",
-            Role.ADMIN: "Can also manage connections, users and API keys.",
+            Role.ADMIN: "Can also manage routing, texts, connections, users and API keys.",
         }[self]

@@ -294,7 +294,7 @@ def test_button_in_a_group_reminds_the_signer_and_the_post_names_the_user(
     [press] = telegram_state(simulator)["presses"]
     assert (press["answered"], press["said"]) == (
         True,
-        "Received. The message is updated in a moment.",
+        "Received. The message will update shortly.",
     )
     process_pending_callbacks()
 

@@ -24,7 +24,7 @@ from hub.admin.view.forms import add_error, is_submitted
 from hub.admin.view.message_rows import contact_name, rows
 from hub.admin.view.status_badges import channel_title
 from hub.core.errors import NotFound, Refused
-from hub.core.vocabulary import Address, Channel, Role
+from hub.core.vocabulary import TEXT_CHANNELS, Address, Role
 from hub.db.engine import db
 from hub.db.types import is_id, now
 from hub.messaging.contacts import consents, contact_links, opt_out_kinds, suppressions
@@ -69,7 +69,7 @@ class ConsentForm(FlaskForm):  # type: ignore[misc]
         "Channel",
         choices=lambda: {
             "": "Every channel",
-            **{channel.value: channel_title(channel.value) for channel in Channel},
+            **{channel.value: channel_title(channel.value) for channel in TEXT_CHANNELS},
         },
     )
     proof = StringField(

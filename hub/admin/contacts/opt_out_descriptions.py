@@ -64,6 +64,15 @@ class OptOutDescription:
     since: datetime
     href: str  # the contact's page, or '' for an unknown contact
 
+    @property
+    def blocked(self) -> str:
+        """The messages that the address does not receive, without a full stop."""
+        if self.channel == Channel.SMS.title:
+            return "This number receives no SMS"
+        if self.channel == Channel.EMAIL.title:
+            return "This address receives no emails"
+        return f"This address receives no messages on {self.channel}"
+
 
 def describe_opt_outs(opt_outs: Iterable[OptOut]) -> list[OptOutDescription]:
     """Return descriptions of opt-outs; opt-outs that differ only in the channel are one note."""

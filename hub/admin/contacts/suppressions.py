@@ -19,7 +19,7 @@ from hub.admin.view.forms import add_error
 from hub.admin.view.pagination import paginate_query
 from hub.admin.view.status_badges import channel_title
 from hub.core.errors import NotFound, Refused
-from hub.core.vocabulary import Address, Channel, Role
+from hub.core.vocabulary import TEXT_CHANNELS, Address, Channel, Role
 from hub.db.engine import db
 from hub.db.types import is_id
 from hub.lib import addresses
@@ -71,7 +71,7 @@ class OptOutForm(FlaskForm):  # type: ignore[misc]
         "Channel",
         choices=lambda: {
             "": "Every channel",
-            **{channel.value: channel_title(channel.value) for channel in Channel},
+            **{channel.value: channel_title(channel.value) for channel in TEXT_CHANNELS},
         },
     )
     why = StringField("Reason", description="Enter who asked for the opt-out, and how.")

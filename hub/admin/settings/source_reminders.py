@@ -92,7 +92,10 @@ class RemindersForm(SenderFields, ScheduleFields):
 
     time_zone = SelectField(
         "Default time zone",
-        choices=lambda: {"": "UTC", **{name: name for name in datetimes.zone_names()}},
+        choices=lambda: {
+            "": "UTC",
+            **{name: name for name in datetimes.zone_names() if name != "UTC"},
+        },
         description=("The time zone of signers without a phone number, if your app sends none."),
     )
 
@@ -105,6 +108,8 @@ def parse_days(text: str) -> list[int]:
     days = sorted({int(word) for word in words})
     if days and not 1 <= days[0] <= days[-1] <= MAX_DAYS:
         raise ValidationError(f"Enter days from 1 to {MAX_DAYS}.")
+    if len(days) < len(words):
+        raise ValidationError("Enter each day once.")
     if len(days) > MAX_TIMES:
         raise ValidationError(f"Enter at most {MAX_TIMES} days.")
     return days

@@ -7,7 +7,7 @@ from typing import Any
 from flask import abort, make_response, render_template, request
 
 from hub.accounts import sources
-from hub.admin.auth.guard import admin, require_role
+from hub.admin.auth.guard import admin, reports_control_characters, require_role
 from hub.admin.settings.branding import PREVIEW_POLICY, email_preview
 from hub.admin.texts.text_editor import TextEditor
 from hub.core.errors import NotFound
@@ -35,6 +35,7 @@ def show_email(template_id: str) -> Any:
 
 @admin.post("/templates/texts/<template_id>/email")
 @require_role(Role.ADMIN)
+@reports_control_characters
 def preview_email(template_id: str) -> Any:
     """Show the email of the posted text. It stores nothing."""
     return _frame(TextEditor.of_posted(_find_email(template_id), request.form))

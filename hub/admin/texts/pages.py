@@ -8,7 +8,7 @@ from flask import Response, abort, flash, make_response, redirect, render_templa
 from wtforms import Form
 
 from hub.accounts.rate_limits import SEND
-from hub.admin.auth.guard import admin, has_role, require_role
+from hub.admin.auth.guard import admin, has_role, reports_control_characters, require_role
 from hub.admin.auth.page_rate_limits import rate_limit
 from hub.admin.settings.branding import email_preview
 from hub.admin.texts import text_editor
@@ -46,6 +46,7 @@ def text(template_id: str) -> Any:
 
 @admin.post("/templates/texts/<template_id>")
 @require_role(Role.ADMIN)
+@reports_control_characters
 @rate_limit(SEND, applies_when=_is_test_requested)
 def edit_text(template_id: str) -> Any:
     """Publish, save, preview or send the posted text."""
@@ -82,9 +83,15 @@ def _save(editor: TextEditor, *, as_draft: bool) -> Any:
             )
             flash(f"Version {number} published. New messages use it.", "good")
     except Conflict as conflict:
-        editor.add_error(conflict)
-        return _page(editor), 409
+        return _show_conflict(editor, conflict)
     return redirect(url_for("admin.text", template_id=template_id), 303)
+
+
+def _show_conflict(editor: TextEditor, conflict: Conflict) -> tuple[Response, int]:
+    """Show the entered text with the current revision, so that saving again replaces the text."""
+    editor.accept_changes()
+    editor.add_error(conflict)
+    return _page(editor), 409
 
 
 def _discard(editor: TextEditor) -> Any:
@@ -92,8 +99,7 @@ def _discard(editor: TextEditor) -> Any:
     try:
         text_editing.discard_draft(template_id, editor.revision)
     except Conflict as conflict:
-        editor.add_error(conflict)
-        return _page(editor), 409
+        return _show_conflict(editor, conflict)
     flash("Draft deleted.", "info")
     return redirect(url_for("admin.text", template_id=template_id), 303)
 
@@ -103,8 +109,7 @@ def _withdraw(editor: TextEditor) -> Any:
     try:
         exists = text_editing.withdraw(template_id, editor.revision)
     except Conflict as conflict:
-        editor.add_error(conflict)
-        return _page(editor), 409
+        return _show_conflict(editor, conflict)
     if not exists:
         flash("Text deleted.", "info")
         return redirect(url_for("admin.templates"), 303)

@@ -21,6 +21,7 @@ from hub.core.vocabulary import Audience, Channel, ConnectionState
 from hub.db.engine import db
 from hub.lib import jinja_texts, sms_characters
 from hub.lib.localized import LANGUAGE_CODE, format_language
+from hub.lib.plural_forms import find_locale
 from hub.messaging.compose import direct, render, text_checks, text_editing
 from hub.models import Connection, Template, TemplateVersion, User
 from hub.models.template import JINJA
@@ -108,13 +109,24 @@ class TextEditor:
     @cached_property
     def errors(self) -> list[Refused]:
         """The errors of the text, for which it cannot be saved."""
-        return list(
-            text_checks.find_errors(
+        return [
+            *text_checks.find_errors(
                 self.subject,
                 self.text,
                 channel=self.template.channel,
                 locale=self.template.locale,
                 allowed={key: name for key, name, _ in self.available},
+            ),
+            *text_checks.find_note_errors(self.note),
+        ]
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """The probable mistakes of the text, although it can be saved."""
+        template = self.template
+        return list(
+            text_checks.find_warnings(
+                template.event_type, template.audience, template.channel, self.subject, self.text
             )
         )
 
@@ -123,6 +135,12 @@ class TextEditor:
         for error in self.errors:
             self.add_error(error)
         return bool(self.errors)
+
+    def accept_changes(self) -> None:
+        """Use the current revision, so that the next change replaces the changes of others."""
+        db.session.refresh(self.template)
+        self.revision = self.template.revision
+        self.entered = {**self.entered, "revision": str(self.revision)}
 
     def replace_costly_characters(self) -> None:
         """Replace the characters of the text that GSM 03.38 lacks."""
@@ -270,6 +288,9 @@ def add_text(template: Template, form: Form) -> str:
         raise Refused(
             "bad_locale", "Enter a language code such as en, de or pt-BR.", field="locale"
         )
+    if find_locale(locale) is None:
+        problem = "This language is unknown. Enter a language code such as en, de or pt-BR."
+        raise Refused("bad_locale", problem, field="locale")
     channel = form["channel"].data
     if channel not in channels_of(template.audience):
         raise Refused("bad_channel", "Choose a channel.", field="channel")

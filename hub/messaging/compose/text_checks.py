@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 
 from hub.core.errors import Refused
-from hub.core.vocabulary import Channel
+from hub.core.vocabulary import Audience, Channel, EventType
 from hub.lib import text_grammar
 from hub.lib.text import readable
 from hub.lib.text_grammar import GrammarError, ParsedText
@@ -17,6 +17,7 @@ MAX_SUBJECT_LENGTH = 500  # characters
 BAD_GRAMMAR = "bad_grammar"
 BAD_VALUE = "bad_value"
 _PLACEHOLDER = re.compile(r"\(\(([^():|]{1,60})\)\)")
+_OTHER_SYNTAX = re.compile(r"\{[{%][^{}\n]{0,80}[}%]\}|\$\{[^{}\n]{1,80}\}")
 _LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
 
 
@@ -40,9 +41,34 @@ def find_errors(
     yield from _find_source_errors("text", text, locale, allowed)
 
 
+def find_note_errors(note: str) -> Iterator[Refused]:
+    """Return the errors of the reason for a change."""
+    if readable(note) != note:
+        problem = "The reason contains invisible control characters. Delete them, or type it again."
+        yield Refused("control_characters", problem, field="note")
+
+
+def find_warnings(
+    event_type: str, audience: str, channel: str, subject: str, text: str
+) -> Iterator[str]:
+    """Return sentences about a text that can be saved, but is probably not what was meant."""
+    asks_to_sign = (
+        event_type in (EventType.SENT, EventType.REMINDER) and audience == Audience.SIGNER
+    )
+    if asks_to_sign and channel != Channel.VOICE and "link" not in named_values(text):
+        yield "This text has no link, so signers cannot open the document. Add ((link))."
+    for found in dict.fromkeys(_OTHER_SYNTAX.findall(f"{subject}\n{text}")):
+        yield f"{found} is sent as you wrote it. Write values in double parentheses: ((title))."
+
+
+def named_values(text: str) -> set[str]:
+    """Return the keys of the values that a text names."""
+    return {key_of(text_grammar.normalize_name(name)) for name in _PLACEHOLDER.findall(text)}
+
+
 def _find_spoken_errors(text: str) -> Iterator[Refused]:
     """Return the links of a text that is read aloud, where nobody can click them."""
-    named = {key_of(text_grammar.normalize_name(name)) for name in _PLACEHOLDER.findall(text)}
+    named = named_values(text)
     has_link = any(key in VALUES and VALUES[key].kind == Kind.LINK for key in named)
     if has_link or _LINK.search(text):
         problem = (
@@ -54,6 +80,11 @@ def _find_spoken_errors(text: str) -> Iterator[Refused]:
 def _find_subject_errors(subject: str) -> Iterator[Refused]:
     if not subject.strip():
         yield Refused("empty_subject", "Enter the subject of the email.", field="subject")
+    if "\n" not in subject and readable(subject) != subject:
+        problem = (
+            "The subject contains invisible control characters. Delete them, or type it again."
+        )
+        yield Refused("control_characters", problem, field="subject")
     if len(subject) > MAX_SUBJECT_LENGTH or "\n" in subject:
         problem = f"Write the subject on one line of at most {MAX_SUBJECT_LENGTH} characters."
         yield Refused("bad_subject", problem, field="subject")

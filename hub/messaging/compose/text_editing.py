@@ -160,8 +160,8 @@ def _lock(template_id: str, revision: int) -> Template:
         raise NotFound("no_such_text", "This text does not exist.")
     if template.revision != revision:
         reason = (
-            "Another admin changed this text after you opened it. Your text was not saved. Copy it,"
-            " reload the page, and enter it again if it is still needed."
+            "This text was changed after you opened it. Compare it with the newest version under"
+            " Versions. Save again to replace it."
         )
         raise Conflict("changed_meanwhile", reason)
     template.revision += 1

@@ -67,7 +67,7 @@ CODES = {
     ),
     BY_KEYWORD: Problem(
         "",
-        "The recipient replied STOP, so this address receives no messages.",
+        "The recipient replied STOP.",
         "Wait until the recipient replies START.",
     ),
     "keyword_elsewhere": Problem(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hub.core.vocabulary import Role
+from hub.messaging.compose.text_checks import find_note_errors
 from tests.admin.texts.text_pages import find_text, post_text, published, sent_text
 from tests.conftest import Browser
 
@@ -88,6 +92,64 @@ def test_email_needs_a_subject_on_one_line(admin: Browser) -> None:
     assert published(admin, text_id).subject == "About ((title))"
 
 
+@pytest.mark.parametrize("do", ["publish", "draft"])
+def test_second_save_after_a_conflict_replaces_the_text(admin: Browser, do: str) -> None:
+    text_id = find_text(admin, "request_signed_actor")
+    post_text(admin, text_id, "First")
+    fields = {"revision": "1", "text": "Second", "do": do, "note": "Mine"}
+    answer = admin.post(f"/templates/texts/{text_id}", fields)
+    assert answer.status_code == 409
+    revision = re.search(r'name="revision" type="hidden" value="(\d+)"', answer.text)
+    assert revision is not None
+    assert 'value="Mine"' in answer.text
+    answer = admin.post(f"/templates/texts/{text_id}", fields | {"revision": revision[1]})
+    assert answer.status_code == 303
+    assert "Second</textarea>" in admin.get(f"/templates/texts/{text_id}").text
+
+
+@given(st.sampled_from("\u202e\u2066\x00\x07\x1b\x85"))
+def test_reason_with_control_characters_is_an_error(character: str) -> None:
+    assert [error.field for error in find_note_errors(f"Shor{character}ter")] == ["note"]
+
+
+@pytest.mark.parametrize("field", ["text", "note", "subject"])
+@pytest.mark.parametrize("character", ["\u202e", "\x00"])
+def test_control_characters_are_an_error_of_their_field(
+    admin: Browser, field: str, character: str
+) -> None:
+    text_id = find_text(admin, "request_sent", "email")
+    fields = {"text": "((link))", "subject": "Sign", "note": "Why"}
+    fields[field] += f"{character}x"
+    answer = post_text(admin, text_id, fields.pop("text"), **fields)
+    assert answer.status_code == 422
+    assert f'id="{field}-error"' in answer.text
+    assert "invisible control characters" in answer.text
+
+
+@pytest.mark.parametrize("text", ["Please sign ((title)).", "Sign here: {{ link }}"])
+def test_text_without_a_link_to_sign_has_a_warning(admin: Browser, text: str) -> None:
+    text_id = find_text(admin, "request_sent")
+    assert "has no link" not in admin.get(f"/templates/texts/{text_id}").text
+    assert post_text(admin, text_id, text).status_code == 303
+    assert "This text has no link" in admin.get(f"/templates/texts/{text_id}").text
+
+
+@pytest.mark.parametrize("written", ["{{ title }}", "{{title}}", "{% if x %}", "${title}"])
+def test_other_placeholders_have_a_warning(admin: Browser, written: str) -> None:
+    text_id = find_text(admin, "request_sent")
+    page = html.unescape(post_text(admin, text_id, f"((link)) {written}", do="preview").text)
+    assert f"{written} is sent as you wrote it." in page
+
+
+@pytest.mark.parametrize("locale", ["xx", "zzz-DE", "qq"])
+def test_unknown_language_is_refused(admin: Browser, locale: str) -> None:
+    origin = find_text(admin, "request_signed_actor")
+    fields = {"channel": "sms", "locale": locale}
+    answer = admin.post(f"/templates/texts/{origin}/add", fields)
+    assert answer.status_code == 422
+    assert "This language is unknown." in answer.text
+
+
 def test_second_admin_does_not_overwrite_the_first(admin: Browser) -> None:
     text_id = find_text(admin, "request_signed_actor")
     fields = {"revision": "1", "text": "First", "do": "publish"}
@@ -97,7 +159,7 @@ def test_second_admin_does_not_overwrite_the_first(admin: Browser) -> None:
             f"/templates/texts/{text_id}", fields | {"text": "Second", "do": action}
         )
         assert answer.status_code == 409
-        assert "Another admin changed this text" in answer.text
+        assert "This text was changed after you opened it." in answer.text
         assert "Second</textarea>" in answer.text, "what was typed is kept"
     assert published(admin, text_id).text == "First"
 
