@@ -97,7 +97,8 @@ class FollowUpOut(BaseModel):
     to: str
     goal: Goal = Field(description="What the message before must achieve.")
     minutes: int | None = Field(
-        description="How long the message before has. Null: the step follows only a failure."
+        description="How long the message before has. Null: the step follows only a failure, or at"
+        " once if the message before is blocked."
     )
     text: str = Field(description="The step in words.")
 

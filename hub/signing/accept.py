@@ -18,9 +18,8 @@ from hub.db.optimistic_transaction import optimistic
 from hub.db.store import cached, list_param, read, transaction
 from hub.db.types import new_id, now
 from hub.lib.times import format_time
-from hub.messaging.compose import plan, plan_words
+from hub.messaging.compose import plan
 from hub.messaging.compose.outbox import MessageSummary, add_messages
-from hub.messaging.compose.step_descriptions import describe_follow_ups
 from hub.models import ConnectionInfo, Contact, Message
 from hub.signing import (
     late_notices,
@@ -36,7 +35,8 @@ from hub.signing import (
 )
 from hub.signing.dedup_keys import DedupKeys
 from hub.signing.events import EventIn
-from hub.signing.message_texts import EventRecord, MessageWriter, WrittenRung
+from hub.signing.follow_ups import list_follow_ups
+from hub.signing.message_texts import EventRecord, MessageWriter
 from hub.signing.reminder_settings import leave_to_app
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 from hub.signing.stored_events import store_event
@@ -174,7 +174,7 @@ def notify(
         _message_result(stored[key], signers[item.person.id]) for key, item in ladders.items()
     ]
     results += [_message_result(stored[key], None) for key in posts if key in stored]
-    return _build_response(event, results, refusals, _follow_ups(written, stored))
+    return _build_response(event, results, refusals, list_follow_ups(request, written, stored))
 
 
 def _build_team_event(event: EventRecord, request: RequestRecord) -> team_posts.TeamEvent:
@@ -306,27 +306,6 @@ def plan_event(
         {keys.for_post(item): item for item in posts},
         skipped + skipped_posts,
     )
-
-
-def _follow_ups(
-    written: Mapping[bytes, WrittenRung], stored: Mapping[bytes, MessageSummary]
-) -> list[dict[str, Any]]:
-    """Return the steps that follow messages that do not reach their goals."""
-    return [
-        {
-            "message": stored[key].id,
-            "signer": item.ladder.person.external_id,
-            "role": item.ladder.person.role,
-            "channel": step.rung.channel,
-            "to": step.rung.to,
-            "goal": step.goal,
-            "minutes": step.minutes,
-            "text": plan_words.describe_follow_up(step),
-        }
-        for key, item in written.items()
-        if len(item.ladder.rungs) > 1
-        for step in describe_follow_ups(item.ladder, item.rung)
-    ]
 
 
 def _message_result(message: MessageSummary, person: SignerRecord | None) -> dict[str, Any]:

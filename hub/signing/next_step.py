@@ -14,8 +14,9 @@ from hub.core.vocabulary import Channel, EventType, Goal, PersonRole, RequestSta
 from hub.db.engine import db
 from hub.messaging.compose import cancellation, outbox, plan
 from hub.messaging.compose.step_descriptions import StepFacts, describe_steps
-from hub.messaging.contacts import opt_out_kinds, suppressions
-from hub.messaging.contacts.opt_out_kinds import OptOutKind
+from hub.messaging.contacts import suppressions
+from hub.messaging.policy import opt_out_kinds
+from hub.messaging.policy.opt_out_kinds import OptOutKind
 from hub.messaging.send import predecessors
 from hub.messaging.state import fallback_timers
 from hub.models import (
@@ -26,7 +27,6 @@ from hub.models import (
     Route,
     RouteStep,
     StatusEvent,
-    Suppression,
 )
 from hub.signing import planning
 from hub.signing.message_texts import EventRecord, MessageWriter, WrittenRung
@@ -64,7 +64,7 @@ def add_next(message: Message, event: Event, request: RequestRecord, signer: Sig
     skipped: list[tuple[plan.Rung, str]] = []
     chosen = None
     facts = _read_facts(writer, ladder, former, written)
-    for step in describe_steps(ladder, facts, refused=refused_channel(message)):
+    for step in describe_steps(ladder, facts, refused=refused_channels(former)):
         if step.acts:
             chosen = written[-1]
             break
@@ -153,22 +153,20 @@ def read_route_of_step(step_id: str | None) -> plan.Route | None:
 
 
 # ── Opt-outs ──────────────────────────────────────────────────────────────────────────────────────
-def refused_channel(message: Message) -> str:
-    """Return the channel of a message if its recipient has opted out of it, otherwise ''.
+def refused_channels(former: Sequence[Any]) -> set[str]:
+    """Return the channels of former messages whose recipients have opted out of them.
 
     An address that cannot be reached, such as that of a returned email, is no refusal.
     """
+    messages = db.session.scalars(select(Message).where(Message.id.in_([row.id for row in former])))
+    return {message.channel for message in messages if _is_refused(message)}
+
+
+def _is_refused(message: Message) -> bool:
     opt_outs = suppressions.find_blocking_opt_outs(message)
-    is_refused = any(_is_refusal(opt_out, message) for opt_out in opt_outs)
-    return message.channel if is_refused or message.code in REFUSALS else ""
-
-
-def _is_refusal(opt_out: Suppression, message: Message) -> bool:
-    """Return whether a person is opted out, and not only out of reach."""
-    kind = opt_out_kinds.kind_of(
-        opt_out.reason, opt_out.code, message.channel, message.connection.integration
+    return message.code in REFUSALS or any(
+        kind != OptOutKind.UNREACHABLE for _, kind, _ in opt_out_kinds.with_kinds(opt_outs)
     )
-    return kind != OptOutKind.UNREACHABLE
 
 
 # ── The message ───────────────────────────────────────────────────────────────────────────────────

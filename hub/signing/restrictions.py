@@ -134,7 +134,7 @@ def _check_together(
     for person_id in recipients:
         question = known.get(person_id)
         restrictions = found[person_id]
-        if question is not None and policy.has_refused(question):
+        if question is not None and policy.is_blocked(question):
             continue  # a blocked message is stored, so that no other channel evades the refusal
         if question is None or not policy.has_consent(question):
             restrictions.unconsented.add(connection.id)

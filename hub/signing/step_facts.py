@@ -15,9 +15,8 @@ from hub.integrations.base import Price
 from hub.lib.text import segments
 from hub.messaging.compose.opt_out_line import add_opt_out_line
 from hub.messaging.compose.step_descriptions import StepFacts
-from hub.messaging.contacts import opt_out_kinds
 from hub.messaging.contacts.contacts import find_contacts
-from hub.messaging.policy.policy import QUIET, Policy, PolicyDecision, PolicyQuestion
+from hub.messaging.policy.policy import Policy, PolicyDecision, PolicyQuestion
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
 from hub.messaging.track.recorded_prices import RecordedPrices
 from hub.models import ConnectionInfo, Recipient
@@ -27,17 +26,6 @@ from hub.signing.message_texts import MessageText, MessageWriter, WrittenRung
 from hub.signing.reported_consents import assume_consents
 
 REPEATED = "repeated"
-# rules that forbid a message although the person has not opted out
-LIMITS = (
-    "country_not_allowed",
-    "cap_hour",
-    "cap_day",
-    "spend_day",
-    "spend_month",
-    "consent_missing",
-    "consent_old",
-    QUIET,
-)
 
 
 @dataclass(frozen=True)
@@ -127,7 +115,7 @@ class FactsReader:
         recorded = self._recorded(message.connection).estimate(message.recipient.address, count)
         return StepFacts(
             reason,
-            is_refused=_is_refusal(decision.code, message.connection.integration),
+            is_refused=policy is not None and policy.has_refused(message.question),
             not_before=self._waits_until(message),
             next_allowed=_quiet_hours(policy, message.question),
             is_waiting=not message.connection.enabled,
@@ -156,11 +144,6 @@ class FactsReader:
         return merged_notices.waits_until(
             writer.event.type, writer.request, writer.actor, person_id
         )
-
-
-def _is_refusal(code: str, integration: str) -> bool:
-    """Return whether the code of a decision is that of an opt-out by the person."""
-    return bool(code) and code not in LIMITS and not opt_out_kinds.is_unreachable(code, integration)
 
 
 def _build_policy(connection: ConnectionInfo, messages: Sequence[_Message]) -> Policy | None:

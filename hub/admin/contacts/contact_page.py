@@ -27,9 +27,9 @@ from hub.core.errors import NotFound, Refused
 from hub.core.vocabulary import TEXT_CHANNELS, Address, Role
 from hub.db.engine import db
 from hub.db.types import is_id, now
-from hub.messaging.contacts import consents, contact_links, opt_out_kinds, suppressions
+from hub.messaging.contacts import consents, contact_links, suppressions
 from hub.messaging.contacts.consents import ConsentEntry
-from hub.messaging.policy import session_windows
+from hub.messaging.policy import opt_out_kinds, session_windows
 from hub.messaging.policy.policy import sender_key
 from hub.models import Connection, Consent, Contact, Conversation, Message
 

@@ -12,10 +12,10 @@ from hub import integrations
 from hub.admin.view.status_badges import channel_title
 from hub.core.vocabulary import Channel
 from hub.integrations.base import Problem
-from hub.messaging.contacts import opt_out_kinds
-from hub.messaging.contacts.opt_out_kinds import OptOutKind
 from hub.messaging.contacts.opt_out_status import OBJECTION, OptOut
 from hub.messaging.contacts.suppressions import BY_PROVIDER
+from hub.messaging.policy import opt_out_kinds
+from hub.messaging.policy.opt_out_kinds import OptOutKind
 from hub.messaging.track.error_codes import BY_KEYWORD, BY_UNSUBSCRIBE, CODES, KEY_PRESSED
 from hub.models import Suppression
 
@@ -132,9 +132,10 @@ def label(row: Suppression, integration: str) -> str:
 
 
 def lead(row: Suppression, integration: str) -> str:
-    """Return what happened on which channel."""
+    """Return what happened on which channels."""
     kind = opt_out_kinds.kind_of(row.reason, row.code, row.channel, integration)
-    return _LEADS[kind].format(channel_name(row.channel))
+    covered = opt_out_kinds.covered_channels(row.channel, kind)
+    return _LEADS[kind].format(", ".join(map(channel_name, covered)))
 
 
 def is_unreachable(row: Suppression, integration: str) -> bool:

@@ -15,7 +15,7 @@ from hub.admin.view.status_badges import channel_title
 from hub.core.vocabulary import RequestState
 from hub.db.engine import db
 from hub.db.types import creation_time
-from hub.messaging.contacts import opt_out_kinds
+from hub.messaging.policy import opt_out_kinds
 from hub.models import (
     Connection,
     Consent,

@@ -23,11 +23,12 @@ from hub.core.vocabulary import TEXT_CHANNELS, Address, Channel, Role
 from hub.db.engine import db
 from hub.db.types import is_id
 from hub.lib import addresses
-from hub.messaging.contacts import consents, opt_out_kinds
+from hub.messaging.contacts import consents
 from hub.messaging.contacts import suppressions as opt_outs
 from hub.messaging.contacts.csv_files import ImportReport
 from hub.messaging.contacts.opt_out_files import export_opt_outs, import_opt_outs
 from hub.messaging.contacts.opt_out_status import OptOut
+from hub.messaging.policy import opt_out_kinds
 from hub.messaging.state import unreadable_rows
 from hub.models import Connection, Suppression
 

@@ -55,8 +55,9 @@ class RouteForm(Form):
     continue_after_opt_out = BooleanField(
         "Continue on other channels after an opt-out",
         description=(
-            "If off, a contact who opted out of one channel is tried by email only. Check whether"
-            " your law allows more."
+            "If off, only email steps follow a step whose channel the contact has opted out of."
+            " Steps before it are still sent. An opt-out from SMS always blocks calls, and one from"
+            " emails never leads to a phone. Check whether your law allows more."
         ),
     )
 

@@ -28,8 +28,10 @@ UNMET: Mapping[str, str] = {
 
 def describe_follow_up(step: DescribedStep) -> str:
     """Return a step and its condition, such as "SMS to +13175551234 if the message fails."."""
-    condition = describe_condition(step.goal, step.minutes)
-    return f"{channel_title(step.rung.channel)} to {step.rung.to} {condition}."
+    place = f"{channel_title(step.rung.channel)} to {step.rung.to}"
+    if not step.goal:
+        return f"{place} at once, because the message before is blocked."
+    return f"{place} {describe_condition(step.goal, step.minutes)}."
 
 
 def describe_step(step: DescribedStep) -> str:

@@ -6,7 +6,7 @@ function: what it has to know about each step is read before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -58,20 +58,20 @@ def describe_steps(
     facts: Iterable[StepFacts],
     *,
     starts_at: datetime | None = None,
-    refused: str = "",
+    refused: Collection[str] = (),
 ) -> Iterator[DescribedStep]:
     """Yield the steps of a ladder in their order, each at the time at which it would act.
 
-    `facts`: those of each rung. `starts_at`: the time of the first step. `refused`: the channel
-    that the person has opted out of before.
+    `facts`: those of each rung. `starts_at`: the time of the first step. `refused`: the channels
+    of earlier messages that the person has opted out of.
     """
+    refused = {*refused}
     at = starts_at
     before: Rung | None = None
     for rung, known in zip(ladder.rungs, facts, strict=True):
         reason = rung.reason or known.reason or reason_after_refusal(ladder.route, rung, refused)
-        # an email that is refused never ends the fallback to the steps after it
-        if known.is_refused and rung.channel != Channel.EMAIL:
-            refused = rung.channel
+        if known.is_refused:
+            refused.add(rung.channel)
         if reason:
             yield DescribedStep(rung, known, reason)
             continue
@@ -85,25 +85,29 @@ def describe_steps(
         before = rung
 
 
-def describe_follow_ups(ladder: PlannedLadder, first: Rung) -> list[DescribedStep]:
+def describe_follow_ups(
+    ladder: PlannedLadder, first: Rung, known: Sequence[StepFacts]
+) -> list[DescribedStep]:
     """Return the steps that may follow the message of a rung.
 
-    Their texts and rules are not known yet: they are read when the steps act.
+    `known`: what is known about each rung of the ladder. If the message of the first rung is
+    blocked, its reason says why, and the next step follows at once. Texts are not known yet: they
+    are read when the steps act.
     """
     position = ladder.rungs.index(first)
     # the rungs before had no text
-    facts = [StepFacts("skipped" if index < position else "") for index in range(len(ladder.rungs))]
+    facts = [StepFacts("skipped") if index < position else item for index, item in enumerate(known)]
     described = list(describe_steps(ladder, facts))
     return [step for step in described[position + 1 :] if step.acts]
 
 
-def reason_after_refusal(route: Route, rung: Rung, refused: str) -> str:
-    """Return OPTED_OUT if a step would evade an opt-out of the channel `refused`, otherwise ''."""
+def reason_after_refusal(route: Route, rung: Rung, refused: Collection[str]) -> str:
+    """Return OPTED_OUT if a step would evade an opt-out of channels, otherwise ''."""
     if not refused or rung.channel == Channel.EMAIL:
         return ""
     evades = not route.continue_after_opt_out or (
         # an opt-out of texts covers calls, and one of emails never leads to a phone
-        (refused == Channel.EMAIL and rung.channel in PHONE_CHANNELS)
-        or (refused == Channel.SMS and rung.channel == Channel.VOICE)
+        (Channel.EMAIL in refused and rung.channel in PHONE_CHANNELS)
+        or (Channel.SMS in refused and rung.channel == Channel.VOICE)
     )
     return OPTED_OUT if evades else ""

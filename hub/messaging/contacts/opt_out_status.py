@@ -12,12 +12,11 @@ from hub.core.errors import Refused
 from hub.core.vocabulary import Channel
 from hub.db.engine import db
 from hub.lib import addresses
-from hub.messaging.contacts import opt_out_kinds
-from hub.messaging.contacts.opt_out_kinds import OptOutKind
-from hub.messaging.policy import linked_contacts, policy
+from hub.messaging.policy import linked_contacts, opt_out_kinds, policy
 from hub.messaging.policy.newest_decisions import current_decision, newest_decisions
-from hub.messaging.policy.opt_outs import active_opt_outs
-from hub.models import Connection, Contact, Suppression
+from hub.messaging.policy.opt_out_kinds import OptOutKind
+from hub.messaging.policy.opt_outs import active_opt_outs, blocks
+from hub.models import Connection, Contact
 from hub.shared.address_keys import address_keys, keys_of_contact
 
 OBJECTION = "objection"
@@ -62,9 +61,16 @@ def opt_out_of_recipient(
     """Return the opt-out that blocks messages to a contact over a connection, or None."""
     sender = policy.sender_key(connection.info)
     opt_outs = _find_opt_outs(
-        [contact], set(), test=connection.test, source_id=source_id, sender=sender
+        [contact],
+        set(),
+        test=connection.test,
+        source_id=source_id,
+        route=(connection.channel, sender),
     )
-    return next((row for row in opt_outs if row.channel in ("", connection.channel)), None)
+    return next(
+        (row for row in opt_outs if row.reason != OBJECTION or row.channel == connection.channel),
+        None,
+    )
 
 
 def _find_opt_outs(
@@ -73,28 +79,33 @@ def _find_opt_outs(
     *,
     test: bool,
     source_id: str | None,
-    sender: str | None = None,
+    route: tuple[str, str] | None = None,
 ) -> list[OptOut]:
+    """Return opt-outs. `route`: only those that block messages over a channel and sender."""
     links = linked_contacts.linked_contacts([contact.id for contact in people])
     owners = {key: contact.id for contact in people for key in keys_of_contact(contact)}
     owners |= {other.address_key: other.id for others in links.values() for other in others}
     query = active_opt_outs({*keys, *owners}, test=test, source_id=source_id)
-    if sender is not None:
-        query = query.where(Suppression.sender.in_(("", sender)))
-    rows = db.session.scalars(query).all()
-    reporters = opt_out_kinds.find_integrations(rows)
+    rows = opt_out_kinds.with_kinds(db.session.scalars(query).all())
     opt_outs = [
-        _suppression(row, reporters.get(row.id, ""), owners.get(row.address_key, ""))
-        for row in rows
+        OptOut(
+            channel,
+            row.reason,
+            row.code,
+            row.since,
+            owners.get(row.address_key, ""),
+            kind,
+            integration,
+        )
+        for row, kind, integration in rows
+        if route is None or blocks(row, kind, *route)
+        for channel in (
+            (row.channel,) if route else opt_out_kinds.covered_channels(row.channel, kind)
+        )
     ]
     ids = linked_contacts.add_linked_ids([contact.id for contact in people], links)
     opt_outs += _objections(ids, source_id)
     return sorted(opt_outs, key=lambda opt_out: opt_out.since)
-
-
-def _suppression(row: Suppression, integration: str, contact_id: str) -> OptOut:
-    kind = opt_out_kinds.kind_of(row.reason, row.code, row.channel, integration)
-    return OptOut(row.channel, row.reason, row.code, row.since, contact_id, kind, integration)
 
 
 def _objections(contact_ids: Collection[str], source_id: str | None) -> list[OptOut]:

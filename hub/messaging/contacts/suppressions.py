@@ -21,7 +21,10 @@ from hub.lib import addresses, text
 from hub.messaging.contacts import contact_links, merging
 from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.contacts.opt_out_events import Decision, report_decision
-from hub.messaging.policy import linked_contacts, opt_outs, policy
+from hub.messaging.policy import linked_contacts, opt_out_kinds, opt_outs, policy
+from hub.messaging.policy.opt_out_kinds import BY_COMPLAINT as BY_COMPLAINT
+from hub.messaging.policy.opt_out_kinds import BY_PROVIDER as BY_PROVIDER
+from hub.messaging.policy.opt_out_kinds import OPTED_OUT_OF_SMS
 from hub.models import Contact, Message, Suppression
 from hub.shared import audit
 from hub.shared.address_keys import address_keys, keys_of_contact
@@ -29,9 +32,7 @@ from hub.shared.address_keys import address_keys, keys_of_contact
 BY_ADMIN = "admin"
 BY_API = "api"
 BY_IMPORT = "import"
-BY_PROVIDER = "provider"
 BY_UNSUBSCRIBE = "unsubscribe"
-BY_COMPLAINT = "complaint"
 MAX_REASON_LENGTH = 500  # characters
 REASONS = (BY_ADMIN, BY_IMPORT, BY_PROVIDER, BY_COMPLAINT, BY_API, BY_UNSUBSCRIBE, "keyword")
 
@@ -330,7 +331,13 @@ def blocks_of_address(address: str, *, test: bool, source_id: str) -> list[tuple
     linked = linked_contacts.linked_contacts(contact_ids).values()
     linked_keys = [contact.address_key for contacts in linked for contact in contacts]
     query = opt_outs.active_opt_outs((*keys, *linked_keys), test=test, source_id=source_id)
-    return sorted({(row.channel, row.code or row.reason) for row in db.session.scalars(query)})
+    return sorted(
+        {
+            (channel, (row.code or row.reason) if channel == row.channel else OPTED_OUT_OF_SMS)
+            for row, kind, _ in opt_out_kinds.with_kinds(db.session.scalars(query).all())
+            for channel in opt_out_kinds.covered_channels(row.channel, kind)
+        }
+    )
 
 
 def with_addresses(rows: list[Suppression]) -> list[AddressOptOut]:

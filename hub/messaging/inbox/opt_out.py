@@ -22,7 +22,8 @@ from hub.messaging.contacts import contact_links, languages
 from hub.messaging.contacts.contacts import get_or_create_contact
 from hub.messaging.contacts.keywords import MAX_LENGTH, Keyword, recognize_keyword, spellings
 from hub.messaging.contacts.opt_out_events import Decision, report_decision
-from hub.messaging.policy import linked_contacts
+from hub.messaging.policy import linked_contacts, opt_out_kinds
+from hub.messaging.policy.opt_out_kinds import OptOutKind
 from hub.messaging.policy.policy import sender_key
 from hub.messaging.state import unreadable_rows
 from hub.models import Connection, ConnectionInfo, Consent, Recipient, Setting, Suppression
@@ -165,8 +166,10 @@ def _add_opt_out(receiver: ConnectionInfo, contact: Recipient, at: datetime) -> 
         "source_id": None,
     }
     active = _active_suppression(scope)
-    # without its code, the suppression is not lifted by a START to the unassigned account
-    if active is not None and active.code == UNASSIGNED_CODE:
+    # without its code, the suppression is not lifted by a START to the unassigned account, and the
+    # number of a person who wrote is no longer out of reach
+    if active is not None and (active.code == UNASSIGNED_CODE or _is_unreachable(active)):
+        active.reason = BY_KEYWORD
         active.code = ""
         db.session.flush()
         return True
@@ -175,6 +178,11 @@ def _add_opt_out(receiver: ConnectionInfo, contact: Recipient, at: datetime) -> 
     db.session.add(Suppression(**scope, reason=BY_KEYWORD, since=at))
     db.session.flush()
     return True
+
+
+def _is_unreachable(row: Suppression) -> bool:
+    [(_, kind, _)] = opt_out_kinds.with_kinds([row])
+    return kind == OptOutKind.UNREACHABLE
 
 
 def _active_suppression(scope: Mapping[str, Any]) -> Suppression | None:

@@ -74,11 +74,28 @@ def newest_decisions(
     """Return the newest decisions of contacts about a channel, by contact and by source.
 
     The source is None for decisions that an admin recorded. A decision about every channel applies
-    to each. STOP and START are not read here: they create and remove suppressions of one sender, so
-    a START restores the earlier state and undoes no recorded objection.
+    to each, and an objection to texts covers calls until a later consent to calls. STOP and START
+    are not read here: they create and remove suppressions of one sender, so a START restores the
+    earlier state and undoes no recorded objection.
     """
     if not contact_ids:
         return {}
+    newest = _read_newest(contact_ids, channel)
+    if channel != Channel.VOICE:
+        return newest
+    for contact_id, by_source in _read_newest(contact_ids, Channel.SMS.value).items():
+        about_calls = newest.setdefault(contact_id, {})
+        for source_id, decision in by_source.items():
+            former = about_calls.get(source_id)
+            is_newer = former is None or _sort_key(former) < _sort_key(decision)
+            if is_newer and not decision.given:
+                about_calls[source_id] = decision
+    return newest
+
+
+def _read_newest(
+    contact_ids: Collection[str], channel: str
+) -> dict[str, dict[str | None, Decision]]:
     newest: dict[str, dict[str | None, Decision]] = {}
     rows = read(_CONSENTS, contacts=list(contact_ids), channel=channel)
     for contact_id, *rest in sorted(rows, key=lambda row: (row[3], row[1])):

@@ -36,7 +36,7 @@ from hub.messaging.policy.newest_decisions import (
     entries_for_source,
     newest_decisions,
 )
-from hub.messaging.policy.opt_outs import find_opt_outs
+from hub.messaging.policy.opt_outs import Block, find_opt_outs
 from hub.messaging.policy.rules import Rules
 from hub.models import Attempt, Connection, ConnectionInfo, Message, Recipient
 
@@ -143,11 +143,17 @@ class Policy:
         decision = self._find_decision(question)
         return self._is_reply(question) or not self._check_consent(decision, required=True)
 
+    def is_blocked(self, question: PolicyQuestion) -> bool:
+        """Return whether the recipient opted out, objected, or cannot be reached."""
+        return self._has_objected(question) or bool(self._find_blocks(question))
+
     def has_refused(self, question: PolicyQuestion) -> bool:
-        """Return whether the recipient opted out or objected."""
-        decision = self._find_decision(question)
-        is_objection = decision is not None and not decision.given
-        return is_objection or bool(self._check_opt_outs(question))
+        """Return whether the recipient opted out or objected, and is not only out of reach."""
+        blocks = self._find_blocks(question)
+        return self._has_objected(question) or any(block.is_refusal for block in blocks)
+
+    def _has_objected(self, question: PolicyQuestion) -> bool:
+        return bool(self._check_consent(self._find_decision(question), required=False))
 
     def lacks_consent(self, question: PolicyQuestion) -> bool:
         """Return whether a message needs a consent that is missing or too old."""
@@ -252,14 +258,18 @@ class Policy:
     # the rules
     def _check_opt_outs(self, question: PolicyQuestion) -> str:
         """Return the code of an opt-out that blocks a message, or ''."""
+        return next((block.code for block in self._find_blocks(question)), "")
+
+    def _find_blocks(self, question: PolicyQuestion) -> list[Block]:
+        """Return the opt-outs that block a message."""
         keys = (
             question.recipient.address_key,
             *(other.address_key for other in self._links.get(question.recipient.id, ())),
         )
-        for key in keys:
-            for code in entries_for_source(question.source_id, self._opt_outs.get(key, {})):
-                return code
-        return ""
+        opt_outs = [self._opt_outs.get(key, {}) for key in keys]
+        return [
+            block for item in opt_outs for block in entries_for_source(question.source_id, item)
+        ]
 
     def _find_decision(self, question: PolicyQuestion) -> Decision | None:
         """Return the consent or objection that applies to a message."""

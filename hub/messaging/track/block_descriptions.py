@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hub.messaging.contacts import opt_out_kinds
-from hub.messaging.contacts.opt_out_kinds import OptOutKind
 from hub.messaging.contacts.suppressions import (
     BY_ADMIN,
     BY_API,
@@ -14,6 +12,8 @@ from hub.messaging.contacts.suppressions import (
     BY_PROVIDER,
     BY_UNSUBSCRIBE,
 )
+from hub.messaging.policy import opt_out_kinds
+from hub.messaging.policy.opt_out_kinds import OPTED_OUT_OF_SMS, OptOutKind
 from hub.messaging.policy.policy import QUIET
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
 
@@ -35,6 +35,7 @@ _SENTENCES: Mapping[str, str] = {
     "consent_no": "The recipient refused consent.",
     WINDOW_CLOSED: _NO_FREE_TEXT,
     f"{WINDOW_CLOSED}_text": _NO_FREE_TEXT,
+    OPTED_OUT_OF_SMS: "The recipient opted out of SMS, which covers calls.",
     BY_COMPLAINT: "The recipient complained about messages.",
     **dict.fromkeys(
         (BY_ADMIN, BY_API, BY_IMPORT, BY_UNSUBSCRIBE, "keyword", "keyword_elsewhere"), _OPTED_OUT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hub.core.vocabulary import Status
 from hub.integrations.base import Problem
+from hub.messaging.policy.opt_out_kinds import OPTED_OUT_OF_SMS
 
 BY_KEYWORD = "keyword"
 BY_UNSUBSCRIBE = "unsubscribe"
@@ -69,6 +70,11 @@ CODES = {
         "",
         "The recipient replied STOP.",
         "Wait until the recipient replies START.",
+    ),
+    OPTED_OUT_OF_SMS: Problem(
+        "",
+        "The recipient opted out of SMS, so this number receives no calls either.",
+        "Wait until the recipient replies START, or check the opt-out on the page of the contact.",
     ),
     "keyword_elsewhere": Problem(
         "",

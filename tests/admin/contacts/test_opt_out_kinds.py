@@ -17,8 +17,9 @@ from hub.core.vocabulary import Channel
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.integrations.base import ErrorTable
-from hub.messaging.contacts import opt_out_kinds, suppressions
-from hub.messaging.contacts.opt_out_kinds import OptOutKind
+from hub.messaging.contacts import suppressions
+from hub.messaging.policy import opt_out_kinds
+from hub.messaging.policy.opt_out_kinds import OptOutKind
 from hub.models import Message, Suppression
 from tests.admin.contacts.test_opted_out_people import panel, request_path, run_in_app, words
 from tests.conftest import Browser

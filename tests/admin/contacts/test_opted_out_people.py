@@ -92,7 +92,7 @@ def test_signer_blocked_by_an_admin_is_marked_under_each_identity(
             suppressions.add_opt_out(ANNA, channel="sms", test=True)
 
     run_in_app(block)
-    assert "Opted out of SMS" in panel(admin, request_path, "Anna")
+    assert "Opted out of SMS, phone calls" in panel(admin, request_path, "Anna")
     assert "Opted out" not in panel(admin, request_path, "Eric")
 
 
@@ -104,7 +104,7 @@ def test_objection_marks_the_signer_until_a_later_consent(
         consents.record_consent(entry, source=consents.BY_ADMIN, test=True)
 
     run_in_app(lambda: record(False))
-    assert "Consent refused for SMS just now ." in panel(admin, request_path, "Anna")
+    assert "Consent refused for SMS, phone calls just now ." in panel(admin, request_path, "Anna")
     run_in_app(lambda: record(True))
     assert "Consent refused" not in panel(admin, request_path, "Anna")
 

@@ -115,7 +115,7 @@ def test_no_phone_follows_an_opt_out(
     refused = False
     for step in describe_steps(ladder, known[: len(ladder.rungs)], starts_at=AT):
         assert not (refused and step.acts and step.rung.channel != Channel.EMAIL)
-        refused = refused or (step.facts.is_refused and step.rung.channel != Channel.EMAIL)
+        refused = refused or step.facts.is_refused
 
 
 @given(steps)
@@ -127,9 +127,30 @@ def test_steps_that_may_follow_are_those_of_the_preview(
     first, *others = [step for step in shown if step.acts] or [None]
     assume(first is not None)
     assert first is not None
-    follow_ups = describe_follow_ups(ladder, first.rung)
+    follow_ups = describe_follow_ups(ladder, first.rung, [StepFacts()] * len(ladder.rungs))
     assert [condition(step) for step in follow_ups] == [
         condition(step) for step in others if step is not None
+    ]
+
+
+@given(steps, facts, st.booleans())
+def test_steps_that_may_follow_are_those_of_the_preview_also_after_opt_outs(
+    entered: list[tuple[str, str, int | None]], known: list[StepFacts], continues: bool
+) -> None:
+    """The first rung's message is stored even if it is blocked, so the others follow it."""
+    ladder = make_ladder(entered, continues=continues)
+    known = [
+        item if rung.can_act else StepFacts()
+        for rung, item in zip(ladder.rungs, known, strict=False)
+    ]
+    shown = [*describe_steps(ladder, known)]
+    stored = next((step for step in shown if step.rung.can_act), None)
+    assume(stored is not None)
+    assert stored is not None
+    follow_ups = describe_follow_ups(ladder, stored.rung, known)
+    later = shown[shown.index(stored) + 1 :]
+    assert [condition(step) for step in follow_ups] == [
+        condition(step) for step in later if step.acts
     ]
 
 

@@ -212,7 +212,7 @@ def test_admin_sees_and_removes_the_link(
     page = admin.get(f"/contacts/{external}").text
     assert "Same person" in page
     assert "+1 317-555-7788" in page
-    assert "Opted out of SMS" in " ".join(page.split())
+    assert "Opted out of SMS, phone calls" in " ".join(page.split())
     path = f"/contacts/{external}/links/{link_id}/undo"
     operator = browser_for(Role.OPERATOR)
     assert "Undo link" not in operator.get(f"/contacts/{external}").text

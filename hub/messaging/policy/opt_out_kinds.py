@@ -11,8 +11,12 @@ from hub import integrations
 from hub.core.vocabulary import Channel
 from hub.db.engine import db
 from hub.integrations.base import Integration
-from hub.messaging.contacts.suppressions import BY_COMPLAINT, BY_PROVIDER
 from hub.models import Connection, Message, Suppression
+
+BY_PROVIDER = "provider"  # reasons of suppressions
+BY_COMPLAINT = "complaint"
+# the code of calls that an opt-out from texts blocks
+OPTED_OUT_OF_SMS = "opted_out_of_sms"
 
 
 class OptOutKind(StrEnum):
@@ -42,14 +46,18 @@ def kind_of(reason: str, code: str, channel: str, integration: str) -> OptOutKin
     return OptOutKind.BLOCKED
 
 
+def covered_channels(channel: str, kind: OptOutKind) -> tuple[str, ...]:
+    """Return the channels that an opt-out of a channel blocks: one from texts covers calls.
+
+    A number that receives no texts, such as a landline, can still be called.
+    """
+    if channel == Channel.SMS and kind != OptOutKind.UNREACHABLE:
+        return (channel, Channel.VOICE.value)
+    return (channel,)
+
+
 def _integrations_of(channel: str) -> list[type[Integration]]:
     return [item for item in integrations.registry().values() if item.channel == channel]
-
-
-def is_unreachable(code: str, integration: str) -> bool:
-    """Return whether a code of an integration says that an address cannot be reached."""
-    integration_class = integrations.registry().get(integration)
-    return integration_class is not None and code in integration_class.unreachable_codes
 
 
 def find_integrations(suppressions: Collection[Suppression]) -> dict[str, str]:
@@ -69,3 +77,15 @@ def find_integrations(suppressions: Collection[Suppression]) -> dict[str, str]:
         for row in suppressions
         if row.message_id and row.message_id in by_message
     }
+
+
+def with_kinds(
+    suppressions: Collection[Suppression],
+) -> list[tuple[Suppression, OptOutKind, str]]:
+    """Return suppressions, each with its kind and the integration that reported it, or ''."""
+    reporters = find_integrations(suppressions)
+    return [
+        (row, kind_of(row.reason, row.code, row.channel, reporter), reporter)
+        for row in suppressions
+        for reporter in [reporters.get(row.id, "")]
+    ]
