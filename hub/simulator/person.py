@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from flask import Blueprint, render_template, request
 
 from hub.simulator import scripted_numbers
@@ -30,7 +28,6 @@ def page() -> str:
     number = _choose("phone", numbers)
     recipient = _choose("email", recipients)
     chat = next((one for one in chats if str(one.id) == request.args.get("chat")), None)
-    chat = chat or _newest_chat(simulator, chats)
     return render_template(
         "simulator/person.html",
         phone_choices=[(one, format_number(one)) for one in numbers],
@@ -50,11 +47,15 @@ def page() -> str:
 
 
 def _choose(name: str, known: list[str]) -> str:
-    """Return the requested address if it is known, or else the one used last."""
-    requested = request.args.get(name, "")
+    """Return the requested address if it is known. The phone used last is shown at first.
+
+    Nothing tells whose a chat or mailbox is, so none is chosen for a phone.
+    """
+    requested = request.args.get(name)
     if requested in known:
-        return requested
-    return known[0] if known else ""
+        return str(requested)
+    is_first_visit = name == "phone" and requested is None
+    return known[0] if is_first_visit and known else ""
 
 
 def _newest_texts(simulator: SimulatorContext, number: str) -> list[Message]:
@@ -66,15 +67,6 @@ def _newest_texts(simulator: SimulatorContext, number: str) -> list[Message]:
         message for address in addresses for message in simulator.store.chat(address, MAX_SHOWN)
     ]
     return sorted(texts, key=lambda message: message.seq, reverse=True)[:MAX_SHOWN]
-
-
-def _newest_chat(simulator: SimulatorContext, chats: Iterable[Chat]) -> Chat | None:
-    """Return the person's chat that was used last."""
-    by_id = {str(chat.id): chat for chat in chats}
-    used = simulator.posts.count_by_destination(TELEGRAM)
-    return next(
-        (by_id[place] for place in used if place in by_id), next(iter(by_id.values()), None)
-    )
 
 
 def _newest_posts(simulator: SimulatorContext, chat: Chat) -> list[Post]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
 from collections.abc import Callable
 from email.message import EmailMessage
@@ -47,8 +48,15 @@ def test_person_page_shows_each_place(
         assert f'<option value="{value}" selected>' in text, name
 
 
-def test_unknown_places_are_replaced_by_those_used_last(simulator: Simulator) -> None:
-    send_email(simulator, "newest@example.com")
-    page = simulator.call("GET", "/simulator/person?phone=x&chat=%3Cb%3E&email=nobody@example.com")
-    assert page.status == 200
-    assert '<option value="newest@example.com" selected>' in tags_on_one_line(page.text)
+def test_nobody_is_chosen_beside_a_phone(simulator: Simulator) -> None:
+    start_bot(simulator, "Ada Stranger")
+    send_email(simulator, "stranger@example.com")
+    number = simulator.number()
+    simulator.client().messages.create(to=number, from_=FROM, body="Sign this")
+    for query in ("", "?phone=&chat=&email=", "?phone=x&chat=%3Cb%3E&email=nobody@example.com"):
+        page = simulator.call("GET", f"/simulator/person{query}")
+        assert page.status == 200
+        text = tags_on_one_line(page.text)
+        assert text.count('<option value="">None</option>') == 3
+        chosen = [number] if not query else []
+        assert re.findall(r'<option value="([^"]*)" selected>', text) == chosen
