@@ -66,18 +66,30 @@ class TextFamily:
                 name = f"{channel_title(other.channel)} text in {language_name(other.locale)}"
                 yield f"Recipients get the {name} instead."
             return
+        uses = [*self._describe_channels(), *self._describe_languages()]
+        if uses:
+            yield f"Also used for {', and for '.join(uses)}."
+
+    def _describe_languages(self) -> Iterator[str]:
+        """Yield the languages and regions that the shown text is also used for."""
+        shown = self.shown
         tag = format_language(shown.locale).lower()
-        if "-" not in tag or language_of(tag) not in self._sent_by_locale(shown.channel):
-            yield "Also used for regions of this language without their own text."
+        has_regions = "-" not in tag or language_of(tag) not in self._sent_by_locale(shown.channel)
         if self.find_text(shown.channel, render.default_locale()) is shown:
-            yield "Also used for every language without its own text."
+            yield "languages and regions without their own text"
+        elif has_regions:
+            yield "regions of this language without their own text"
+
+    def _describe_channels(self) -> Iterator[str]:
+        """Yield the channels that the shown text is also used for."""
+        shown = self.shown
         channels = [
             channel
             for channel in WRITTEN_CHANNELS
             if shown.channel == Channel.SMS and self.find_text(channel, shown.locale) is shown
         ]
         if channels:
-            yield f"Also used for {name_channels(channels)}."
+            yield name_channels(channels)
 
     def list_channels(self) -> Iterator[ChannelTexts]:
         """Yield the texts of each channel."""

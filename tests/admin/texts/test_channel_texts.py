@@ -53,7 +53,7 @@ def test_own_text_is_sent_in_its_language_and_the_sms_text_in_others(
 def test_page_shows_which_text_stands_in_for_which(admin: Browser) -> None:
     origin = find_text(admin, ACTOR)
     page = admin.get(f"/templates/texts/{origin}").text
-    assert "Also used for WhatsApp and chats." in page
+    assert "Also used for WhatsApp and chats" in page
     assert page.count("Uses the SMS text") == 2
     own = add_text(admin, "whatsapp")
     page = admin.get(f"/templates/texts/{own}").text
@@ -62,9 +62,9 @@ def test_page_shows_which_text_stands_in_for_which(admin: Browser) -> None:
     page = admin.get(f"/templates/texts/{own}").text
     assert "Other languages use the SMS text" in page
     assert "instead" not in page
-    assert "Also used for chats." in admin.get(f"/templates/texts/{origin}").text
+    assert "Also used for chats" in admin.get(f"/templates/texts/{origin}").text
     german = find_text(admin, ACTOR, locale="de")
-    assert "Also used for WhatsApp and chats." in admin.get(f"/templates/texts/{german}").text
+    assert "Also used for WhatsApp and chats" in admin.get(f"/templates/texts/{german}").text
     assert "Also used for chats" in admin.get("/templates").text
 
 
@@ -171,3 +171,11 @@ def test_reader_gets_their_language_before_the_channels_own_text(
     general = [f"{kind}:{languages[0]}" for kind in ("own", "sms")]
     ranked = list(itertools.chain((exact[0], general[0], exact[1], general[1])))
     assert chosen == next((item for item in ranked if item in best), chosen)
+
+
+def test_other_uses_of_a_text_are_one_sentence(admin: Browser) -> None:
+    for locale in ("en", "de", "pt-BR"):
+        text_id = find_text(admin, "request_sent", locale=locale)
+        page = admin.get(f"/templates/texts/{text_id}").text
+        assert page.count("Also used for WhatsApp and chats, and for ") == 1
+        assert page.count("Also used for") == 1
