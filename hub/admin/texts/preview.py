@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,7 @@ class Segments:
     from_values: str = ""  # such characters of the values
     prices: tuple[str, ...] = ()
     first: tuple[str, ...] = ()  # what the opt-out line changes for the first SMS to a contact
+    only_in: tuple[str, ...] = ()  # the numbers of the forms with such characters, if not all
 
     @property
     def can_replace(self) -> bool:
@@ -92,7 +93,7 @@ def build_preview(
         return Preview(problem=f"{error} The message is not sent.")
     if template.channel != Channel.SMS:
         return Preview(filled.subject, filled.text, long_text, forms=forms)
-    count = count_segments(filled.text, text, template.locale)
+    count = count_segments(filled.text, text, template.locale, forms)
     found = tuple(find_public_shorteners(f"{text}\n{filled.text}"))
     return Preview(filled.subject, filled.text, long_text, "", count, found, forms)
 
@@ -117,12 +118,17 @@ def _fill_forms(version: TemplateText, values: Mapping[str, Any]) -> Iterator[tu
         yield examples, filled.text
 
 
-def count_segments(filled: str, source: str, locale: str) -> Segments:
+def count_segments(
+    filled: str, source: str, locale: str, forms: Sequence[tuple[str, str]] = ()
+) -> Segments:
     """Return the segments and prices of a filled text that was written as `source`.
 
-    `locale`: its language.
+    `locale`: its language. `forms`: the text with other numbers, of which the longest counts.
     """
     costly = costly_characters(source)
+    with_costly = [numbers for numbers, text in forms if costly.keys() & set(text)]
+    only_in = tuple(with_costly) if len(with_costly) < len(forms) else ()
+    filled = max([filled, *(text for _, text in forms)], key=_segments_and_alphabet)
     others = [char for char in costly_characters(filled) if char not in costly]
     count = segments(filled)
     connections = _sms_connections()
@@ -134,7 +140,11 @@ def count_segments(filled: str, source: str, locale: str) -> Segments:
     first = tuple(
         note for row in connections if (note := _describe_first(row, filled, count, locale))
     )
-    return Segments(count, is_gsm_text(filled), costly, " ".join(others), prices, first)
+    return Segments(count, is_gsm_text(filled), costly, " ".join(others), prices, first, only_in)
+
+
+def _segments_and_alphabet(text: str) -> tuple[int, bool]:
+    return segments(text), not is_gsm_text(text)
 
 
 def _describe_first(connection: Connection, filled: str, count: int, locale: str) -> str:

@@ -179,3 +179,12 @@ def test_other_uses_of_a_text_are_one_sentence(admin: Browser) -> None:
         page = admin.get(f"/templates/texts/{text_id}").text
         assert page.count("Also used for WhatsApp and chats, and for ") == 1
         assert page.count("Also used for") == 1
+
+
+def test_segments_are_those_of_the_longest_form(admin: Browser) -> None:
+    text_id = find_text(admin, "request_signed_others", locale="pl")
+    for form, count in (("w\u00f3" * 20, "1 segment"), ("w\u00f3" * 40, "2 segments")):
+        text = f"((missing: a # | b # | {form} #))"
+        page = post_text(admin, text_id, text, do="preview").text
+        assert f"<b>{count}</b>, UCS-2" in page
+        assert "They are in the forms for 0, 5, " in page
