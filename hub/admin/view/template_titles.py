@@ -16,7 +16,7 @@ EVENT_TITLES = {
     EventType.CANCELED: "Request canceled by the sender",
 }
 TEMPLATE_TITLES = {
-    "request_sent": "Signature requested",
+    "request_sent": "Document sent",
     "request_reminder": "Reminder to sign",
     "request_viewed_sender": "Opened, to the sender",
     "request_signed_actor": "Signature recorded",

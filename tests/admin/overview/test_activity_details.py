@@ -22,7 +22,7 @@ from hub.admin.overview.activity_details import describe_details
         ({"rules": "per_hour, per_day"}, "Changed: Limits per recipient"),
         (
             {"template": "request_sent", "locale": "pt-br"},
-            "Template: Signature requested · Language: pt-BR",
+            "Template: Document sent · Language: pt-BR",
         ),
         ({"before": "Viewer", "role": "Admin", "why": ""}, "Before: Viewer · Role: Admin"),
         ({"opt_outs_for_every_source": True}, "Opt outs for every source: yes"),

@@ -80,7 +80,7 @@ def test_link_fills_the_form_for_a_missing_text(admin: Browser) -> None:
 def test_text_of_its_own_has_the_preview_and_checks_of_the_others(admin: Browser) -> None:
     own = add_text(admin, "chat", name=SENT)
     page = admin.get(f"/templates/texts/{own}").text
-    assert "Signature requested" in page
+    assert "Document sent" in page
     assert "Team post" not in page
     answer = post_text(admin, own, "Sign here: ((lnk))")
     assert answer.status_code == 422

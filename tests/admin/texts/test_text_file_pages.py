@@ -54,7 +54,7 @@ def test_exported_file_is_previewed_without_changes(admin: Browser) -> None:
 def test_preview_stores_nothing_and_is_saved_when_confirmed(admin: Browser) -> None:
     shown = upload(admin, po("pl", (SENT, "Podpisz <b>((title))</b>")))
     assert "Preview: 1 text changes" in shown.text
-    assert "Signature requested" in shown.text
+    assert "Document sent" in shown.text
     assert "<ins>Podpisz</ins>" in shown.text
     assert "&lt;" in shown.text
     assert "this text does not" in shown.text  # a warning
