@@ -38,11 +38,11 @@ def hub(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 def test_pages_fit_with_long_words(browser: Browser, hub: Hub) -> None:
     state = become_first_admin(browser, hub)
-    add_long_words(hub)
+    message_path = add_long_words(hub)
     tabs = Tabs(browser, hub)
     page = tabs(state)
-    paths = [publish_long_text(page), *LISTS]
-    too_wide = []
+    paths = [publish_long_text(page), message_path, *LISTS]
+    too_wide: list[str] = []
     for path in paths:
         page.goto(path)
         too_wide += overflows_of(page, path)
@@ -69,20 +69,24 @@ def detail_paths(page: Page) -> list[str]:
     return [path for kind in DETAILS for path in [one for one in unique if kind in one][:2]]
 
 
-def add_long_words(hub: Hub) -> None:
-    """Create a request, messages and a reply whose names and texts are one long word."""
+def add_long_words(hub: Hub) -> str:
+    """Create a request, messages and a reply whose names and texts are one long word.
+
+    Return the path of a message about the request.
+    """
     number = hub.number()
     signers = [
         {"id": "eric", "name": WORD, "email": "eric@example.com", "mobile_number": number},
         {"id": "anna", "name": WORD, "email": "anna@example.com", "mobile_number": "+15005550011"},
     ]
-    request_id, _ = hub.request(*signers, title=WORD, sender=WORD)
+    request_id, answer = hub.request(*signers, title=WORD, sender=WORD)
     hub.event("request.signed", {"id": request_id}, signer={"id": "eric"})
     hub.wait_for_status(hub.message(number, WORD))
     hub.receive_text(number, WORD)
     stopped = hub.number()
     hub.wait_for_status(hub.message(stopped, WORD))
     hub.receive_text(stopped, "STOP")
+    return f"/messages/{answer['messages'][0]['id']}"
 
 
 def publish_long_text(page: Page) -> str:
