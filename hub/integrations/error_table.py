@@ -221,8 +221,6 @@ class ErrorTable:
             return gateway_error(self.provider, status, self._settings)
         # an entry for another 5xx is the provider's own, and no proxy can raise it
         is_explained = genuine and self._explains_statuses
-        if status == 400 and shown == code:  # 400 alone says less than the provider's own code
-            return self._unknown.new_error(code, wait)
         if status_code in self._statuses and (is_explained or status in UNDECIDED):
             return self._statuses[status_code].new_error(status_code, wait)
         if status >= 500:

@@ -256,6 +256,7 @@ OTHER_SENDER = {
     "request_expired": "tests/signing",
     "link_expired": "tests/signing/test_expired_links.py",
     "fault": "tests/messaging/send/test_outcomes.py",
+    "opted_out_of_sms": "tests/messaging/policy/test_calls_after_text_opt_outs.py",
 }
 
 

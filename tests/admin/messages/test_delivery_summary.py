@@ -13,9 +13,10 @@ from hub.core.vocabulary import Channel, ConnectionState, Status
 from hub.db.types import first_id_at
 from hub.integrations.base import Problem
 from hub.messaging.policy import policy
+from hub.messaging.policy.policy import QUIET
 from hub.messaging.send.destinations import DestinationPause
+from hub.messaging.track.block_descriptions import RULE_NAMES
 from hub.models import Connection, Message
-from hub.signing.step_facts import LIMITS
 
 PLANNED = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 PROBLEM = Problem("30003", "The phone is off.", "Try again later.")
@@ -110,7 +111,7 @@ def test_suppressed_message_names_the_rule_or_the_opt_out(code: str, title: str)
     assert summarize(make_situation(Status.SUPPRESSED, code=code)).title == title
 
 
-@pytest.mark.parametrize("code", LIMITS)
+@pytest.mark.parametrize("code", [*RULE_NAMES, QUIET])
 def test_message_blocked_by_a_rule_is_not_reported_as_an_opt_out(code: str) -> None:
     title = summarize(make_situation(Status.SUPPRESSED, code=code)).title
     assert title.startswith("Not sent. Blocked by the rule ")

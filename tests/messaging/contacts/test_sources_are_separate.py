@@ -114,10 +114,13 @@ def test_opt_out_without_a_source_applies_to_all_and_only_admins_lift_it(
             opt_out_files.import_opt_outs(f"address,why\n{ERIC},Old list\n", test=True)
     row = db.session.scalars(select(Suppression)).one()
     code = "E13" if recorded == "provider" else recorded
+    # that of a person's own opt-out from SMS covers calls, too
+    covers_calls = recorded in ("keyword", "provider")
+    codes = [code, "opted_out_of_sms"] if covers_calls else [code]
     for app in (signing_app, other_source):
         response = json_of(app.get("/suppressions", address=ERIC))
         assert response["suppressions"] == []
-        assert [block["code"] for block in response["blocked"]] == [code]
+        assert [block["code"] for block in response["blocked"]] == codes
         assert "Dana" not in str(response)
         assert app.post(f"/suppressions/{row.id}/lift", WHY).status_code == 404
         assert json_of(app.get("/suppressions"))["blocked"] is None
