@@ -359,10 +359,13 @@ def free_port() -> int:
 
 
 # Outgoing connections get ports above these, so that none takes a port between its choice and its
-# use. Each process begins elsewhere.
+# use. Each process of both runs, on SQLite and on PostgreSQL, has ports that no other one chooses.
 PORTS = range(10_000, 32_000)
-_first_port = random.SystemRandom().choice(PORTS)
-_next_ports = cycle([*range(_first_port, PORTS.stop), *range(PORTS.start, _first_port)])
+PROCESSES = 16
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw7").removeprefix("gw"))
+_own_ports = PORTS[(2 * _worker + bool(POSTGRES)) % PROCESSES :: PROCESSES]
+_first = random.SystemRandom().randrange(len(_own_ports))
+_next_ports = cycle([*_own_ports[_first:], *_own_ports[:_first]])
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 30) -> Any:
